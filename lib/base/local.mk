@@ -1,0 +1,13 @@
+# lib/base: buffers, log, errors, clock, envelope - what everything else stands on
+noinst_LIBRARIES += lib/base/libbase.a
+lib_base_libbase_a_SOURCES = \
+	lib/base/buf.c lib/base/buf.h \
+	lib/base/cidr.c lib/base/cidr.h \
+	lib/base/clock.c lib/base/clock.h \
+	lib/base/envelope.c lib/base/envelope.h \
+	lib/base/err.c lib/base/err.h \
+	lib/base/list.h \
+	lib/base/log.c lib/base/log.h \
+	lib/base/mem.c lib/base/mem.h \
+	lib/base/runner.h \
+	lib/base/span.c lib/base/span.h

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/span.h"
+
+#include "base/mem.h"
+
+int ascii_lower(int c)
+{
+    return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
+bool ascii_is_digit(int c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool ascii_is_alpha(int c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool ascii_is_alnum(int c)
+{
+    return ascii_is_digit(c) || ascii_is_alpha(c);
+}
+
+void ascii_lower_str(char *s)
+{
+    for (; *s; s++)
+        *s = (char)ascii_lower((unsigned char)*s);
+}
+
+bool span_ieq(struct span a, struct span b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (ascii_lower((unsigned char)a.at[i]) != ascii_lower((unsigned char)b.at[i]))
+            return false;
+    return true;
+}
+
+bool span_ieq_str(struct span a, const char *b)
+{
+    return span_ieq(a, span_str(b));
+}
+
+bool span_starts(struct span s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return s.len >= n && memcmp(s.at, prefix, n) == 0;
+}
+
+bool span_istarts(struct span s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return s.len >= n && span_ieq(span_of(s.at, n), span_of(prefix, n));
+}
+
+bool span_iends(struct span s, const char *suffix)
+{
+    size_t n = strlen(suffix);
+    return s.len >= n && span_ieq(span_of(s.at + s.len - n, n), span_of(suffix, n));
+}
+
+size_t span_find(struct span s, char c)
+{
+    const char *p = s.len ? memchr(s.at, c, s.len) : NULL;
+    return p ? (size_t)(p - s.at) : s.len;
+}
+
+size_t span_rfind(struct span s, char c)
+{
+    for (size_t i = s.len; i-- > 0;)
+        if (s.at[i] == c)
+            return i;
+    return s.len;
+}
+
+static bool is_white(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct span span_trim(struct span s)
+{
+    while (s.len && is_white(s.at[0]))
+        s = span_from(s, 1);
+    while (s.len && is_white(s.at[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+bool span_word(struct span *rest, const char *also, struct span *word)
+{
+    size_t i = 0;
+
+    while (i < rest->len && (is_white(rest->at[i]) || (rest->at[i] && strchr(also, rest->at[i]))))
+        i++;
+    *rest = span_from(*rest, i);
+    for (i = 0; i < rest->len; i++)
+        if (is_white(rest->at[i]) || (rest->at[i] && strchr(also, rest->at[i])))
+            break;
+    *word = span_of(rest->at, i);
+    *rest = span_from(*rest, i);
+    return word->len > 0;
+}
+
+bool span_u64(struct span s, uint64_t *out)
+{
+    uint64_t v = 0;
+
+    if (s.len == 0)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        if (!ascii_is_digit((unsigned char)s.at[i]))
+            return false;
+        if (__builtin_mul_overflow(v, (uint64_t)10, &v) || __builtin_add_overflow(v, (uint64_t)(s.at[i] - '0'), &v))
+            return false;
+    }
+    *out = v;
+    return true;
+}
+
+char *span_dup(struct span s)
+{
+    char *p = xmalloc(s.len + 1);
+    if (s.len)
+        memcpy(p, s.at, s.len);
+    p[s.len] = '\0';
+    return p;
+}
