@@ -3,13 +3,6 @@ EXTRA_DIST += $(wildcard $(srcdir)/t/*.t $(srcdir)/t/lib/Baton/*.pm)
 
 TEST_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_SRCDIR=\"$(abs_top_srcdir)\"
 
-UNIT_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
-if HAVE_CMOCKA
-check_PROGRAMS += t/unit/test_base
-endif
-t_unit_test_base_SOURCES = t/unit/test_base.c
-t_unit_test_base_LDADD = $(UNIT_LDADD)
-
 PROVE = prove
 TESTS_TO_RUN = $(srcdir)/t
 check-local:

@@ -11,3 +11,9 @@ lib_base_libbase_a_SOURCES = \
 	lib/base/mem.c lib/base/mem.h \
 	lib/base/runner.h \
 	lib/base/span.c lib/base/span.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += t/unit/test_base
+endif
+t_unit_test_base_SOURCES = t/unit/test_base.c t/unit/unit.h
+t_unit_test_base_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)

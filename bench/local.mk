@@ -1,0 +1,1 @@
+# bench: benchmarks beside real peers

@@ -1,0 +1,1 @@
+# config: the parameters: declared once, read, checked, shown

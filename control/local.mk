@@ -1,0 +1,1 @@
+# control: baton, the operator's command

@@ -1,0 +1,1 @@
+# lib/net: event loop glue, sockets, TLS, DNS

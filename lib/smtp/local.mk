@@ -1,0 +1,1 @@
+# lib/smtp: the protocol engines, client and server; no I/O

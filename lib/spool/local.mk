@@ -1,0 +1,1 @@
+# lib/spool: the spool
