@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fixup.h - what is put right in a header section on the way in, once, so that the way out is a copy.
+ *
+ * The agent (for the drop) and the daemon (for its local socket and loopback clients) do the same here:
+ * - "From " lines on top are gone; line ends are CRLF.
+ * - Bcc, Resent-Bcc, Content-Length and Return-Path are always removed (Postfix's message_drop_headers).
+ * - With FIXUP_ADD: missing Date, From and Message-ID are added, and "To: undisclosed-recipients:;" when there is none of
+ *   To, Cc, Bcc. When any Resent- field is there, the Resent- ones are added instead (RFC 5322 3.6.6), the others only
+ *   where the message has none.
+ * - With FIXUP_COMPLETE: addresses without domain in From, Sender, Reply-To, To, Cc and their Resent- kin get @myorigin; "user@host"
+ *   is left alone. A field that cannot be read as an address list stays as it is, and is a warning.
+ * - Our Received: field goes on top. */
+#ifndef MAIL_FIXUP_H
+#define MAIL_FIXUP_H
+
+#include "base/buf.h"
+#include "base/envelope.h"
+#include "base/err.h"
+#include "base/span.h"
+
+enum {
+    FIXUP_ADD = 1,
+    FIXUP_COMPLETE = 2,
+};
+
+struct fixup_facts { /* all borrowed */
+    const char *myhostname; /* in message ids */
+    const char *myorigin;   /* gets appended */
+    const char *sender;     /* of the envelope: From, when it is missing; "" is written as MAILER-DAEMON */
+    const char *full_name;  /* its name, or NULL */
+    const char *id;         /* unique on this host: the spool's id as text */
+    int64_t now_us;
+    struct span received;   /* whole fields with CRLF that go on top; may be empty */
+    unsigned flags;         /* FIXUP_* */
+    size_t field_max;       /* 0: HEADER_SIZE_LIMIT */
+};
+
+struct fixup_result {
+    unsigned hops;       /* Received: fields it came with: compare with hopcount_limit */
+    bool needs_smtputf8; /* a byte beyond ASCII stands in the header section */
+    unsigned n_warnings;
+    char warning[300];   /* the first: which field cannot be read and why; "" when none */
+};
+
+/* `section` is the header section with or without the empty line behind it, any line ends, and nothing of the body (see
+ * header_reader). Appends the final section with CRLF ends and the empty line to `out`. -1 (ERR_PERMANENT): a field is
+ * longer than field_max; the text names it and the limit. `result` may be NULL. */
+int fixup_header(struct span section, const struct fixup_facts *facts, struct buf *out, struct fixup_result *result,
+                 struct err *e);
+
+/* sendmail -t: adds the addresses of To, Cc and Bcc to `env`, or, when any of Resent-To, Resent-Cc, Resent-Bcc is there,
+ * of those only. Each gets completed with `origin` and is added once. -1: a field that cannot be read (its name and the
+ * member stand in the text), or an address that begins with '-'. Finding none is no error here. */
+int fixup_recipients(struct span section, const char *origin, unsigned notify, struct envelope *env, struct err *e);
+
+#endif
