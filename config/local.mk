@@ -1,1 +1,2 @@
-# config: the parameters: declared once, read, checked, shown
+# config: the parameters, declared once; reading, checking, printing
+noinst_HEADERS += config/config.h config/params.h

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * params.h - every parameter, declared once.
+ *
+ * Included several times, each time with other macros: it becomes struct config (config.h), the table of the reader,
+ * the range checks, `baton config`, what a reload may change and, by `baton config --mdoc`, baton.conf(5). To add a
+ * parameter: add its line, use it. No include guard, on purpose.
+ *
+ *   PARAM(name, type, default, range, who, change, doc)
+ *     type     see "types" in config.h: it says what the field is in C and how its text is read
+ *     default  its text as one would write it; "$name" refers to another parameter. myhostname and mydomain are
+ *              computed (expand.c) when their default "" stands
+ *     range    RANGE(low, high) for TIME (in seconds), SIZE (in bytes) and INT; WORDS(set) for ENUM, a set of words.c;
+ *              ANY; NOT_EMPTY
+ *     who      which programs use it: AGENT RECEIVE RELAY CONTROL, or ALL
+ *     change   LIVE: a reload is enough; RESTART: it needs stop and start
+ *     doc      one or more sentences for the manual; `name` marks a parameter or word
+ *   LOGIN(name, type, default, range, doc), LISTEN(...): the same for what stands in a section. */
+#ifndef PARAM
+#define PARAM(name, type, def, range, who, change, doc)
+#endif
+#ifndef LOGIN
+#define LOGIN(name, type, def, range, doc)
+#endif
+#ifndef LISTEN
+#define LISTEN(name, type, def, range, doc)
+#endif
+
+/* clang-format off */
+
+/* ---- who we are ---- */
+PARAM(myhostname, HOST, "", ANY, ALL, LIVE,
+    "The name of this machine in greetings, Received: headers and message ids. Default: what gethostname(2) says; if that "
+    "has no dot, with `$mydomain` behind it.")
+PARAM(mydomain, HOST, "", ANY, ALL, LIVE,
+    "The domain of this machine. Default: `myhostname` without its first label, or localdomain.")
+PARAM(myorigin, ORIGIN, "$myhostname", NOT_EMPTY, ALL, LIVE,
+    "The domain that is put behind addresses without one. The name of a file (/etc/mailname) stands for its first line.")
+PARAM(mail_name, STR, "Baton", ANY, RECEIVE, LIVE,
+    "The name of the mail system in the greeting of the receiver.")
+PARAM(recipient_delimiter, STR, "", ANY, ALL, LIVE,
+    "Characters that part a user's name from an extension: with \"+\", aliases of joe count for joe+lists too.")
+
+/* ---- whose mail we take, and where we listen ---- */
+PARAM(inet_interfaces, INTERFACES, "loopback-only", ANY, RECEIVE, RESTART,
+    "Where the receiver listens: `all`, `loopback-only`, a list of addresses and names, or nothing. A prefix length "
+    "/32 or /128 behind an address is dropped with a notice.")
+PARAM(inet_protocols, ENUM, "all", WORDS(protocols), RECEIVE | RELAY, RESTART,
+    "Which of IPv4 and IPv6 is used, to listen and to send.")
+PARAM(mynetworks, NETWORKS, "127.0.0.0/8, [::1]/128", ANY, RECEIVE, LIVE,
+    "Networks whose clients may send to anywhere. The first that matches decides; \"!\" before one excludes it. "
+    "Host bits that are set (192.0.2.1/24) are cleared, with a warning.")
+PARAM(mydestination, LIST, "", ANY, RECEIVE | RELAY, LIVE,
+    "Domains whose mail ends here. Empty: none does; a null client. Aliases apply to the names of this machine all the "
+    "same (see `alias_maps`).")
+PARAM(alias_maps, MAPS, "hash:/etc/aliases", ANY, RECEIVE | RELAY, LIVE,
+    "Files in the form of aliases(5), applied to recipients at this machine: at `myhostname`, `myorigin`, localhost and "
+    "the domains of `mydestination`. They are read as text; \"hash:\" and the like before the name are accepted and need "
+    "no postalias. A file that does not exist counts as empty.")
+
+/* ---- where mail goes ---- */
+PARAM(relayhost, RELAYHOSTS, "", ANY, RELAY | CONTROL, LIVE,
+    "The host that takes all our mail. \"[host]\" is taken by its addresses, \"host\" by its MX records first; \":port\" "
+    "behind it, 25 without. Several, parted by commas, are tried in order. Empty: mail is kept until one is set.")
+PARAM(default_transport, TRANSPORT, "smtp", NOT_EMPTY, RELAY, LIVE,
+    "How mail leaves: `smtp`, or \"error:\" or \"retry:\" with a text, which returns or keeps everything.")
+PARAM(local_transport, TRANSPORT, "error:5.1.1 local delivery is disabled", NOT_EMPTY, RECEIVE | RELAY, LIVE,
+    "What becomes of mail for a domain of `mydestination` that no alias sends elsewhere: \"error:text\" returns it; "
+    "`smtp` sends it to the relayhost.")
+
+/* ---- the spool ---- */
+PARAM(queue_directory, PATH, LOCALSTATEDIR "/spool/baton", NOT_EMPTY, ALL, RESTART,
+    "The folder of the spool.")
+PARAM(mail_owner, STR, MAIL_OWNER, NOT_EMPTY, RELAY | CONTROL, RESTART,
+    "The user whom the spool belongs to and as whom the workers run, when batond is started by root.")
+PARAM(setgid_group, STR, SETGID_GROUP, NOT_EMPTY, RELAY | CONTROL, RESTART,
+    "The group that may put mail into the drop: sendmail is installed setgid to it.")
+PARAM(message_size_limit, SIZE, "10240000", RANGE(0, INT64_MAX), AGENT | RECEIVE | RELAY, LIVE,
+    "The largest message that is taken, in bytes. 0: no limit.")
+PARAM(header_size_limit, SIZE, "102400", RANGE(1024, 1 << 30), AGENT | RECEIVE, LIVE,
+    "The largest header field, its continuation lines included. A message with a larger one is refused.")
+PARAM(queue_minfree, SIZE, "0", RANGE(0, INT64_MAX), RECEIVE, LIVE,
+    "Space that the file system of the spool must have left for mail to be taken. At least 1.5 times "
+    "`message_size_limit` is always kept free.")
+PARAM(hopcount_limit, INT, "50", RANGE(1, 1000), RECEIVE | RELAY, LIVE,
+    "A message with more Received: headers than this is in a loop and is returned.")
+PARAM(line_length_limit, SIZE, "2048", RANGE(512, 1 << 20), RECEIVE, LIVE,
+    "The longest command line that a client may send.")
+PARAM(bounce_size_limit, SIZE, "50000", RANGE(0, 1 << 30), RELAY, LIVE,
+    "Of a larger message only the headers go back with a bounce.")
+
+/* ---- when ---- */
+PARAM(maximal_queue_lifetime, TIME, "5d", RANGE(0, 86400 * 365), RELAY, LIVE,
+    "How long a message is tried before it is returned. 0: once. A fault of the relayhost or of the configuration does "
+    "not use this time up.")
+PARAM(bounce_queue_lifetime, TIME, "5d", RANGE(0, 86400 * 365), RELAY, LIVE,
+    "The same for bounces.")
+PARAM(minimal_backoff_time, TIME, "300s", RANGE(1, 86400 * 30), RELAY, LIVE,
+    "The shortest wait between two attempts at a message.")
+PARAM(maximal_backoff_time, TIME, "4000s", RANGE(1, 86400 * 30), RELAY, LIVE,
+    "The longest wait between two attempts at a message.")
+PARAM(queue_run_delay, TIME, "300s", RANGE(1, 86400), RELAY, LIVE,
+    "Time between two looks at deferred mail.")
+PARAM(delay_warning_time, TIME, "0h", RANGE(0, 86400 * 365), RELAY, LIVE,
+    "After this time the sender is told that a message still waits, once. 0: never.")
+
+/* ---- sending ---- */
+PARAM(smtp_helo_name, STR, "$myhostname", NOT_EMPTY, RELAY | CONTROL, LIVE,
+    "The name that we give in EHLO.")
+PARAM(smtp_bind_address, ADDRESS4, "", ANY, RELAY | CONTROL, LIVE,
+    "The IPv4 address that connections are made from.")
+PARAM(smtp_bind_address6, ADDRESS6, "", ANY, RELAY | CONTROL, LIVE,
+    "The IPv6 address that connections are made from.")
+PARAM(smtp_connect_timeout, TIME, "30s", RANGE(1, 3600), RELAY | CONTROL, LIVE,
+    "How long one address may take to answer.")
+PARAM(smtp_helo_timeout, TIME, "300s", RANGE(1, 3600), RELAY | CONTROL, LIVE,
+    "How long the peer may take for its greeting, and for its answer to EHLO.")
+PARAM(smtp_starttls_timeout, TIME, "300s", RANGE(1, 3600), RELAY | CONTROL, LIVE,
+    "How long STARTTLS and the TLS handshake may take.")
+PARAM(smtp_mail_timeout, TIME, "300s", RANGE(1, 3600), RELAY | CONTROL, LIVE,
+    "How long the answer to MAIL may take.")
+PARAM(smtp_rcpt_timeout, TIME, "300s", RANGE(1, 3600), RELAY | CONTROL, LIVE,
+    "How long the answer to RCPT may take.")
+PARAM(smtp_data_init_timeout, TIME, "120s", RANGE(1, 3600), RELAY, LIVE,
+    "How long the answer to DATA may take.")
+PARAM(smtp_data_xfer_timeout, TIME, "180s", RANGE(1, 3600), RELAY, LIVE,
+    "How long the peer may take none of the content that we send.")
+PARAM(smtp_data_done_timeout, TIME, "600s", RANGE(1, 7200), RELAY, LIVE,
+    "How long the answer to the end of the content may take.")
+PARAM(smtp_rset_timeout, TIME, "20s", RANGE(1, 3600), RELAY | CONTROL, LIVE,
+    "How long the answer to RSET may take.")
+PARAM(smtp_quit_timeout, TIME, "300s", RANGE(1, 3600), RELAY | CONTROL, LIVE,
+    "How long the answer to QUIT may take.")
+PARAM(smtp_destination_concurrency_limit, INT, "20", RANGE(1, 1000), RELAY, LIVE,
+    "Connections to one destination at a time.")
+PARAM(smtp_destination_recipient_limit, INT, "50", RANGE(1, 10000), RELAY, LIVE,
+    "Recipients in one transaction.")
+
+/* ---- TLS when sending ---- */
+PARAM(smtp_tls_security_level, ENUM, "auto", WORDS(tls_levels), RELAY | CONTROL, LIVE,
+    "`none`: no TLS. `may`: TLS if the peer offers it, its certificate is not looked at. `encrypt`: TLS or nothing, its "
+    "certificate is not looked at. `verify`, `secure`: TLS with a certificate from a known authority that bears the name "
+    "of the relayhost, or nothing. `auto`: `secure` for a relayhost with a login or at port 465 or 587, else `may`.")
+PARAM(smtp_tls_CAfile, PATH, "", ANY, RELAY | CONTROL, LIVE,
+    "A PEM file with the certificates of the authorities to trust. Neither this nor `smtp_tls_CApath`: the system's.")
+PARAM(smtp_tls_CApath, PATH, "", ANY, RELAY | CONTROL, LIVE,
+    "A folder of such files.")
+PARAM(smtp_tls_mandatory_protocols, TLSVERSIONS, ">=TLSv1.2", ANY, RELAY | CONTROL, LIVE,
+    "The versions of TLS that are used: \">=TLSv1.2\", \">=TLSv1.2, <=TLSv1.3\", or the exclusions of older handbooks, "
+    "\"!SSLv2, !SSLv3, !TLSv1, !TLSv1.1\". Below TLSv1.2 nothing is spoken, whatever is written.")
+PARAM(smtp_tls_ciphers, ENUM, "medium", WORDS(tls_ciphers), RELAY | CONTROL, LIVE,
+    "`high`: ciphers with forward secrecy and authenticated encryption only. `medium`: those first, older ones too.")
+PARAM(smtp_tls_loglevel, INT, "0", RANGE(0, 4), RELAY, LIVE,
+    "1: a line in the log for each TLS connection; 2 and more: the handshake too.")
+
+/* ---- receiving ---- */
+PARAM(smtpd_banner, STR, "$myhostname ESMTP $mail_name", NOT_EMPTY, RECEIVE, LIVE,
+    "The greeting, behind the 220. It begins with the name of the machine (RFC 5321 4.2).")
+PARAM(smtpd_timeout, TIME, "300s", RANGE(1, 3600), RECEIVE, LIVE,
+    "How long a client may be silent.")
+PARAM(smtpd_recipient_limit, INT, "1000", RANGE(100, 100000), RECEIVE, LIVE,
+    "Recipients of one message; RFC 5321 4.5.3.1.8 wants 100 at least.")
+PARAM(smtpd_soft_error_limit, INT, "10", RANGE(1, 10000), RECEIVE, LIVE,
+    "Errors of a client after which each further answer comes a second late.")
+PARAM(smtpd_hard_error_limit, INT, "20", RANGE(1, 10000), RECEIVE, LIVE,
+    "Errors of a client after which it is disconnected.")
+PARAM(smtpd_junk_command_limit, INT, "100", RANGE(1, 100000), RECEIVE, LIVE,
+    "NOOP, VRFY, RSET and the like beyond this number, between two messages, count as errors.")
+PARAM(smtpd_forbid_bare_newline, BOOL, "yes", ANY, RECEIVE, LIVE,
+    "Refuse content with a line feed that has no carriage return before it. Never does one end a line or a message.")
+PARAM(default_process_limit, INT, "100", RANGE(1, 100000), RECEIVE, LIVE,
+    "Clients at a time; the next is told to come back later.")
+
+/* ---- the log ---- */
+PARAM(log, LOG, "stderr", NOT_EMPTY, ALL, RESTART,
+    "Where the log goes: `stderr`, `syslog`, or a file by its full name.")
+PARAM(log_level, ENUM, "info", WORDS(log_levels), ALL, LIVE,
+    "How much is logged: `error`, `warn`, `info`, `debug`.")
+
+/* ---- login "[smtp.example.com]:587" { ... } ---- */
+LOGIN(user, STR, "", NOT_EMPTY,
+    "The user's name.")
+LOGIN(password, SECRET, "", ANY,
+    "The password itself. The file must then be readable by its owner and group only. In single quotes it is taken as it "
+    "stands; in double quotes write \\\\ for a backslash and $$ for a dollar sign.")
+LOGIN(password_file, PATH, "", ANY,
+    "A file whose first line is the password. It must not be readable by others.")
+LOGIN(password_command, COMMAND, "", ANY,
+    "A program with its arguments that prints the password: { \"/usr/bin/pass\", \"show\", \"relay\" }. No shell is "
+    "between; a single string is parted at blanks. It has 30 seconds.")
+
+/* ---- listen NAME { ... } ---- */
+LISTEN(address, INTERFACES, "$inet_interfaces", ANY,
+    "Where to listen, as in `inet_interfaces`.")
+LISTEN(port, PORT, "25", RANGE(1, 65535),
+    "The port, a number or a name from services(5).")
+LISTEN(path, PATH, "", ANY,
+    "A UNIX socket to listen at, instead of address and port.")
+LISTEN(protocol, ENUM, "smtp", WORDS(listen_protocols),
+    "What is spoken there: `smtp`.")
+
+/* clang-format on */
+
+#undef PARAM
+#undef LOGIN
+#undef LISTEN
