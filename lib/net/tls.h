@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tls.h - who we trust, what we show, and what became of a handshake. By mbedTLS 2.28 (TLS 1.2) or 3.6 (1.2 and 1.3).
+ *
+ * A context is made before the jail is entered, from files, and used by many connections (conn.h drives the handshakes).
+ * Certificates of authorities are held as bytes and unpacked while a connection wants them: an idle process does not pay
+ * for 140 roots. All errors are words, such as an administrator can act on. */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include "base/err.h"
+#include "base/span.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Once in each process that speaks TLS, after the fork. */
+int tls_init_process(struct err *e);
+/* "mbedTLS 3.6.2" */
+const char *tls_library(void);
+/* Whether this library can do TLS 1.3. */
+bool tls_has_1_3(void);
+
+enum tls_version { TLS_1_2, TLS_1_3 }; /* older ones are not spoken */
+
+enum tls_grade {
+    TLS_GRADE_MEDIUM, /* all that is not broken: also CBC and RSA key exchange, for old servers */
+    TLS_GRADE_HIGH,   /* forward secrecy and AEAD only */
+};
+
+/* How a handshake ended. */
+struct tls_info {
+    char protocol[12];    /* "TLSv1.3" */
+    char cipher[48];      /* as OpenSSL and Postfix call it: "ECDHE-RSA-AES256-GCM-SHA384" */
+    unsigned cipher_bits; /* 256 */
+    bool is_resumed;
+    bool is_trusted;  /* the chain leads to an authority we trust, and is in time */
+    bool is_verified; /* trusted, and the certificate is for the host we wanted */
+    char why_not[400]; /* in words, when not verified: "the certificate has expired on 2026-01-01"; "the certificate is for
+                        * mail.example.com, not for smtp.example.com"; else "" */
+    char subject[200]; /* the peer's certificate, "" without one */
+    char issuer[200];
+    char names[300];    /* the names it is for, with blanks between */
+    char not_after[24]; /* "2026-12-31 23:59:59" */
+    char sni[256];      /* server: what the client asked for, "" if nothing */
+};
+
+/* Postfix's word for the log: "Verified", "Trusted", "Untrusted", "Anonymous". */
+const char *tls_trust_word(const struct tls_info *i);
+
+/* ---- client ---------------------------------------- */
+
+struct tls_client_options {
+    const char *ca_file; /* PEM, several allowed; NULL: none of our own */
+    const char *ca_path; /* a folder of such files, or NULL */
+    bool no_system_cas;  /* otherwise the system's authorities are trusted when neither of both is given */
+    enum tls_version min_version;
+    enum tls_grade grade;
+    const char *cert_file; /* for servers that want to know us; NULL: none */
+    const char *key_file;  /* NULL: it is in cert_file */
+};
+
+struct tls_client;
+
+/* NULL with an error that names the file. No authorities at all: an error only when they were asked for by name. */
+struct tls_client *tls_client_new(const struct tls_client_options *o, struct err *e);
+/* Connections that use it go on. NULL is fine. */
+void tls_client_free(struct tls_client *t);
+/* How many authorities it trusts, and whose file that is ("" when none was found). */
+size_t tls_client_n_authorities(const struct tls_client *t);
+const char *tls_client_authorities_from(const struct tls_client *t);
+
+enum tls_demand {
+    TLS_ENCRYPT,     /* any certificate will do; `info` says what is wrong with it */
+    TLS_VERIFY_CHAIN, /* from an authority we trust; for whomever */
+    TLS_VERIFY,      /* from an authority we trust, for this host name or address */
+};
+
+struct tls_target {
+    enum tls_demand demand;
+    const char *host;   /* name or address; goes into SNI when it is a name */
+    const char *match;  /* names the certificate may be for, blanks between; ".example.com": any name below; NULL: `host` */
+    uint16_t port;      /* with the host, the key of the session to resume */
+};
+
+/* ---- server ---------------------------------------- */
+
+/* A certificate with its chain, and its key. */
+struct tls_cert;
+
+/* `key_file` NULL: the key is in `cert_file`. An error says whether a file is missing, unreadable, of another form, or the
+ * key belongs to another certificate. A key that others may read is refused. */
+struct tls_cert *tls_cert_load(const char *cert_file, const char *key_file, struct err *e);
+void tls_cert_free(struct tls_cert *c);
+/* Seconds until it expires; negative when it has. */
+int64_t tls_cert_seconds_left(const struct tls_cert *c);
+/* The names it is for, blanks between. */
+const char *tls_cert_names(const struct tls_cert *c);
+
+struct tls_server_options {
+    struct tls_cert *cert; /* taken also when tls_server_new() fails */
+    enum tls_version min_version;
+    enum tls_grade grade;
+    bool no_tickets; /* no session tickets (RFC 5077, RFC 8446 4.6.1) */
+    /* The certificate for a name the client asks for; NULL: the one above. What it returns outlives the connection. */
+    struct tls_cert *(*by_name)(void *arg, struct span name);
+    void *arg;
+};
+
+struct tls_server;
+
+struct tls_server *tls_server_new(const struct tls_server_options *o, struct err *e);
+void tls_server_free(struct tls_server *t);
+
+#endif
