@@ -57,7 +57,7 @@ int log_open(const char *program, enum log_kind kind, const char *file, enum log
     free(the_log.file);
     the_log.file = kind == LOG_TO_FILE ? xstrdup(file) : NULL;
     if (gethostname(the_log.host, sizeof the_log.host - 1) < 0)
-        strcpy(the_log.host, "localhost");
+        snprintf(the_log.host, sizeof the_log.host, "localhost");
     log_rename(program);
     return 0;
 }
@@ -177,7 +177,7 @@ char *log_escape(struct span s, char *out, size_t size)
             n += take;
             i += take;
         } else {
-            n += (size_t)sprintf(out + n, "\\x%02X", *at);
+            n += (size_t)snprintf(out + n, size - n, "\\x%02X", *at);
             i++;
         }
     }

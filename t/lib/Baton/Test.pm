@@ -152,6 +152,7 @@ sub config {
         myhostname      => 'client.example.test',
         queue_directory => $self->{spool},
         alias_maps      => '',
+        inet_interfaces => '', # no SMTP listener unless a test asks for one
         (is_root() ? (mail_owner => 'nobody', setgid_group => 'nogroup') : ()),
         %want,
     );

@@ -1,0 +1,207 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+# The rules of the house that a grep can check: who includes whom, licence lines, functions nobody may call, manuals.
+use strict;
+use warnings;
+use File::Find;
+use FindBin;
+use Test::More;
+use lib "$FindBin::Bin/lib";
+use Baton::Test;
+
+chdir source_dir() or die "source_dir: $!";
+
+# ---- the files ------------------------------------------------------------------------------------------------------
+
+my @all;
+find({ no_chdir => 1, wanted => sub {
+    if (-d && m{^\./(?:build-[^/]*|autom4te\.cache|\.git|\.deps|baton-[0-9][^/]*)$|/\.deps$}) { $File::Find::prune = 1; return }
+    push @all, s{^\./}{}r if -f;
+} }, '.');
+@all = sort @all;
+my @c = grep { m{\.[ch]$} && $_ ne 'build.h' } @all;
+my @perl = grep { m{\.(?:t|pm)$} } @all;
+my @scripts = grep { !m{\.} && m{^(?:script|bench|packaging|\.ci|contrib)/} && (slurp($_) // '') =~ /^#!/ } @all;
+my @makefiles = grep { m{(?:^|/)(?:local\.mk|Makefile\.am|configure\.ac)$} } @all;
+
+my %text = map { $_ => slurp($_) } @c;
+# Without comments and strings, line for line, so that a rule is about code
+sub code {
+    my ($file) = @_;
+    my $t = $text{$file};
+    my $blank = sub { (my $b = $_[0]) =~ s/[^\n]/ /g; $b };
+    $t =~ s{(/\*.*?\*/)|(//[^\n]*)|("(?:[^"\\\n]|\\.)*")|('(?:[^'\\\n]|\\.)*')}{
+        defined $1 ? $blank->($1) : defined $2 ? $blank->($2) : defined $3 ? '""' : "' '" }gse;
+    return $t;
+}
+
+# ok() with all offenders in one diag
+sub none(&$@) {
+    my ($find, $name, @files) = @_;
+    my @bad = map { my $f = $_; map { "$f$_" } $find->($f) } @files;
+    ok(!@bad, $name) or diag(map { "  $_\n" } @bad > 20 ? (@bad[ 0 .. 19 ], '...') : @bad);
+}
+
+# ---- who may include whom ---------------------------------------------------------------------------------------------
+
+my @programs = qw(agent relay control server);
+my %may_include = ( # layer => those it stands on, besides itself; a layer of lib is named by its folder
+    base => [], net => ['base'], spool => ['base'], mail => ['base'], map => ['base'], smtp => [ 'mail', 'base' ],
+    config => [qw(base net spool mail map smtp)],
+    map { $_ => [qw(config base net spool mail map smtp)] } @programs,
+);
+my %is_layer = map { $_ => 1 } keys %may_include;
+
+sub layer_of { $_[0] =~ m{^(?:lib/)?([^/]+)/} ? $1 : '' }
+
+# "smtp/server.h" and <uv.h>, with the line they stand on
+sub includes {
+    my ($file) = @_;
+    my ($n, @found) = (0);
+    for (split /\n/, $text{$file}) {
+        $n++;
+        push @found, [ $n, $1, $2 ] if /^\s*#\s*include\s*(["<])([^">]+)/;
+    }
+    return @found;
+}
+
+my @sources = grep { $is_layer{ layer_of($_) } } @c;
+ok(@sources > 10, 'there are sources to look at (' . @sources . ')');
+
+none {
+    my ($file) = @_;
+    my $own = layer_of($file);
+    my %may = map { $_ => 1 } $own, @{ $may_include{$own} };
+    map { ":$_->[0]: $own may not include \"$_->[2]\"" }
+      grep { $is_layer{ layer_of($_->[2]) } && !$may{ layer_of($_->[2]) } && !_is_door($own, $_->[2]) }
+      grep { $_->[1] eq '"' } includes($file);
+} 'a layer includes only those it stands on', @sources;
+
+# What one program shows to another: the table through which server/ comes in, and the words of the control socket
+sub _is_door {
+    my ($own, $header) = @_;
+    return 1 if $own eq 'server' && $header eq 'relay/hooks.h';
+    return 1 if $own eq 'control' && $header eq 'relay/control.h';
+    return 0;
+}
+
+none {
+    my ($file) = @_;
+    map { ":$_->[0]: an include names its layer (\"layer/file.h\"), not \"$_->[2]\"" }
+      grep { $_->[1] eq '"' && $_->[2] ne 'build.h' && !$is_layer{ layer_of($_->[2]) } } includes($file);
+} 'an include shows its layer', @sources;
+
+none {
+    my ($file) = @_;
+    layer_of($file) eq 'server' ? () : map { ":$_->[0]: server/ is reached through relay/hooks.h" }
+      grep { layer_of($_->[2]) eq 'server' } includes($file);
+} 'nobody includes server/', @sources;
+
+none {
+    my ($file) = @_;
+    $file =~ m{^(?:lib/net|relay)/} ? () : map { ":$_->[0]: <uv.h> belongs to lib/net and relay" }
+      grep { $_->[2] eq 'uv.h' } includes($file);
+} 'libuv appears in lib/net and relay only', @sources;
+
+none {
+    my ($file) = @_;
+    my ($folder) = $file =~ m{^(?:lib/)?(.*)/};
+    map { ":$_->[0]: \"$_->[2]\" stays in its folder" }
+      grep { $_->[2] =~ m{^(.*)/[^/]*_int\.h$} && $1 ne $folder } includes($file);
+} 'a *_int.h stays in its folder', @sources;
+
+none {
+    my ($file) = @_;
+    map { ":$_->[0]: only spool.h is the door of the spool, not \"$_->[2]\"" }
+      grep { $_->[2] =~ m{^spool/} && $_->[2] ne 'spool/spool.h' } includes($file);
+} 'the spool is reached through spool.h', grep { !m{^lib/spool/} } @sources;
+
+# ---- every file --------------------------------------------------------------------------------------------------------
+
+none {
+    my ($file) = @_;
+    my ($head) = (slurp($file) // '') =~ /\A((?:[^\n]*\n){0,3})/;
+    $head =~ /SPDX-License-Identifier: Apache-2\.0/ ? () : (': no SPDX line at its top');
+} 'every source file bears its licence',
+  @c, @perl, @scripts, grep { !m{/local\.mk$} } @makefiles;
+
+none {
+    my ($file) = @_;
+    my ($n, @bad) = (0);
+    for (split /\n/, code($file)) {
+        $n++;
+        push @bad, ":$n: $1()" if /(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|gets|system|popen|tmpnam|tempnam|mktemp|strtok|atoi|atol|alloca)\s*\(/;
+    }
+    @bad;
+} 'no unbounded copy, no shell, no function that cannot say that it failed', grep { !m{^bench/} } @c;
+
+my $unfinished = join '|', map { join '', @$_ } ([ 'TO', 'DO' ], [ 'FIX', 'ME' ], [ 'XX', 'X' ], [ 'HA', 'CK' ]);
+none {
+    my ($file) = @_;
+    my ($n, @bad) = (0);
+    for (split /\n/, slurp($file) // '') { $n++; push @bad, ":$n: $1" if /\b($unfinished)\b/ }
+    @bad;
+} 'nothing says that it is unfinished', @c, @perl, @scripts, @makefiles;
+
+none {
+    my ($file) = @_;
+    my ($n, @bad) = (0);
+    for (split /\n/, code($file)) {
+        $n++;
+        push @bad, ":$n: a tab" if /\t/;
+        push @bad, ":$n: " . length($_ =~ s/\s+$//r) . ' columns' if length($_ =~ s/\s+$//r) > 120;
+    }
+    @bad;
+} 'code is indented with spaces and fits on a screen', grep { !m{^config/params\.h$} } @c;
+
+none {
+    my ($file) = @_;
+    $text{$file} =~ /^#ifndef \w+_H\n#define \w+_H$/m || $file eq 'config/params.h' ? () : (': no include guard');
+} 'a header can be included twice', grep { m{\.h$} } @c;
+
+# A header stands on its own; those that need it say so by including it
+none {
+    my ($file) = @_;
+    my ($own) = $file =~ m{^(?:lib/)?(.*)\.c$};
+    my @inc = grep { $_->[1] eq '"' && $_->[2] ne 'build.h' } includes($file);
+    return () if !-e "lib/$own.h" && !-e "$own.h";
+    @inc && $inc[0][2] eq "$own.h" ? () : (": includes \"$own.h\" first, so that it is known to stand on its own");
+} 'a file includes its own header first', grep { m{\.c$} } @sources;
+
+# ---- manuals -----------------------------------------------------------------------------------------------------------
+
+my @manuals = grep { m{^man/.*\.[1-8]$} } @all;
+SKIP: {
+    skip 'mandoc is not installed', 1 if !grep { -x "$_/mandoc" } split /:/, $ENV{PATH};
+    skip 'no manual pages yet', 1 if !@manuals;
+    none {
+        my ($file) = @_;
+        # Our pages refer to each other, installed or not; and mandoc wants dates that a generated page has not
+        map { ": $_" } grep { !/referenced manual not found|missing date|STYLE: (?:operating system|legacy)/ }
+          map { chomp; s/^mandoc: //r } `mandoc -T lint -W style $file 2>&1`;
+    } 'mandoc finds nothing wrong with the manuals', @manuals;
+}
+for my $page (@manuals) {
+    my $t = slurp($page);
+    next if $page =~ /\.5$/;
+    like($t, qr/^\.Sh EXAMPLES/m, "$page has EXAMPLES");
+    like($t, qr/^\.Sh EXIT STATUS/m, "$page has EXIT STATUS");
+}
+
+# ---- told, not judged: what grew long ------------------------------------------------------------------------------------
+
+for my $file (grep { m{\.c$} } @sources) {
+    my $lines = () = $text{$file} =~ /\n/g;
+    note "$file: $lines lines: one subject?" if $lines > 500;
+    my ($n, $start, $name) = (0);
+    for (split /\n/, $text{$file}) {
+        $n++;
+        if (/^\{$/) { $start = $n }
+        elsif (/^\}/ && $start) {
+            note "$file:$start: $name is " . ($n - $start) . ' lines' if $n - $start > 80;
+            undef $start;
+        } elsif (/^[a-z].*?(\w+)\(/) { $name = $1 }
+    }
+}
+
+done_testing();
