@@ -37,8 +37,7 @@ run_in_root() {  # DIR ARGUMENTS...
     # Mounts of its own, gone with it; loopback is this machine's
     unshare --mount --pid --fork --kill-child --propagation private bash -c '
         mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/run" || exit
-        dir=$0; shift 0
-        exec chroot "$dir" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" ${CI:+CI="$CI"} \
+        exec chroot "$0" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" ${CI:+CI="$CI"} \
             ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
             bash -c "git config --global --add safe.directory \"*\" 2>/dev/null; exec \"\$0\" \"\$@\"" "$@"' \
         "$dir" "$in/checkout/script/test" "$@"
