@@ -266,13 +266,14 @@ sub baton {
 # ---- daemons -----------------------------------------------------------------------------------------------------------
 
 # start_batond(): starts it in the foreground, its log in LOG; returns its pid once it has said READY=1.
-# Options: args, env, uid, timeout, and ready => 0 (return at once: a start that is to fail; see wait_exit).
+# Options: args, env, uid, timeout, command (instead of batond -c FILE), and ready => 0 (return at once: a start that is to fail; see wait_exit).
 sub start_batond {
     my ($self, %o) = @_;
     croak 'batond is running' if $self->{batond};
     my $notify = $self->_notify_socket($o{uid});
     $self->{log_from} = -s $self->log_path || 0;
-    my $pid = $self->_spawn([ program('batond'), '-c', $self->{conf}, @{ $o{args} || [] } ],
+    my $command = $o{command} || [ program('batond'), '-c', $self->{conf} ];
+    my $pid = $self->_spawn([ @$command, @{ $o{args} || [] } ],
         %o, env => { NOTIFY_SOCKET => $notify->hostpath, %{ $o{env} || {} } },
         stdout => $self->log_path, stderr => $self->log_path);
     $self->{batond} = $pid;
