@@ -121,6 +121,46 @@ bool span_u64(struct span s, uint64_t *out)
     return true;
 }
 
+bool span_is_ascii(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.at[i] >= 0x80)
+            return false;
+    return true;
+}
+
+size_t span_utf8_len(struct span s)
+{
+    const unsigned char *at = (const unsigned char *)s.at;
+
+    if (s.len == 0)
+        return 0;
+    if (at[0] < 0x80)
+        return 1;
+    size_t n = at[0] >= 0xf0 && at[0] <= 0xf4 ? 4 : at[0] >= 0xe0 && at[0] < 0xf0 ? 3 : at[0] >= 0xc2 ? 2 : 0;
+    if (n == 0 || at[0] > 0xf4 || n > s.len)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    /* Overlong, surrogate, beyond U+10FFFF: all told by the second byte. */
+    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
+        (at[0] == 0xf4 && at[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+bool span_is_utf8(struct span s)
+{
+    while (s.len) {
+        size_t n = span_utf8_len(s);
+        if (n == 0)
+            return false;
+        s = span_from(s, n);
+    }
+    return true;
+}
+
 char *span_dup(struct span s)
 {
     char *p = xmalloc(s.len + 1);

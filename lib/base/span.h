@@ -59,6 +59,12 @@ bool span_word(struct span *rest, const char *also, struct span *word);
 /* A decimal number that fills the whole span, without sign. False when it is none or does not fit. */
 bool span_u64(struct span s, uint64_t *out);
 
+bool span_is_ascii(struct span s);
+/* Well-formed UTF-8 (RFC 3629): no overlong forms, no surrogates. Control characters are none of its business. */
+bool span_is_utf8(struct span s);
+/* Length of the well-formed sequence at the front, 1 for ASCII; 0 when there is none. */
+size_t span_utf8_len(struct span s);
+
 /* A NUL-terminated copy, to be freed. Bytes behind an embedded NUL are lost to string functions. */
 char *span_dup(struct span s);
 

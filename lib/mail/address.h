@@ -8,7 +8,7 @@
  * its end (dropped). Never accepted: control characters, broken UTF-8, an empty label, a label that begins with '-'.
  *
  * Lengths: RFC 5321 4.5.3.1 names 64 and 255 as what everybody must take. Addresses made by machines (SRS, VERP) have
- * longer local parts in practice, so 256 are taken here; a domain has at most 255 bytes, a label 63 (RFC 1035 2.3.4). */
+ * longer local parts in practice, so 256 are taken here; a domain has at most 255 bytes, a label 63 (RFC 1035). */
 #ifndef MAIL_ADDRESS_H
 #define MAIL_ADDRESS_H
 
@@ -39,7 +39,7 @@ enum {
     ADDRESS_BARE = 8,   /* address_parse_path(): the brackets may be missing */
 };
 
-/* ---- RFC 5321 ---------------------------------------------------------------------------------------------------- */
+/* ---- RFC 5321 -------------------------------------------------------------------------------------------------- */
 
 /* A path at the very front of `in`: "<a@b>", "<@x,@y:a@b>", "<>", with ADDRESS_BARE also "a@b" up to the next blank.
  * `rest` (may be NULL: then nothing may follow) is what comes behind it. No blanks inside, no comments.
@@ -59,13 +59,13 @@ struct span address_text_domain(const char *address);
 /* The local part without its quotes and backslashes, appended to `out`: for look-ups. */
 int address_local_unquoted(struct span local, struct buf *out);
 
-/* ---- RFC 5322 ---------------------------------------------------------------------------------------------------- */
+/* ---- RFC 5322 -------------------------------------------------------------------------------------------------- */
 
 /* Walks the addresses of an address list: the value of a To: field, folded or not, or an argument of sendmail.
  *
- * Understood: phrases (quoted strings, dots, encoded words, raw bytes), comments, routes, groups, empty members, blanks and
- * comments around dots and '@'; "a@b (Name)"; "a@b <a@b>"; ';' used as ','. Two addresses without a comma between them
- * are an error, since nobody can know what was meant. */
+ * Understood: phrases (quoted strings, dots, encoded words, raw bytes), comments, routes, groups, empty members, blanks
+ * and comments around dots and '@'; "a@b (Name)"; "a@b <a@b>"; ';' used as ','. Two addresses without a comma between
+ * them are an error, since nobody can know what was meant. */
 struct address_list {
     struct span text; /* borrowed */
     size_t at;

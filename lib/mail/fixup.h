@@ -5,11 +5,11 @@
  * The agent (for the drop) and the daemon (for its local socket and loopback clients) do the same here:
  * - "From " lines on top are gone; line ends are CRLF.
  * - Bcc, Resent-Bcc, Content-Length and Return-Path are always removed (Postfix's message_drop_headers).
- * - With FIXUP_ADD: missing Date, From and Message-ID are added, and "To: undisclosed-recipients:;" when there is none of
- *   To, Cc, Bcc. When any Resent- field is there, the Resent- ones are added instead (RFC 5322 3.6.6), the others only
+ * - With FIXUP_ADD: missing Date, From and Message-ID are added, and "To: undisclosed-recipients:;" when no To or Cc is
+ *   left. When any Resent- field is there, the Resent- ones are added instead (RFC 5322 3.6.6), the others only
  *   where the message has none.
- * - With FIXUP_COMPLETE: addresses without domain in From, Sender, Reply-To, To, Cc and their Resent- kin get @myorigin; "user@host"
- *   is left alone. A field that cannot be read as an address list stays as it is, and is a warning.
+ * - With FIXUP_COMPLETE: addresses without domain in From, Sender, Reply-To, To, Cc and their Resent- kin get @myorigin;
+ *   "user@host" is left alone. A field that cannot be read as an address list stays as it is, and is a warning.
  * - Our Received: field goes on top. */
 #ifndef MAIL_FIXUP_H
 #define MAIL_FIXUP_H
@@ -38,7 +38,7 @@ struct fixup_facts { /* all borrowed */
 
 struct fixup_result {
     unsigned hops;       /* Received: fields it came with: compare with hopcount_limit */
-    bool needs_smtputf8; /* a byte beyond ASCII stands in the header section */
+    bool needs_smtputf8; /* UTF-8 stands in the header section (other 8-bit bytes no standard knows: just sent) */
     unsigned n_warnings;
     char warning[300];   /* the first: which field cannot be read and why; "" when none */
 };
@@ -49,9 +49,10 @@ struct fixup_result {
 int fixup_header(struct span section, const struct fixup_facts *facts, struct buf *out, struct fixup_result *result,
                  struct err *e);
 
-/* sendmail -t: adds the addresses of To, Cc and Bcc to `env`, or, when any of Resent-To, Resent-Cc, Resent-Bcc is there,
- * of those only. Each gets completed with `origin` and is added once. -1: a field that cannot be read (its name and the
- * member stand in the text), or an address that begins with '-'. Finding none is no error here. */
+/* sendmail -t: adds the addresses of To, Cc and Bcc to `env`, or, when any of Resent-To, Resent-Cc, Resent-Bcc is
+ * there, of those only. Each gets completed with `origin` and is added once, also when it is in `env` already; "<>" is
+ * passed over. -1: a field that cannot be read (its name and the member stand in the text), or an address that begins
+ * with '-'. Finding none is no error here. */
 int fixup_recipients(struct span section, const char *origin, unsigned notify, struct envelope *env, struct err *e);
 
 #endif

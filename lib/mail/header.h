@@ -35,7 +35,7 @@ size_t header_body_at(struct span message);
 /* The value unfolded, blanks around it gone, appended to `out`. */
 int header_unfold(struct span value, struct buf *out);
 
-/* ---- while it is still coming in ------------------------------------------------------------------------------------ */
+/* ---- while it is still coming in ------------------------------------------------------------------------------- */
 
 #define HEADER_SIZE_LIMIT    102400 /* one field; Postfix's header_size_limit, but excess is refused, not cut off */
 #define HEADER_SECTION_TIMES 4      /* the whole section: that many times header_size_limit */
@@ -44,11 +44,10 @@ int header_unfold(struct span value, struct buf *out);
 struct header_reader {
     struct buf section;  /* the fields, without the empty line; "From " lines on top are gone */
     size_t line_at;      /* where the line under way begins in `section` */
-    size_t field_at;     /* and the field */
+    size_t field_at;     /* and where the field does */
     size_t field_max;
     bool is_done;
     bool has_empty_line; /* there was one: it has been taken and is not in `section` */
-    bool owns_line;      /* private: `section` ends in a line that turned out to be the body's */
 };
 
 /* `field_max` 0: HEADER_SIZE_LIMIT. */

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Two walks over the section: the first sees what is there, the second writes. What is added for a resent message
+ * goes on top, below our Received (RFC 5322 3.6.6: it stands before what the original has), the rest at the end. */
+#include "mail/fixup.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mail/address.h"
+#include "mail/date.h"
+#include "mail/header.h"
+
+#include <stdio.h>
+#include <time.h>
+
+enum {
+    F_DATE = 1 << 0,
+    F_FROM = 1 << 1,
+    F_MESSAGE_ID = 1 << 2,
+    F_TO_OR_CC = 1 << 3,
+    F_RECEIVED = 1 << 4,
+    F_RESENT_DATE = 1 << 5,
+    F_RESENT_FROM = 1 << 6,
+    F_RESENT_MESSAGE_ID = 1 << 7,
+    F_RESENT = 1 << 8,    /* any of them */
+    F_ADDRESSES = 1 << 9, /* its value is an address list */
+    F_DROP = 1 << 10,
+};
+
+static const struct known {
+    const char *name;
+    unsigned what;
+} known_fields[] = {
+    { "Bcc", F_DROP },
+    { "Cc", F_TO_OR_CC | F_ADDRESSES },
+    { "Content-Length", F_DROP },
+    { "Date", F_DATE },
+    { "From", F_FROM | F_ADDRESSES },
+    { "Message-ID", F_MESSAGE_ID },
+    { "Received", F_RECEIVED },
+    { "Reply-To", F_ADDRESSES },
+    { "Resent-Bcc", F_RESENT | F_DROP },
+    { "Resent-Cc", F_RESENT | F_TO_OR_CC | F_ADDRESSES },
+    { "Resent-Date", F_RESENT | F_RESENT_DATE },
+    { "Resent-From", F_RESENT | F_RESENT_FROM | F_ADDRESSES },
+    { "Resent-Message-ID", F_RESENT | F_RESENT_MESSAGE_ID },
+    { "Resent-Reply-To", F_RESENT | F_ADDRESSES },
+    { "Resent-Sender", F_RESENT | F_ADDRESSES },
+    { "Resent-To", F_RESENT | F_TO_OR_CC | F_ADDRESSES },
+    { "Return-Path", F_DROP },
+    { "Sender", F_ADDRESSES },
+    { "To", F_TO_OR_CC | F_ADDRESSES },
+};
+
+static unsigned what_is(const struct header_field *f)
+{
+    for (size_t i = 0; i < sizeof known_fields / sizeof *known_fields; i++)
+        if (header_is(f, known_fields[i].name))
+            return known_fields[i].what;
+    return 0;
+}
+
+/* ---- copying --------------------------------------------------------------------------------------------------- */
+
+/* Lines with whatever ends, out with CRLF; a CR that stands alone becomes a blank (see lines.h), a NUL vanishes. */
+static void add_lines(struct span text, struct buf *out)
+{
+    while (text.len) {
+        size_t end = span_find(text, '\n'), n = end;
+        while (n && text.at[n - 1] == '\r')
+            n--;
+        for (size_t i = 0; i < n; i++)
+            if (text.at[i])
+                buf_addc(out, text.at[i] == '\r' ? ' ' : text.at[i]);
+        buf_add(out, "\r\n", 2);
+        text = span_from(text, end + 1);
+    }
+}
+
+static bool is_clean(struct span text)
+{
+    if (text.len < 2 || memcmp(text.at + text.len - 2, "\r\n", 2) != 0)
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        if (text.at[i] == '\0' || (text.at[i] == '\n' && (i == 0 || text.at[i - 1] != '\r')) ||
+            (text.at[i] == '\r' && (i + 1 == text.len || text.at[i + 1] != '\n')))
+            return false;
+    return true;
+}
+
+static void add_field(struct span text, struct buf *out)
+{
+    if (is_clean(text)) /* what mail/lines.h has made always is */
+        buf_addspan(out, text);
+    else
+        add_lines(text, out);
+}
+
+static void warn(struct fixup_result *r, const struct header_field *f, const struct err *why)
+{
+    char name[60];
+
+    if (r->n_warnings++ == 0)
+        snprintf(r->warning, sizeof r->warning, "%s: %.220s",
+                 log_escape(f->name, name, sizeof name), why->text);
+}
+
+/* The field with "@origin" behind each address that has no domain. */
+static void add_completed(const struct header_field *f, const struct fixup_facts *facts, struct buf *out,
+                          struct fixup_result *result)
+{
+    struct address_list list;
+    struct address_item item;
+    const char *copied = f->whole.at;
+    struct buf text;
+    struct err why;
+    int rc;
+
+    buf_init(&text, BUF_NO_MAX);
+    address_list_init(&list, f->value, ADDRESS_UTF8 | ADDRESS_NULL);
+    while ((rc = address_list_next(&list, &item, &why)) > 0) {
+        const char *end = item.spec.at + item.spec.len;
+        if (item.address.has_domain || item.address.len == 0)
+            continue;
+        buf_add(&text, copied, (size_t)(end - copied));
+        buf_addf(&text, "@%s", facts->myorigin);
+        copied = end;
+    }
+    if (rc < 0) {
+        warn(result, f, &why);
+        copied = f->whole.at;
+        buf_clear(&text);
+    }
+    buf_add(&text, copied, (size_t)(f->whole.at + f->whole.len - copied));
+    add_field(buf_span(&text), out);
+    buf_fini(&text);
+}
+
+/* ---- adding ---------------------------------------------------------------------------------------------------- */
+
+static void add_from(const char *prefix, const struct fixup_facts *facts, struct buf *out)
+{
+    bool is_null = facts->sender[0] == '\0';
+    const char *name = is_null ? "Mail Delivery System" : facts->full_name;
+
+    buf_addf(out, "%sFrom: ", prefix);
+    if (name && *name) {
+        address_add_phrase(out, span_str(name));
+        buf_adds(out, " ");
+    }
+    if (is_null)
+        buf_addf(out, "<MAILER-DAEMON@%s>\r\n", facts->myorigin);
+    else
+        buf_addf(out, name && *name ? "<%s>\r\n" : "%s\r\n", facts->sender);
+}
+
+static void add_date(const char *prefix, const struct fixup_facts *facts, struct buf *out)
+{
+    char date[DATE_SIZE];
+    buf_addf(out, "%sDate: %s\r\n", prefix, date_format(facts->now_us, date));
+}
+
+static void add_message_id(const char *prefix, const struct fixup_facts *facts, struct buf *out)
+{
+    time_t t = (time_t)(facts->now_us / USEC_PER_SEC);
+    struct tm tm = { 0 };
+
+    gmtime_r(&t, &tm);
+    buf_addf(out, "%sMessage-ID: <%04d%02d%02d%02d%02d%02d.%s@%s>\r\n", prefix, tm.tm_year + 1900, tm.tm_mon + 1,
+             tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, facts->id, facts->myhostname);
+}
+
+static void add_missing(const char *prefix, bool has_date, bool has_from, bool has_id, const struct fixup_facts *facts,
+                        struct buf *out)
+{
+    if (!has_date)
+        add_date(prefix, facts, out);
+    if (!has_from)
+        add_from(prefix, facts, out);
+    if (!has_id)
+        add_message_id(prefix, facts, out);
+}
+
+/* ---- the two walks --------------------------------------------------------------------------------------------- */
+
+static int look(struct span section, const struct fixup_facts *facts, unsigned *seen, struct fixup_result *result,
+                struct err *e)
+{
+    size_t max = facts->field_max ? facts->field_max : HEADER_SIZE_LIMIT;
+    struct header_scan scan;
+    struct header_field f;
+    char name[80];
+
+    header_scan_init(&scan, section);
+    while (header_next(&scan, &f)) {
+        unsigned what = what_is(&f);
+        *seen |= what;
+        result->hops += (what & F_RECEIVED) != 0;
+        if (f.whole.len > max)
+            return err_set(e, ERR_PERMANENT, "header field \"%s\" is longer than header_size_limit, %zu bytes",
+                           log_escape(f.name, name, sizeof name), max);
+    }
+    section.len = scan.at;
+    result->needs_smtputf8 = !span_is_ascii(section) && span_is_utf8(section);
+    return 0;
+}
+
+static void copy(struct span section, const struct fixup_facts *facts, struct buf *out, struct fixup_result *result)
+{
+    struct header_scan scan;
+    struct header_field f;
+
+    header_scan_init(&scan, section);
+    while (header_next(&scan, &f)) {
+        unsigned what = what_is(&f);
+        if (what & F_DROP)
+            continue;
+        if ((what & F_ADDRESSES) && (facts->flags & FIXUP_COMPLETE))
+            add_completed(&f, facts, out, result);
+        else
+            add_field(f.whole, out);
+    }
+}
+
+int fixup_header(struct span section, const struct fixup_facts *facts, struct buf *out, struct fixup_result *result,
+                 struct err *e)
+{
+    struct fixup_result scratch;
+    struct fixup_result *r = result ? result : &scratch;
+    unsigned seen = 0;
+
+    *r = (struct fixup_result){ .hops = 0 };
+    if (look(section, facts, &seen, r, e) < 0)
+        return -1;
+    buf_addspan(out, facts->received);
+    if ((facts->flags & FIXUP_ADD) && (seen & F_RESENT))
+        add_missing("Resent-", seen & F_RESENT_DATE, seen & F_RESENT_FROM, seen & F_RESENT_MESSAGE_ID, facts, out);
+    copy(section, facts, out, r);
+    if (facts->flags & FIXUP_ADD) {
+        add_missing("", seen & F_DATE, seen & F_FROM, seen & F_MESSAGE_ID, facts, out);
+        if (!(seen & F_TO_OR_CC))
+            buf_adds(out, "To: undisclosed-recipients:;\r\n");
+    }
+    return buf_add(out, "\r\n", 2) < 0 ? err_set(e, ERR_PERMANENT, "the header section is too long") : 0;
+}
