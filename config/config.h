@@ -4,7 +4,7 @@
  *
  *     struct config_report report = { 0 };
  *     struct config *cfg = config_load(file, CONFIG_ENV, &report);
- *     config_report_print(&report, stderr, "batond");
+ *     config_report_print(&report, stderr, "batond", CONFIG_WARNING);
  *     config_report_fini(&report);
  *     if (!cfg)
  *         return EX_CONFIG;
@@ -121,15 +121,17 @@ struct config {
     size_t n_logins;
     struct listen *listens;
     size_t n_listens;
-    char *file;                   /* that was read, or NULL: there was none, defaults and environment only */
-    struct config_value **values; /* as they were written: config_int.h */
+    char *file;                  /* that was read, or NULL: there was none, defaults and environment only */
+    struct config_value *values; /* as they were written: config_int.h */
+    unsigned flags;              /* of config_load() */
 };
 
 /* ---- loading ---- */
 
 enum {
     /* The environment counts: BATON_CONF, BATON_<PARAMETER>=value (which beats the file), ${NAME} in values. A program
-     * that has more rights than its caller leaves this out. */
+     * that has more rights than its caller leaves this out: a parameter that needs a ${NAME} then has its default, and
+     * no section becomes a login or listen. */
     CONFIG_ENV = 1,
 };
 
@@ -137,8 +139,9 @@ enum config_severity { CONFIG_NOTICE, CONFIG_WARNING, CONFIG_ERROR };
 
 struct config_remark {
     enum config_severity severity;
-    int line;   /* in the file, or 0 */
-    char *text; /* "/etc/baton/baton.conf:3: relayhost: ..." without a line end */
+    int line;    /* in the file, or 0 */
+    char *where; /* "/etc/baton/baton.conf:3", "the environment's BATON_RELAYHOST", or "" */
+    char *text;  /* what is wrong and what to do, without a line end */
 };
 
 /* All that there is to say about a file, in the order of its lines. */
@@ -150,8 +153,8 @@ struct config_report {
 };
 
 void config_report_fini(struct config_report *r);
-/* One line a remark, "WHO: FILE:LINE: error: TEXT", WHO left out when NULL; notices too. */
-void config_report_print(const struct config_report *r, FILE *to, const char *who);
+/* One line a remark, "WHO: FILE:LINE: error: TEXT", WHO left out when NULL; those of severity `from` and above. */
+void config_report_print(const struct config_report *r, FILE *to, const char *who, enum config_severity from);
 /* Through log_error(), log_warn(), log_info(). */
 void config_report_log(const struct config_report *r);
 
@@ -189,8 +192,9 @@ void relayhost_fini(struct relayhost *h);
 
 enum { CONFIG_SHOW_NON_DEFAULT = 1, CONFIG_SHOW_DEFAULTS = 2, CONFIG_SHOW_VALUE_ONLY = 4 };
 
-/* "name = value" lines as postconf prints them. `names` NULL: all, sections behind. -1 for a name that does not exist,
- * with the nearest one in `e`. No secret is ever printed. */
+/* "name = value" lines as postconf prints them, $name replaced. `names` (ends with NULL) NULL: all, sections behind. -1
+ * for a name that does not exist, with the nearest one in `e`. `cfg` may be NULL for CONFIG_SHOW_DEFAULTS, which shows
+ * them as they stand in the table. No secret is ever printed. */
 int config_show(const struct config *cfg, char *const *names, unsigned flags, struct buf *out, struct err *e);
 int config_show_json(const struct config *cfg, char *const *names, unsigned flags, struct buf *out, struct err *e);
 /* The lists of parameters for baton.conf(5); `what` is "parameters", "login", "listen" or "differences". */

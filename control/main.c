@@ -40,7 +40,7 @@ struct config *command_config(const struct command_options *o)
     struct config_report report = { 0 };
     struct config *cfg = config_load(o->file, CONFIG_ENV, &report);
 
-    config_report_print(&report, stderr, "baton");
+    config_report_print(&report, stderr, "baton", CONFIG_WARNING);
     config_report_fini(&report);
     return cfg;
 }
@@ -67,7 +67,7 @@ static int take_options(struct found *f, int argc, char **argv)
             f->options.file = argv[++i];
         } else if (strcmp(argv[i], "--json") == 0) {
             f->options.json = true;
-        } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+        } else if (strcmp(argv[i], "--help") == 0) {
             f->wants_help = true;
         } else if (strcmp(argv[i], "--version") == 0) {
             f->wants_version = true;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * differs.h - where our default is not Postfix's, and why: DIFFERS(name, Postfix's, reason). Our own stands in
+ * params.h. It becomes the table in baton.conf(5). */
+
+/* clang-format off */
+DIFFERS(inet_interfaces, "all",
+    "a machine that only sends is reached from itself only")
+DIFFERS(mynetworks, "the addresses of this machine",
+    "trust is written down, not found out from the interfaces")
+DIFFERS(mydestination, "$myhostname, localhost.$mydomain, localhost",
+    "no mail ends in a mailbox that nobody reads: it goes to an alias, or to the relayhost")
+DIFFERS(local_transport, "local:$myhostname",
+    "there are no mailboxes here")
+DIFFERS(smtp_tls_security_level, "may (3.11), or none",
+    "a password goes only to a host that has shown its certificate")
+DIFFERS(smtp_tls_mandatory_protocols, ">=TLSv1",
+    "RFC 8996 forbids TLS 1.0 and 1.1")
+DIFFERS(header_size_limit, "102400, the rest cut off",
+    "a header that is too long is refused, not cut")
+DIFFERS(smtpd_forbid_bare_newline, "normalize",
+    "a line ends in CRLF only, so that no second message hides in a first one")
+DIFFERS(mynetworks, "host bits set: clients are deferred",
+    "they are cleared, with a warning when the configuration is read")
+DIFFERS(relayhost, "empty: direct delivery",
+    "empty: mail is kept until one is set; mail does not leave by a way that nobody chose")
+DIFFERS(alias_maps, "an index made by postalias",
+    "the text itself is read: no index can be out of date")
+DIFFERS(mail_name, "Postfix",
+    "it is another program")
+/* clang-format on */
+
+#undef DIFFERS

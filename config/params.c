@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * params.c - params.h as tables, and the sets of words that ENUM parameters take. */
+#include "config/config_int.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stddef.h>
+
+static const struct config_word protocols[] = {
+    { "all", CONFIG_IPV4 | CONFIG_IPV6 },
+    { "ipv4", CONFIG_IPV4 },
+    { "ipv6", CONFIG_IPV6 },
+    { "ipv4, ipv6", CONFIG_IPV4 | CONFIG_IPV6 },
+    { "ipv6, ipv4", CONFIG_IPV4 | CONFIG_IPV6 },
+    { NULL, 0 },
+};
+
+static const struct config_word tls_levels[] = {
+    { "auto", CONFIG_TLS_AUTO },
+    { "none", CONFIG_TLS_NONE },
+    { "may", CONFIG_TLS_MAY },
+    { "encrypt", CONFIG_TLS_ENCRYPT },
+    { "verify", CONFIG_TLS_VERIFY },
+    { "secure", CONFIG_TLS_SECURE },
+    { NULL, 0 },
+};
+
+static const struct config_word tls_ciphers[] = {
+    { "medium", CONFIG_CIPHERS_MEDIUM },
+    { "high", CONFIG_CIPHERS_HIGH },
+    { NULL, 0 },
+};
+
+static const struct config_word log_levels[] = {
+    { "error", LOG_LEVEL_ERROR },
+    { "warn", LOG_LEVEL_WARN },
+    { "info", LOG_LEVEL_INFO },
+    { "debug", LOG_LEVEL_DEBUG },
+    { NULL, 0 },
+};
+
+static const struct config_word listen_protocols[] = {
+    { "smtp", CONFIG_LISTEN_SMTP },
+    { NULL, 0 },
+};
+
+#define RANGE(low, high) .min = (low), .max = (high)
+#define WORDS(set) .words = (set)
+#define ANY .words = NULL
+#define NOT_EMPTY .not_empty = true
+
+const struct config_option config_params[N_PARAMS] = {
+#define PARAM(n, t, d, range, w, c, text)                                                          \
+    { .name = #n, .type = TYPE_##t, .def = d, .offset = offsetof(struct config, n), range,         \
+      .who = w, .change = c, .doc = text },
+#include "config/params.h"
+};
+
+const struct config_option config_login_options[N_LOGIN_OPTIONS] = {
+#define LOGIN(n, t, d, range, text)                                                                \
+    { .name = #n, .type = TYPE_##t, .def = d, .offset = offsetof(struct login, n), range,          \
+      .who = RELAY, .doc = text },
+#include "config/params.h"
+};
+
+const struct config_option config_listen_options[N_LISTEN_OPTIONS] = {
+#define LISTEN(n, t, d, range, text)                                                               \
+    { .name = #n, .type = TYPE_##t, .def = d, .offset = offsetof(struct listen, n), range,         \
+      .who = RECEIVE, .doc = text },
+#include "config/params.h"
+};
+
+const struct config_option *config_option_find(const struct config_option *table, size_t n,
+                                               struct span name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (span_eq(span_str(table[i].name), name))
+            return &table[i];
+    return NULL;
+}

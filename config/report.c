@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * report.c - what there is to say about a configuration, gathered, and the lists of text that its parts share. */
+#include "config/config_int.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+static void remark_v(struct config_report *r, enum config_severity s, struct place at,
+                     const char *param, const char *fmt, va_list ap)
+{
+    struct buf text;
+    char *where;
+
+    if (at.variable)
+        where = xasprintf("the environment's %s", at.variable);
+    else if (at.file && at.line > 0)
+        where = xasprintf("%s:%d", at.file, at.line);
+    else
+        where = xstrdup(at.file ? at.file : "");
+    buf_init(&text, BUF_NO_MAX);
+    if (param)
+        buf_addf(&text, "%s: ", param);
+    buf_vaddf(&text, fmt, ap);
+    char safe[1600];
+    log_escape(buf_span(&text), safe, sizeof safe);
+    buf_fini(&text);
+
+    r->at = xreallocarray(r->at, r->n + 1, sizeof *r->at);
+    r->at[r->n++] = (struct config_remark){
+        .severity = s, .line = at.variable ? 0 : at.line, .where = where, .text = xstrdup(safe)
+    };
+    r->n_errors += s == CONFIG_ERROR;
+    r->n_warnings += s == CONFIG_WARNING;
+}
+
+void remark(struct config_report *r, enum config_severity s, struct place at, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    remark_v(r, s, at, NULL, fmt, ap);
+    va_end(ap);
+}
+
+void remark_param(struct config_report *r, const struct config *cfg, enum config_param p,
+                  enum config_severity s, const char *fmt, ...)
+{
+    const struct config_value *v = &cfg->values[p];
+    char variable[100];
+    struct place at = { .file = cfg->file, .line = v->origin == FROM_FILE ? v->line : 0 };
+    va_list ap;
+
+    if (v->origin == FROM_ENVIRONMENT) {
+        snprintf(variable, sizeof variable, ENV_PREFIX "%s", config_params[p].name);
+        for (char *c = variable; *c; c++)
+            if (*c >= 'a' && *c <= 'z')
+                *c = (char)(*c - 'a' + 'A');
+        at.variable = variable;
+    }
+    va_start(ap, fmt);
+    remark_v(r, s, at, config_params[p].name, fmt, ap);
+    va_end(ap);
+}
+
+/* By line, and what has none behind; those of one line stay in their order. An insertion: there are few. */
+void remark_sort(struct config_report *r)
+{
+    for (size_t i = 1; i < r->n; i++) {
+        struct config_remark moving = r->at[i];
+        size_t to = i;
+        while (to > 0 && (unsigned)(r->at[to - 1].line - 1) > (unsigned)(moving.line - 1)) {
+            r->at[to] = r->at[to - 1];
+            to--;
+        }
+        r->at[to] = moving;
+    }
+}
+
+void config_report_fini(struct config_report *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        free(r->at[i].where);
+        free(r->at[i].text);
+    }
+    free(r->at);
+    *r = (struct config_report){ 0 };
+}
+
+static const char *const severities[] = {
+    [CONFIG_NOTICE] = "note",
+    [CONFIG_WARNING] = "warning",
+    [CONFIG_ERROR] = "error",
+};
+
+void config_report_print(const struct config_report *r, FILE *to, const char *who,
+                         enum config_severity from)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        const struct config_remark *m = &r->at[i];
+        if (m->severity < from)
+            continue;
+        fprintf(to, "%s%s%s%s%s: %s\n", who ? who : "", who ? ": " : "", m->where,
+                *m->where ? ": " : "", severities[m->severity], m->text);
+    }
+}
+
+void config_report_log(const struct config_report *r)
+{
+    void (*const say[])(const char *fmt, ...) = {
+        [CONFIG_NOTICE] = log_info,
+        [CONFIG_WARNING] = log_warn,
+        [CONFIG_ERROR] = log_error,
+    };
+    for (size_t i = 0; i < r->n; i++)
+        say[r->at[i].severity]("%s%s%s", r->at[i].where, *r->at[i].where ? ": " : "", r->at[i].text);
+}
+
+void strlist_add(struct strlist *l, struct span s)
+{
+    l->at = xreallocarray(l->at, l->n + 1, sizeof *l->at);
+    l->at[l->n++] = span_dup(s);
+}
+
+void strlist_clear(struct strlist *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free(l->at[i]);
+    free(l->at);
+    *l = (struct strlist){ 0 };
+}
+
+void strlist_join(const struct strlist *l, struct buf *out)
+{
+    for (size_t i = 0; i < l->n; i++)
+        buf_addf(out, "%s%s", i ? ", " : "", l->at[i]);
+}
+
+void value_fini(struct config_value *v)
+{
+    strlist_clear(&v->raw);
+    strlist_clear(&v->text);
+    free(v->shown);
+    *v = (struct config_value){ 0 };
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * suggest.c - what somebody probably meant who wrote a name that does not exist. */
+#include "config/config_int.h"
+
+#include "base/mem.h"
+
+#define NAME_MAX_LEN 64
+
+static size_t least(size_t a, size_t b, size_t c)
+{
+    size_t ab = a < b ? a : b;
+    return ab < c ? ab : c;
+}
+
+/* Letters to insert, delete, change or swap with their neighbour. */
+static size_t distance(struct span a, struct span b)
+{
+    size_t row[3][NAME_MAX_LEN + 1];
+
+    for (size_t j = 0; j <= b.len; j++)
+        row[0][j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t *now = row[i % 3], *before = row[(i + 2) % 3], *before_that = row[(i + 1) % 3];
+        now[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            bool is_same = ascii_lower((unsigned char)a.at[i - 1]) == ascii_lower((unsigned char)b.at[j - 1]);
+            now[j] = least(before[j] + 1, now[j - 1] + 1, before[j - 1] + !is_same);
+            if (i > 1 && j > 1 && a.at[i - 1] == b.at[j - 2] && a.at[i - 2] == b.at[j - 1] &&
+                before_that[j - 2] + 1 < now[j])
+                now[j] = before_that[j - 2] + 1;
+        }
+    }
+    return row[a.len % 3][b.len];
+}
+
+const char *suggest_option(const struct config_option *table, size_t n, struct span name)
+{
+    const char *best = NULL;
+    size_t best_distance = name.len / 3 + 1;
+
+    if (name.len < 2 || name.len > NAME_MAX_LEN)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        struct span candidate = span_str(table[i].name);
+        size_t d = candidate.len > NAME_MAX_LEN ? NAME_MAX_LEN : distance(name, candidate);
+        if (d < best_distance) {
+            best = table[i].name;
+            best_distance = d;
+        }
+    }
+    return best;
+}
+
+const char *suggest_param(struct span name)
+{
+    return suggest_option(config_params, N_PARAMS, name);
+}
+
+#define USE_LOGIN "write a section instead: login \"[smtp.example.com]:587\" { user = \"NAME\" password_file = \"/FILE\" }"
+#define NOT_NEEDED "Baton does not need it: delete the line"
+#define FOR_SERVERS "it belongs to receiving mail for others, which this version does not do: delete the line"
+
+static const struct {
+    const char *name, *cure;
+} postfix_names[] = {
+    { "alias_database", NOT_NEEDED " (alias_maps is read as text)" },
+    { "append_dot_mydomain", NOT_NEEDED },
+    { "biff", NOT_NEEDED },
+    { "command_directory", NOT_NEEDED },
+    { "compatibility_level", NOT_NEEDED },
+    { "daemon_directory", NOT_NEEDED },
+    { "data_directory", NOT_NEEDED },
+    { "debug_peer_level", "write log_level = \"debug\"" },
+    { "html_directory", NOT_NEEDED },
+    { "include", "there is one configuration file, and none is included" },
+    { "local_recipient_maps", FOR_SERVERS },
+    { "mailbox_size_limit", NOT_NEEDED " (there are no mailboxes here)" },
+    { "maillog_file", "write log = \"stderr\", \"syslog\" or a file's name" },
+    { "mailq_path", NOT_NEEDED },
+    { "manpage_directory", NOT_NEEDED },
+    { "mynetworks_style", "write the networks themselves: mynetworks = \"127.0.0.0/8, [::1]/128\"" },
+    { "newaliases_path", NOT_NEEDED },
+    { "readme_directory", NOT_NEEDED },
+    { "sample_directory", NOT_NEEDED },
+    { "sendmail_path", NOT_NEEDED },
+    { "smtp_enforce_tls", "write smtp_tls_security_level = \"encrypt\" or \"secure\"" },
+    { "smtp_sasl_auth_enable", USE_LOGIN },
+    { "smtp_sasl_mechanism_filter", USE_LOGIN },
+    { "smtp_sasl_password_maps", USE_LOGIN },
+    { "smtp_sasl_security_options", USE_LOGIN },
+    { "smtp_sasl_tls_security_options", USE_LOGIN },
+    { "smtp_tls_protocols", "write smtp_tls_mandatory_protocols, which counts for all TLS" },
+    { "smtp_tls_mandatory_ciphers", "write smtp_tls_ciphers, which counts for all TLS" },
+    { "smtp_tls_session_cache_database", NOT_NEEDED },
+    { "smtp_tls_wrappermode", "port 465 is spoken with TLS from the first byte: write it into relayhost" },
+    { "smtp_use_tls", "write smtp_tls_security_level = \"may\" or \"secure\"" },
+    { "smtpd_recipient_restrictions", FOR_SERVERS },
+    { "smtpd_relay_restrictions", FOR_SERVERS },
+    { "smtpd_sasl_auth_enable", FOR_SERVERS },
+    { "smtpd_tls_cert_file", FOR_SERVERS },
+    { "smtpd_tls_key_file", FOR_SERVERS },
+    { "smtpd_tls_security_level", FOR_SERVERS },
+    { "smtpd_use_tls", FOR_SERVERS },
+    { "syslog_facility", NOT_NEEDED " (it is mail)" },
+    { "syslog_name", NOT_NEEDED },
+    { "virtual_alias_maps", FOR_SERVERS },
+};
+
+const char *suggest_postfix(struct span name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(postfix_names); i++)
+        if (span_eq(name, span_str(postfix_names[i].name)))
+            return postfix_names[i].cure;
+    return NULL;
+}
