@@ -171,6 +171,9 @@ PARAM(smtpd_forbid_bare_newline, BOOL, "yes", ANY, RECEIVE, LIVE,
 PARAM(default_process_limit, INT, "100", RANGE(1, 100000), RECEIVE, LIVE,
     "Clients at a time; the next is told to come back later.")
 
+PARAM(receive_workers, INT, "0", RANGE(0, 32), RECEIVE, LIVE,
+    "Processes that receive mail; 0 is one a core, 16 at most.")
+
 /* ---- the log ---- */
 PARAM(log, LOG, "stderr", NOT_EMPTY, ALL, RESTART,
     "Where the log goes: `stderr`, `syslog`, or a file by its full name.")
