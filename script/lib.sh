@@ -19,7 +19,7 @@ die() { printf '%s\n' "${red}$*${off}" >&2; exit 1; }
 for_build="gcc libc6-dev make autoconf automake pkg-config libuv1-dev libmbedtls-dev libc-ares-dev libconfuse-dev
     libxxhash-dev libidn2-dev libjansson-dev libseccomp-dev"
 for_demo="ca-certificates util-linux"
-for_test="perl git openssl libio-socket-ssl-perl libcmocka-dev clang xz-utils mandoc strace procps util-linux
+for_test="perl git openssl libio-socket-ssl-perl libcmocka-dev clang xz-utils mandoc strace procps util-linux systemd
     python3 php-cli bsd-mailx s-nail mutt"
 
 missing() {  # PACKAGE...: those of them that are not installed
