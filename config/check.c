@@ -80,13 +80,19 @@ static void relayhost_is_somebody_else(const struct config *cfg, struct config_r
                          "that takes your mail", cfg->relayhost.at[i].text);
 }
 
+static bool is_loopback(const struct relayhost *h)
+{
+    return strcmp(h->host, "localhost") == 0 || strcmp(h->host, "::1") == 0 ||
+           (h->is_address && strncmp(h->host, "127.", 4) == 0);
+}
+
 static void login_is_not_in_the_clear(const struct config *cfg, struct config_report *r)
 {
     for (size_t i = 0; i < cfg->relayhost.n; i++) {
         const struct relayhost *h = &cfg->relayhost.at[i];
         enum config_tls_level level = config_tls_level(cfg, h);
-        if (!config_login_for(cfg, h) || level == CONFIG_TLS_VERIFY || level == CONFIG_TLS_SECURE)
-            continue;
+        if (!config_login_for(cfg, h) || level == CONFIG_TLS_VERIFY || level == CONFIG_TLS_SECURE || is_loopback(h))
+            continue; /* loopback: a tunnel of the administrator's own */
         if (level == CONFIG_TLS_ENCRYPT)
             remark_param(r, cfg, PARAM_smtp_tls_security_level, CONFIG_WARNING,
                          "\"encrypt\" does not look at the certificate of %s: anybody on the way can ask for the password; "

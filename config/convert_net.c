@@ -299,6 +299,8 @@ int relayhost_parse(struct relayhost *h, struct span text, struct err *e)
     host = text;
     if (is_address(text, AF_INET6) && text.at[0] != '[')
         return err_set(e, ERR_CONFIG, "an IPv6 address stands in brackets: [%.*s]", (int)text.len, text.at);
+    if (span_find(text, '/') < text.len)
+        return bad_relayhost(text, text, e);
     if (split_port(text, &host, &port, e) < 0)
         return -1;
     bool is_bracketed = host.len > 1 && host.at[0] == '[';

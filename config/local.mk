@@ -14,3 +14,16 @@ config_libconfig_a_SOURCES = \
 	config/secret.c \
 	config/show.c config/show_json.c config/show_mdoc.c \
 	config/suggest.c
+
+if HAVE_CMOCKA
+check_PROGRAMS += t/unit/test_scan t/unit/test_config
+endif
+CONFIG_TEST_LIBS = config/libconfig.a lib/base/libbase.a $(CONFUSE_LIBS)
+t_unit_test_scan_SOURCES = t/unit/test_scan.c t/unit/unit.h
+t_unit_test_scan_LDADD = $(CONFIG_TEST_LIBS) $(CMOCKA_LIBS)
+t_unit_test_config_SOURCES = t/unit/test_config.c t/unit/unit.h
+t_unit_test_config_LDADD = $(CONFIG_TEST_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += t/fuzz/fuzz_config
+t_fuzz_fuzz_config_SOURCES = t/fuzz/fuzz_config.c t/fuzz/replay.c
+t_fuzz_fuzz_config_LDADD = $(CONFIG_TEST_LIBS)

@@ -330,7 +330,7 @@ static void take_variable(struct reader *rd, const char *variable, const char *t
 
 static void read_environment(struct reader *rd)
 {
-    for (char **at = environ; *at; at++) {
+    for (char **at = environ; at && *at; at++) { /* NULL after clearenv() */
         if (strncmp(*at, ENV_PREFIX, sizeof ENV_PREFIX - 1) != 0)
             continue;
         struct span entry = span_from(span_str(*at), sizeof ENV_PREFIX - 1);

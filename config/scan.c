@@ -9,7 +9,7 @@
  * has no traps: every word in quotes, every comment a blank, every "$" one that libconfuse leaves alone. In that form
  * "$$" is a dollar sign that was protected (by single quotes, by a backslash, or by being written so).
  *
- *   statement:  NAME = value | NAME += value | NAME TITLE {  ... statements ...  }
+ *   statement:  NAME = value | NAME += value | NAME TITLE {  ... statements, a comma between them if one likes ...  }
  *   value:      word | "text" | 'text' | { value, value, ... }
  *
  * After a fault it goes on at the next line that looks like a statement, so that one run finds all of them. */
@@ -391,6 +391,10 @@ static const struct scan_item *fault_not_closed(struct scan *s, size_t from, int
 static bool is_end_of_value(struct scan *s)
 {
     skip_space(s, true);
+    if (peek(s, 0) == ',' && s->section_line) { /* login "x" { user = "a", password_file = "/b" } */
+        s->at++;
+        skip_space(s, true);
+    }
     return peek(s, 0) < 0 || peek(s, 0) == '\n' || looks_like_statement(s, s->at);
 }
 
@@ -453,7 +457,9 @@ static const struct scan_item *take_section(struct scan *s)
 
     if (has_title && take_one(s, &wrong) == NOT_CLOSED)
         return fault_not_closed(s, s->at - 1, s->item.line);
+    size_t title_len = s->value.len;
     skip_space(s, false);
+    s->value.len = title_len;
     if (peek(s, 0) != '{' || wrong) {
         set_fault(s, s->item.line, "%.*s: \"=\" is missing; write %.*s = \"value\", or %.*s \"title\" { for a section",
                   (int)name.len, name.at, (int)name.len, name.at, (int)name.len, name.at);
