@@ -1,4 +1,27 @@
 # lib/net: event loop glue, sockets, TLS, DNS
-noinst_HEADERS += \
-	lib/net/addr.h lib/net/conn.h lib/net/dial.h lib/net/dns.h lib/net/listen.h lib/net/loop.h \
-	lib/net/offload.h lib/net/tls.h
+noinst_LIBRARIES += lib/net/libnet.a
+lib_net_libnet_a_SOURCES = \
+	lib/net/addr.c lib/net/addr.h \
+	lib/net/conn.c lib/net/conn.h lib/net/conn_int.h \
+	lib/net/conn_tls.c \
+	lib/net/dial.c lib/net/dial.h \
+	lib/net/dns.c lib/net/dns.h lib/net/dns_int.h \
+	lib/net/dns_channel.c \
+	lib/net/listen.c lib/net/listen.h \
+	lib/net/loop.c lib/net/loop.h lib/net/loop_int.h \
+	lib/net/offload.c lib/net/offload.h \
+	lib/net/tls.c lib/net/tls.h lib/net/tls_int.h \
+	lib/net/tls_cert.c \
+	lib/net/tls_client.c \
+	lib/net/tls_link.c \
+	lib/net/tls_server.c
+lib_net_libnet_a_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CARES_CFLAGS) $(IDN2_CFLAGS)
+
+# What a program with lib/net links, behind lib/net/libnet.a lib/base/libbase.a
+NET_LIBS = $(UV_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(MBEDTLS_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += t/unit/test_conn
+endif
+t_unit_test_conn_SOURCES = t/unit/test_conn.c t/unit/unit.h
+t_unit_test_conn_LDADD = lib/net/libnet.a lib/base/libbase.a $(NET_LIBS) $(CMOCKA_LIBS)
