@@ -212,27 +212,34 @@ static int convert_bool(struct conversion *c, void *field)
     return err_set(c->err, ERR_CONFIG, "it is yes or no, not \"%.*s\"", (int)s.len, s.at);
 }
 
+static int no_such_word(struct conversion *c, const char *text)
+{
+    struct buf all;
+
+    buf_init(&all, BUF_NO_MAX);
+    for (const struct config_word *w = c->option->words; w->word; w++)
+        buf_addf(&all, "%s\"%s\"", all.len ? " or " : "", w->word);
+    err_set(c->err, ERR_CONFIG, "it is %s, not \"%s\"", buf_cstr(&all), text);
+    buf_fini(&all);
+    return -1;
+}
+
 static int convert_enum(struct conversion *c, void *field)
 {
-    struct buf joined, all;
-    struct span s;
+    struct buf joined;
     int result = -1;
 
     buf_init(&joined, BUF_NO_MAX);
-    buf_init(&all, BUF_NO_MAX);
     strlist_join(c->text, &joined);
-    s = span_trim(buf_span(&joined));
-    for (const struct config_word *w = c->option->words; w->word && result < 0; w++) {
-        buf_addf(&all, "%s\"%s\"", all.len ? " or " : "", w->word);
+    struct span s = span_trim(span_str(buf_cstr(&joined)));
+    for (const struct config_word *w = c->option->words; w->word && result < 0; w++)
         if (span_ieq_str(s, w->word)) {
             *(int *)field = w->value;
             result = 0;
         }
-    }
     if (result < 0)
-        err_set(c->err, ERR_CONFIG, "it is %s, not \"%.*s\"", buf_cstr(&all), (int)s.len, s.at);
+        no_such_word(c, buf_cstr(&joined));
     buf_fini(&joined);
-    buf_fini(&all);
     return result;
 }
 

@@ -79,7 +79,9 @@ char *read_whole(const char *file, size_t size_max, size_t *len, mode_t *mode, s
         goto fail;
     }
     *mode = st.st_mode;
-    /* One piece of memory from the start: a secret in it leaves no copies behind. */
+    /* One piece of memory from the start: a secret in it leaves no copies behind. A file has its size, a pipe has none. */
+    if (S_ISREG(st.st_mode) && st.st_size > 0 && (uint64_t)st.st_size <= size_max)
+        size_max = (size_t)st.st_size;
     text = xmalloc(size_max + 1);
     while ((got = read(fd, text + *len, size_max + 1 - *len)) > 0)
         if ((*len += (size_t)got) > size_max) {
@@ -373,21 +375,26 @@ static void login_from_environment(struct config *cfg, struct config_report *r)
 
 /* ---- text to fields ---- */
 
-/* An ENUM's or a path's field must hold something that its free function takes, also when its value was wrong: xcalloc
- * has seen to that. */
-static void convert_param(struct reader *rd, enum config_param p)
+static void convert_params(struct reader *rd)
 {
     struct config *cfg = rd->cfg;
-    const struct config_value *v = &cfg->values[p];
     struct err e = { 0 };
-    struct conversion c = { .option = &config_params[p], .text = &v->text, .is_list = v->is_list, .err = &e };
+    struct conversion c = { .err = &e };
 
-    if (v->state != VALUE_DONE)
-        return;
-    if (convert_value(&c, cfg) < 0)
-        remark_param(rd->report, cfg, p, CONFIG_ERROR, "%s", e.text);
-    else if (*c.notice)
-        remark_param(rd->report, cfg, p, c.notice_severity, "%s", c.notice);
+    for (int i = 0; i < N_PARAMS; i++) {
+        enum config_param p = (enum config_param)i;
+        const struct config_value *v = &cfg->values[p];
+        if (v->state != VALUE_DONE)
+            continue;
+        c.option = &config_params[p];
+        c.text = &v->text;
+        c.is_list = v->is_list;
+        c.notice[0] = '\0';
+        if (convert_value(&c, cfg) < 0)
+            remark_param(rd->report, cfg, p, CONFIG_ERROR, "%s", e.text);
+        else if (*c.notice)
+            remark_param(rd->report, cfg, p, c.notice_severity, "%s", c.notice);
+    }
 }
 
 static void convert_section(struct reader *rd, const struct section *s, void *base)
@@ -446,8 +453,7 @@ static void make_listen(struct reader *rd, const struct section *s)
 static void make_fields(struct reader *rd)
 {
     expand_all(rd->cfg, rd->report);
-    for (int p = 0; p < N_PARAMS; p++)
-        convert_param(rd, (enum config_param)p);
+    convert_params(rd);
     for (size_t i = 0; i < rd->n_sections && rd->cfg->flags & CONFIG_ENV; i++) {
         const struct section *s = &rd->sections[i];
         if (s->options == config_login_options)

@@ -134,8 +134,10 @@ void strlist_clear(struct strlist *l)
 
 void strlist_join(const struct strlist *l, struct buf *out)
 {
-    for (size_t i = 0; i < l->n; i++)
-        buf_addf(out, "%s%s", i ? ", " : "", l->at[i]);
+    for (size_t i = 0; i < l->n; i++) {
+        buf_adds(out, i ? ", " : "");
+        buf_adds(out, l->at[i]);
+    }
 }
 
 void value_fini(struct config_value *v)
