@@ -9,7 +9,7 @@
  *   SPOOL_RECEIVE  a receive worker: takes messages into its own journal. Many at a time, one a `slot`.
  *   SPOOL_RELAY    the relay worker, one only: learns of every message, notes what became of it, ends it.
  *   SPOOL_LOOK     a tool: sees what is there and changes nothing; works beside a running daemon and without one.
- * `sendmail` without a daemon uses drop.h's part below: no object, no loop, one file.
+ * `sendmail` without a daemon uses drop.h instead: no object, no loop, one file.
  *
  * Nothing here blocks on the disk in the caller's thread but reading, and opening a new segment (once in 16 MiB):
  * syncs run on the runner. All calls and callbacks of one spool are of one thread. How it lies on disk: FORMAT. */
@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/runner.h"
 #include "base/span.h"
+#include "spool/drop.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -181,18 +182,5 @@ struct spool_stats {
     uint64_t syncs, commits; /* since spool_open() */
 };
 void spool_stats(const struct spool *s, struct spool_stats *out);
-
-/* ---- the drop (sendmail without a daemon) --------------------------------------------------------------------------- */
-
-/* One message, one file, written by a process that has no daemon to ask: begin, write, then commit, which blocks until
- * the file is synced, renamed and its folder synced. Nothing is left behind after abort or failure. */
-struct spool_drop;
-struct spool_drop *spool_drop_begin(const char *dir, const struct envelope *env, struct err *e);
-uint64_t spool_drop_id(const struct spool_drop *d);
-int spool_drop_write(struct spool_drop *d, struct span data, struct err *e);
-int spool_drop_commit(struct spool_drop *d, struct err *e); /* takes d */
-void spool_drop_abort(struct spool_drop *d);
-/* The relay watches this folder (inotify) and calls spool_poll(). `out` has PATH_MAX bytes. */
-char *spool_drop_path(const char *dir, char *out);
 
 #endif

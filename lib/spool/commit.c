@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From pending to kept. One job at a time writes all that is pending and syncs it, while the loop gathers what goes with
+ * the next: a single client pays one sync, a thousand share it, and nobody waits for a timer.
+ *
+ * States and ends that nobody waits for are written at once and on this thread, without a sync: an append to the page
+ * cache. They are kept in memory until a sync covers them, for when it fails they must be written again elsewhere. */
+#include "spool/spool_int.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+#define BATCH_BYTES   (4u << 20)   /* written and synced together at most */
+#define UNSYNCED_MAX  (256u << 10) /* more than that asks for a sync */
+
+/* ---- the job ------------------------------------------------------------------------------------------------------ */
+
+/* On the runner. */
+static void job_work(void *arg)
+{
+    struct spool *s = arg;
+    struct job *job = &s->job;
+
+    job->has_failed = journal_write(&s->journal, &job->recs, job->next_gen, &job->err) < 0 ||
+                      (job->wants_sync && journal_sync(&s->journal, &job->err) < 0);
+    if (job->has_failed)
+        journal_abandon(&s->journal);
+    else
+        kills_run(s, job);
+}
+
+static void answer(struct spool *s, struct rec *r, enum spool_result result, const struct err *e)
+{
+    spool_done_fn *done = r->done;
+
+    if (!done)
+        return;
+    r->done = NULL;
+    s->depth++;
+    done(r->arg, result, e);
+    s->depth--;
+}
+
+static void succeeded(struct spool *s, struct rec_queue *recs, bool was_synced)
+{
+    /* First all accounts, then the callbacks: these may ask and commit. What the job freed goes last: ends that it
+     * wrote are accounted for where their messages lie. */
+    if (s->role == SPOOL_RELAY)
+        for (struct rec *r = recs->first; r; r = r->next)
+            settle_written(s, r);
+    kills_done(s, &s->job);
+    s->job.is_running = false;
+    if (was_synced) {
+        rec_queue_free(&s->unsynced);
+        s->compaction.is_blocked = false;
+        if (s->shared && recs->n) {
+            if (s->role == SPOOL_RECEIVE)
+                shared_publish(s->shared, s->slot, s->journal.gen, s->journal.synced_end);
+            shared_wake(s->shared);
+        }
+    }
+    for (struct rec *r; (r = rec_queue_take(recs));) {
+        answer(s, r, SPOOL_KEPT, NULL);
+        if (was_synced || !r->type)
+            rec_free(r);
+        else
+            rec_queue_add(&s->unsynced, r);
+    }
+}
+
+/* Messages are given back to whom they came from; what the relay noted stays to be written. */
+static void failed(struct spool *s, struct rec_queue *recs, const struct err *e)
+{
+    struct rec_queue again, lost;
+
+    rec_queue_init(&again);
+    rec_queue_init(&lost);
+    rec_queue_move(&again, &s->unsynced);
+    for (struct rec *r; (r = rec_queue_take(recs));) {
+        if (r->is_copy || r->type == RECORD_MESSAGE || !r->type) {
+            rec_queue_add(&lost, r);
+            continue;
+        }
+        struct rec *waiting = NULL;
+        if (r->done) {
+            waiting = rec_new(0, r->id);
+            waiting->done = r->done;
+            waiting->arg = r->arg;
+            rec_queue_add(&lost, waiting);
+        }
+        r->done = NULL;
+        r->wants_sync = false;
+        rec_queue_add(&again, r);
+    }
+    rec_queue_move(&again, &s->pending);
+    s->pending = again;
+    if (!again.first)
+        rec_queue_init(&s->pending);
+    for (struct rec *r; (r = rec_queue_take(&lost));) {
+        if (r->is_copy)
+            compact_dropped(s, r);
+        answer(s, r, SPOOL_FAILED, e);
+        rec_free(r);
+    }
+}
+
+static bool wants_sync(const struct rec_queue *q)
+{
+    for (const struct rec *r = q->first; r; r = r->next)
+        if (r->wants_sync)
+            return true;
+    return false;
+}
+
+static void job_done(void *arg)
+{
+    struct spool *s = arg;
+    struct job *job = &s->job;
+    struct rec_queue recs;
+    bool has_failed = job->has_failed;
+    struct err err = job->err;
+
+    rec_queue_init(&recs);
+    rec_queue_move(&recs, &job->recs);
+    s->n_syncs += s->journal.n_syncs;
+    s->journal.n_syncs = 0;
+    bool is_synced = !s->journal.is_dirty;
+    if (has_failed && s->own) {
+        s->own->is_sealed = true;
+        s->own = NULL;
+    }
+    s->depth++;
+    if (has_failed) {
+        kills_done(s, job);
+        job->is_running = false;
+        failed(s, &recs, &err);
+    } else {
+        succeeded(s, &recs, is_synced);
+    }
+    s->depth--;
+    /* What failed is not tried again by itself: a full disk would keep us busy. */
+    if (!has_failed || wants_sync(&s->pending))
+        commit_kick(s);
+}
+
+/* ---- what goes with the next one ---------------------------------------------------------------------------------- */
+
+static void take_batch(struct spool *s, struct job *job)
+{
+    uint64_t room = journal_room(&s->journal);
+    struct rec *r = s->pending.first;
+
+    if (r && rec_bytes(r) > room)
+        room = journal_capacity(&s->journal);
+    if (room > BATCH_BYTES)
+        room = BATCH_BYTES;
+    job->wants_sync = s->unsynced.bytes > UNSYNCED_MAX;
+    while ((r = s->pending.first) && (!job->recs.n || job->recs.bytes + rec_bytes(r) <= room)) {
+        job->wants_sync |= r->wants_sync;
+        rec_queue_add(&job->recs, rec_queue_take(&s->pending));
+    }
+}
+
+/* Nobody waits, and nothing has to be opened: an append to the page cache. */
+static bool is_quick(const struct spool *s, const struct job *job)
+{
+    return !job->wants_sync && !job->n_kills && !job->n_limbo && job->recs.bytes <= journal_room(&s->journal);
+}
+
+void commit_kick(struct spool *s)
+{
+    struct job *job = &s->job;
+
+    if (job->is_running)
+        return;
+    if (s->role == SPOOL_RELAY)
+        compact_feed(s);
+    take_batch(s, job);
+    /* Only when all that was noted is written may anything be freed that the notes replace. */
+    if (!s->pending.n)
+        kills_take(s, job);
+    if (!job->recs.n && !job->n_kills && !job->n_limbo)
+        return;
+    job->is_running = true;
+    job->has_failed = false;
+    job->err = (struct err){ 0 };
+    job->next_gen = spool_next_id(s);
+    if (s->shared)
+        shared_raise_floor(s->shared, job->next_gen);
+    if (is_quick(s, job)) {
+        job_work(s);
+        job_done(s);
+    } else {
+        runner_run(s->runner, job_work, job_done, s);
+    }
+}
+
+void commit_flush(struct spool *s)
+{
+    struct job *job = &s->job;
+
+    if (!s->pending.n)
+        return;
+    rec_queue_move(&job->recs, &s->pending);
+    job->next_gen = spool_next_id(s);
+    /* Past this there is nobody to tell: what could not be written may come back, which is allowed. */
+    if (journal_write(&s->journal, &job->recs, job->next_gen, NULL) < 0)
+        journal_abandon(&s->journal);
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Space: segments that nobody needs are killed and used again; when too much of the disk is dead, what still lives in
+ * the deadest segment is copied to our own, so that nobody needs that one any more either.
+ *
+ * No segment is freed before everything that was written is synced: what replaces its records is then on disk for good.
+ * A single file has no such records, but for a report that was large. */
+#include "spool/scan.h"
+#include "spool/spool_int.h"
+
+#include "base/mem.h"
+#include "spool/sum.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define COPY_BYTES (1u << 20) /* read, copied and synced at a time */
+#define COPY_ENDS  4096u
+#define MAX_KILLS  64u
+
+/* ---- freeing: what goes with the job ------------------------------------------------------------------------------- */
+
+/* Enough that every writer finds one, and little beside what we may use. */
+static unsigned max_free(const struct spool *s)
+{
+    uint64_t of_slack = s->limits.slack_bytes / 4 / s->limits.segment_bytes;
+    unsigned n = 4 + (s->shared ? shared_slots(s->shared) : 1);
+
+    return of_slack < n ? (unsigned)(of_slack ? of_slack : 1) : n;
+}
+
+void kills_take(struct spool *s, struct job *job)
+{
+    struct segment *limbo = s->ledger.limbo;
+
+    job->max_free = max_free(s);
+    job->limbo_is_synced = false;
+    if (s->wants_limbo_sync) {
+        s->wants_limbo_sync = false;
+        job->limbo = limbo->ended;
+        job->n_limbo = limbo->n_ended;
+        limbo->ended = NULL;
+        limbo->n_ended = limbo->cap_ended = 0;
+    }
+    if (list_is_empty(&s->ledger.dying))
+        return;
+    job->kills = xcalloc(MAX_KILLS, sizeof *job->kills);
+    list_each(at, &s->ledger.dying)
+    {
+        struct segment *seg = list_entry(at, struct segment, dying_link);
+        if (job->n_kills == MAX_KILLS)
+            break;
+        job->kills[job->n_kills++] = (struct kill){
+            .number = seg->number,
+            .gen = seg->gen,
+            .name = seg->name,
+            .size = seg->size,
+            .is_single = seg->is_single,
+            .wants_sync = !seg->is_single || seg->has_notes,
+        };
+    }
+}
+
+/* K1, K2: after this nothing in it counts, whatever becomes of the rename. */
+static int write_kill(struct spool *s, const struct kill *k, const char *path)
+{
+    char part[PAGE_PART];
+    int fd = s->io->open(s->io, path, O_WRONLY, 0);
+
+    if (fd < 0)
+        return -1;
+    page_kill_encode(k->gen, part);
+    int rc = io_write(s->io, fd, part, sizeof part, PAGE_KILL);
+    if (rc == 0)
+        rc = s->io->fdatasync(s->io, fd);
+    s->io->close(s->io, fd);
+    return rc;
+}
+
+static void count(void *arg, const char *name)
+{
+    (void)name;
+    ++*(unsigned *)arg;
+}
+
+/* K3. */
+static void recycle(struct spool *s, const struct kill *k, const char *path, unsigned limit)
+{
+    char folder[PATH_MAX], to[PATH_MAX];
+    unsigned n = 0;
+
+    snprintf(folder, sizeof folder, "%s/free", s->dir);
+    spool_path(s, "free", k->name, to);
+    if (k->size != s->limits.segment_bytes || s->io->list(s->io, folder, count, &n) < 0 || n >= limit ||
+        s->io->rename(s->io, path, to) < 0)
+        s->io->unlink(s->io, path);
+}
+
+static void kill_one(struct spool *s, struct kill *k, unsigned limit)
+{
+    char path[PATH_MAX];
+
+    spool_path(s, k->is_single ? "large" : "journal", k->name, path);
+    if (k->is_single) {
+        k->is_done = s->io->unlink(s->io, path) == 0 || errno == ENOENT;
+        return;
+    }
+    k->is_done = write_kill(s, k, path) == 0;
+    if (k->is_done)
+        recycle(s, k, path, limit);
+}
+
+void kills_run(struct spool *s, struct job *job)
+{
+    char large[PATH_MAX];
+
+    bool wants_sync = job->n_limbo;
+    for (size_t i = 0; i < job->n_kills; i++)
+        wants_sync |= job->kills[i].wants_sync;
+    if (wants_sync && journal_sync(&s->journal, &job->err) < 0) {
+        job->has_failed = true;
+        journal_abandon(&s->journal);
+        return;
+    }
+    snprintf(large, sizeof large, "%s/large", s->dir);
+    if (job->n_limbo)
+        job->limbo_is_synced = s->io->fsync_dir(s->io, large) == 0;
+    for (size_t i = 0; i < job->n_kills; i++)
+        kill_one(s, &job->kills[i], job->max_free);
+}
+
+/* ---- afterwards, on the loop --------------------------------------------------------------------------------------- */
+
+static void to_limbo(struct spool *s, const struct ended *ended, size_t n)
+{
+    struct segment *limbo = s->ledger.limbo;
+
+    if (!n)
+        return;
+    limbo->ended = xreallocarray(limbo->ended, limbo->n_ended + n, sizeof *ended);
+    memcpy(limbo->ended + limbo->n_ended, ended, n * sizeof *ended);
+    limbo->n_ended = limbo->cap_ended = limbo->n_ended + n;
+}
+
+static void bury(struct spool *s, struct segment *seg)
+{
+    for (size_t i = s->n_copies; i-- > 0;)
+        if (s->copies[i].segment == seg->number)
+            s->copies[i] = s->copies[--s->n_copies];
+    if (seg->is_single)
+        to_limbo(s, seg->ended, seg->n_ended);
+    else
+        segment_unpin_all(s, seg->ended, seg->n_ended, seg);
+    segment_free(&s->ledger, s->io, seg);
+}
+
+void kills_done(struct spool *s, struct job *job)
+{
+    for (size_t i = 0; i < job->n_kills; i++) {
+        struct segment *seg = segment_at(&s->ledger, job->kills[i].number);
+        if (job->kills[i].is_done) {
+            bury(s, seg);
+        } else if (!job->has_failed) {
+            seg->is_stuck = true;
+            list_remove(&seg->dying_link);
+            spool_damaged(s, "%s/%s: a segment could not be freed; it is tried again after a restart", s->dir, seg->folder);
+        }
+    }
+    if (job->n_limbo && job->limbo_is_synced)
+        segment_unpin_all(s, job->limbo, job->n_limbo, s->ledger.limbo);
+    else
+        to_limbo(s, job->limbo, job->n_limbo);
+    free(job->kills);
+    free(job->limbo);
+    job->kills = NULL;
+    job->limbo = NULL;
+    job->n_kills = job->n_limbo = 0;
+}
+
+/* ---- compaction: which -------------------------------------------------------------------------------------------- */
+
+static uint64_t dead_bytes(const struct segment *seg)
+{
+    uint64_t alive = PAGE_BYTES + seg->live_bytes + seg->pins * (uint64_t)RECORD_FIXED;
+    return alive < seg->size ? seg->size - alive : 0;
+}
+
+static struct segment *choose_victim(struct spool *s)
+{
+    struct segment *best = NULL;
+    uint64_t bound = 2 * s->live_bytes + s->limits.slack_bytes;
+
+    if (s->ledger.disk_bytes <= bound || !list_is_empty(&s->ledger.dying))
+        return NULL;
+    list_each(at, &s->ledger.journals)
+    {
+        struct segment *seg = list_entry(at, struct segment, link);
+        if (seg->is_sealed && !seg->is_stuck && !seg->is_kept && !seg->holds && dead_bytes(seg) >= seg->size / 4 &&
+            (!best || dead_bytes(seg) > dead_bytes(best)))
+            best = seg;
+    }
+    return best;
+}
+
+/* ---- compaction: copying ------------------------------------------------------------------------------------------- */
+
+static void add_copy(struct spool *s, struct rec *r, const struct segment *from, uint64_t offset)
+{
+    r->is_copy = r->wants_sync = true;
+    r->from = from->number;
+    r->from_gen = from->gen;
+    r->from_offset = offset;
+    rec_queue_add(&s->pending, r);
+    s->compaction.n_in_flight++;
+}
+
+static void copy_state(struct spool *s, const struct segment *seg, uint64_t offset, uint64_t id, uint64_t seq,
+                       struct span packed)
+{
+    struct entry *en = index_find(&s->index, id);
+
+    /* A newer one, written or waiting, takes its place anyway. */
+    if (!en || en->state_segment != seg->number || en->state_offset8 != offset / 8 || en->state_seq != seq)
+        return;
+    struct rec *r = rec_new(RECORD_STATE, id);
+    r->seq = seq;
+    r->body_len = (uint32_t)packed.len;
+    buf_addspan(&r->head, packed);
+    add_copy(s, r, seg, offset);
+}
+
+static void copy_message(struct spool *s, struct segment *seg, uint64_t offset, const struct record *r, const char *head)
+{
+    struct entry *en = index_find(&s->index, r->id);
+
+    if (!en || en->segment != seg->number || en->offset8 != offset / 8)
+        return;
+    struct rec *copy = rec_new(RECORD_MESSAGE, r->id);
+    char *to = buf_room(&copy->content, r->size);
+    ssize_t n = io_read(s->io, seg->fd, to, r->size, read_content_offset(seg, offset, r->head_len));
+    if (n != (ssize_t)r->size || sum_of(seg->gen, to, r->size) != r->content_sum) {
+        /* It must not get a good checksum: it stays where it is, and whoever wants to send it is told. */
+        seg->is_kept = true;
+        rec_free(copy);
+        return;
+    }
+    copy->content.len = r->size;
+    copy->flags = r->flags;
+    copy->body_len = r->body_len;
+    buf_addspan(&copy->head, record_body(r, head));
+    add_copy(s, copy, seg, offset);
+}
+
+/* Copies some of what lives in the victim; false when it was read to its end. */
+static bool copy_some(struct spool *s, struct segment *seg)
+{
+    uint64_t until = s->pending.bytes + COPY_BYTES;
+    struct scan sc;
+    struct record r;
+    const char *head;
+    bool is_more = false;
+
+    if (segment_fd(s, seg) < 0) {
+        seg->is_kept = true;
+        return false;
+    }
+    scan_init(&sc, s->io, seg->fd, seg->gen, s->compaction.offset, seg->end);
+    while (!(is_more = s->pending.bytes >= until) && scan_next(&sc, &r, &head)) {
+        uint64_t offset = scan_at(&sc, &r);
+        if (r.type == RECORD_MESSAGE) {
+            struct span rest = record_settlements(&r, head);
+            for (struct settlement st; settlement_next(&rest, &st);)
+                if (!st.is_end)
+                    copy_state(s, seg, offset, st.id, st.seq, st.state);
+            copy_message(s, seg, offset, &r, head);
+        } else if (r.type == RECORD_STATE) {
+            copy_state(s, seg, offset, r.id, r.seq, record_body(&r, head));
+        }
+    }
+    s->compaction.offset = is_more ? sc.end : seg->end;
+    scan_fini(&sc);
+    return is_more;
+}
+
+/* Ends in the victim whose messages are still on disk elsewhere: from the accounts, not from the victim. */
+static void copy_ends(struct spool *s, const struct segment *seg)
+{
+    size_t n = 0;
+
+    for (size_t i = 1; i < s->ledger.n && seg->pins; i++) {
+        struct segment *of = s->ledger.all[i];
+        for (size_t k = 0; of && k < of->n_ended && of != seg; k++) {
+            if (of->ended[k].by != seg->number)
+                continue;
+            struct rec *r = rec_new(RECORD_END, of->ended[k].id);
+            add_copy(s, r, of, k);
+            if (++n == COPY_ENDS)
+                return;
+        }
+    }
+}
+
+void compact_feed(struct spool *s)
+{
+    struct compaction *c = &s->compaction;
+
+    if (!s->is_started || c->n_in_flight || c->is_blocked)
+        return;
+    if (!c->victim) {
+        c->victim = choose_victim(s);
+        c->offset = PAGE_BYTES;
+    }
+    if (!c->victim)
+        return;
+    while (c->offset < c->victim->end && copy_some(s, c->victim) && !c->n_in_flight)
+        ;
+    if (!c->n_in_flight)
+        copy_ends(s, c->victim);
+    if (c->n_in_flight)
+        return;
+    struct segment *done = c->victim;
+    c->victim = NULL;
+    done->is_kept |= done->live || done->states; /* something in it could not be copied: not again */
+    segment_check(s, done);
+}
+
+void compact_written(struct spool *s, struct rec *r)
+{
+    (void)r;
+    s->compaction.n_in_flight--;
+}
+
+void compact_dropped(struct spool *s, const struct rec *r)
+{
+    (void)r;
+    s->compaction.n_in_flight--;
+    s->compaction.is_blocked = true;
+    s->compaction.victim = NULL;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Starting: everything is read before anything is told, for what became of a message may be written anywhere behind
+ * it. First pass: places into the index, ends too. Then the ended are struck out, and the accounts made. Second pass:
+ * found() for what is left. */
+#include "spool/arrive.h"
+
+#include "base/mem.h"
+#include "spool/scan.h"
+
+/* During the first pass entries hold raw places; nothing is counted. */
+static struct entry *entry_of(struct spool *s, uint64_t id)
+{
+    struct entry *en = index_find(&s->index, id);
+    return en ? en : index_add(&s->index, id);
+}
+
+static void note_end(struct spool *s, uint64_t id, const struct segment *by)
+{
+    struct entry *en = entry_of(s, id);
+
+    if (en->is_ended)
+        return;
+    en->is_ended = true;
+    en->state_segment = by->number;
+}
+
+static void note_state(struct spool *s, uint64_t id, uint64_t seq, const struct segment *seg, uint64_t offset)
+{
+    struct entry *en = entry_of(s, id);
+
+    if (seq > s->last_seq)
+        s->last_seq = seq;
+    if (en->is_ended || seq <= en->state_seq)
+        return;
+    en->state_seq = seq;
+    en->state_segment = seg->number;
+    en->state_offset8 = (uint32_t)(offset / 8);
+}
+
+static void note_message(struct spool *s, struct segment *seg, uint64_t offset, const struct record *r,
+                         const char *head)
+{
+    struct span rest = record_settlements(r, head);
+    struct entry *en = entry_of(s, r->id);
+
+    if (en->segment == PLACE_NONE) {
+        en->segment = seg->number;
+        en->offset8 = (uint32_t)(offset / 8);
+        en->head_len = r->head_len;
+        en->size = r->size & ((UINT64_C(1) << 56) - 1);
+    } else {
+        settle_add_copy(s, r->id, seg);
+    }
+    seg->has_notes |= seg->is_single && rest.len;
+    for (struct settlement st; settlement_next(&rest, &st);) {
+        if (st.is_end)
+            note_end(s, st.id, seg);
+        else
+            note_state(s, st.id, st.seq, seg, offset);
+    }
+}
+
+static void note_record(struct spool *s, struct segment *seg, uint64_t offset, const struct record *r, const char *head)
+{
+    /* The clock may have been set back since: ids and generations go on from the highest there is. Those of the drop
+     * were not made by us. */
+    if (!seg->is_single && r->id > s->last_id)
+        s->last_id = r->id;
+    if (r->type == RECORD_MESSAGE)
+        note_message(s, seg, offset, r, head);
+    else if (r->type == RECORD_STATE)
+        note_state(s, r->id, r->seq, seg, offset);
+    else
+        note_end(s, r->id, seg);
+}
+
+/* ---- between the passes ------------------------------------------------------------------------------------------- */
+
+static void resolve_ended(struct spool *s, struct entry *en)
+{
+    struct segment *by = segment_at(&s->ledger, en->state_segment);
+
+    if (en->segment != PLACE_NONE) {
+        struct segment *seg = segment_at(&s->ledger, en->segment);
+        do {
+            /* A single file goes with its own message; what it says of others moves to the journal first. */
+            if (by->is_single && s->role == SPOOL_RELAY)
+                settle_queue_end(s, en->id, seg);
+            else
+                segment_ended(seg, en->id, by);
+        } while (settle_take_copy(s, en->id, &seg));
+    }
+    index_remove(&s->index, en);
+}
+
+static void resolve(void *arg, struct entry *en)
+{
+    struct spool *s = arg;
+    struct segment *state = segment_at(&s->ledger, en->state_segment);
+    struct record r = { .head_len = en->head_len, .size = en->size };
+
+    if (en->is_ended) {
+        resolve_ended(s, en);
+    } else if (en->segment == PLACE_NONE) {
+        index_remove(&s->index, en); /* a state of a message that is gone */
+    } else {
+        settle_place(s, en, segment_at(&s->ledger, en->segment), en->offset8 * UINT64_C(8), &r);
+        en->state_segment = PLACE_NONE;
+        if (state)
+            settle_state_at(s, en, state, en->state_offset8 * UINT64_C(8));
+    }
+}
+
+/* ---- second pass -------------------------------------------------------------------------------------------------- */
+
+static void tell_at(struct spool *s, const struct segment *seg, uint64_t offset, const struct record *r, const char *head)
+{
+    struct entry *en = r->type == RECORD_MESSAGE ? index_find(&s->index, r->id) : NULL;
+
+    if (en && en->segment == seg->number && en->offset8 == offset / 8)
+        arrive_tell(s, en, r, head);
+}
+
+static int tell_journal(struct spool *s, struct segment *seg, struct err *e)
+{
+    struct scan sc;
+    struct record r;
+    const char *head;
+
+    if (segment_fd(s, seg) < 0)
+        return err_sys(e, "open a segment of %s/journal", s->dir);
+    segment_hold(seg);
+    scan_init(&sc, s->io, seg->fd, seg->gen, PAGE_BYTES, seg->end);
+    while (scan_next(&sc, &r, &head))
+        tell_at(s, seg, scan_at(&sc, &r), &r, head);
+    scan_fini(&sc);
+    segment_unhold(s, seg);
+    return 0;
+}
+
+static void tell_single(struct spool *s, struct segment *seg)
+{
+    struct entry *en = index_find(&s->index, seg->name);
+    struct buf head;
+    struct record r;
+    struct err e;
+
+    if (!en || en->segment != seg->number)
+        return;
+    buf_init(&head, BUF_NO_MAX);
+    if (read_head(s, seg, en->offset8 * UINT64_C(8), &r, &head, &e) < 0)
+        spool_damaged(s, "%s", e.text);
+    else
+        arrive_tell(s, en, &r, head.at);
+    buf_fini(&head);
+}
+
+static int tell_all(struct spool *s, struct err *e)
+{
+    list_each(at, &s->ledger.journals)
+    {
+        struct segment *seg = list_entry(at, struct segment, link);
+        if (seg->live && tell_journal(s, seg, e) < 0)
+            return -1;
+    }
+    list_each(at, &s->ledger.singles)
+    {
+        struct segment *seg = list_entry(at, struct segment, link);
+        if (seg->live)
+            tell_single(s, seg);
+    }
+    return 0;
+}
+
+static void check_all(struct spool *s)
+{
+    for (size_t i = 0; i < s->ledger.n; i++)
+        if (s->ledger.all[i])
+            segment_check(s, s->ledger.all[i]);
+}
+
+/* Beside a daemon that copies and frees, a looker may miss what moved meanwhile: it looks again then. */
+static int read_all(struct spool *s, struct err *e)
+{
+    bool vanished;
+    int rounds = 0;
+
+    do {
+        vanished = false;
+        if (arrive_journals(s, note_record, &vanished, e) < 0)
+            return -1;
+    } while (vanished && s->role == SPOOL_LOOK && ++rounds < 3);
+    return takein_drop(s, note_record, e) < 0 || takein_large(s, note_record, e) < 0 ? -1 : 0;
+}
+
+int spool_start(struct spool *s, struct err *e)
+{
+    BUG_IF(s->role == SPOOL_RECEIVE || s->is_started);
+    if (s->role == SPOOL_RELAY)
+        takein_sweep(s);
+    if (read_all(s, e) < 0)
+        return -1;
+    index_each(&s->index, resolve, s);
+    s->is_started = true;
+    if (s->shared)
+        shared_raise_floor(s->shared, s->last_id);
+    check_all(s);
+    if (tell_all(s, e) < 0)
+        return -1;
+    if (s->role == SPOOL_RELAY)
+        commit_kick(s);
+    return 0;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spool/state.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+static char *dup_or_null(const char *s)
+{
+    return s ? xstrdup(s) : NULL;
+}
+
+void spool_state_fini(struct spool_state *st)
+{
+    for (size_t i = 0; i < st->n_rcpts; i++) {
+        free(st->rcpts[i].rcpt.address);
+        free(st->rcpts[i].rcpt.orcpt);
+        free(st->rcpts[i].rcpt.original);
+        free(st->rcpts[i].reason);
+    }
+    free(st->rcpts);
+    free(st->reason);
+    *st = (struct spool_state){ 0 };
+}
+
+void spool_state_copy(struct spool_state *to, const struct spool_state *from)
+{
+    *to = *from;
+    to->reason = dup_or_null(from->reason);
+    to->rcpts = from->n_rcpts ? xcalloc(from->n_rcpts, sizeof *to->rcpts) : NULL;
+    for (size_t i = 0; i < from->n_rcpts; i++) {
+        const struct spool_rcpt *r = &from->rcpts[i];
+        to->rcpts[i] = (struct spool_rcpt){
+            .rcpt = { .address = xstrdup(r->rcpt.address),
+                      .orcpt = dup_or_null(r->rcpt.orcpt),
+                      .original = dup_or_null(r->rcpt.original),
+                      .notify = r->rcpt.notify },
+            .reason = dup_or_null(r->reason),
+        };
+    }
+}
+
+static void put(struct buf *out, char key, const char *value)
+{
+    if (!value)
+        return;
+    buf_addc(out, key);
+    for (; *value; value++)
+        buf_addc(out, *value == '\n' || *value == '\r' ? '?' : *value);
+    buf_addc(out, '\n');
+}
+
+void state_pack(const struct spool_state *st, struct buf *out)
+{
+    if (st->next_us > 0)
+        buf_addf(out, "t%lld\n", (long long)st->next_us);
+    if (st->attempts)
+        buf_addf(out, "c%u\n", st->attempts);
+    if (st->is_held || st->was_warned)
+        buf_addf(out, "f%s%s\n", st->is_held ? "H" : "", st->was_warned ? "W" : "");
+    put(out, 'x', st->reason);
+    /* What belongs to a recipient follows it. */
+    for (size_t i = 0; i < st->n_rcpts; i++) {
+        const struct spool_rcpt *r = &st->rcpts[i];
+        put(out, 'r', r->rcpt.address);
+        put(out, 'o', r->rcpt.orcpt);
+        put(out, 'a', r->rcpt.original);
+        if (r->rcpt.notify)
+            buf_addf(out, "n%u\n", r->rcpt.notify);
+        put(out, 'w', r->reason);
+    }
+}
+
+static void replace(char **at, struct span value)
+{
+    free(*at);
+    *at = span_dup(value);
+}
+
+static void add_rcpt(struct spool_state *st, struct span address)
+{
+    /* Grows at the powers of two: there is no capacity to remember. */
+    if ((st->n_rcpts & (st->n_rcpts - 1)) == 0)
+        st->rcpts = xreallocarray(st->rcpts, st->n_rcpts ? st->n_rcpts * 2 : 1, sizeof *st->rcpts);
+    st->rcpts[st->n_rcpts++] = (struct spool_rcpt){ .rcpt = { .address = span_dup(address) } };
+}
+
+static int unpack_line(struct spool_state *st, char key, struct span v, struct err *e)
+{
+    struct spool_rcpt *r = st->n_rcpts ? &st->rcpts[st->n_rcpts - 1] : NULL;
+    uint64_t number = 0;
+
+    if (strchr("tcn", key) && !span_u64(v, &number))
+        return err_set(e, ERR_PERMANENT, "state: bad number after '%c'", key);
+    if (strchr("oanw", key) && !r)
+        return err_set(e, ERR_PERMANENT, "state: '%c' before the first recipient", key);
+    switch (key) {
+    case 't': st->next_us = (int64_t)number; break;
+    case 'c': st->attempts = (unsigned)number; break;
+    case 'x': replace(&st->reason, v); break;
+    case 'r': add_rcpt(st, v); break;
+    case 'o': replace(&r->rcpt.orcpt, v); break;
+    case 'a': replace(&r->rcpt.original, v); break;
+    case 'n': r->rcpt.notify = (unsigned char)number; break;
+    case 'w': replace(&r->reason, v); break;
+    case 'f':
+        st->is_held = span_find(v, 'H') < v.len;
+        st->was_warned = span_find(v, 'W') < v.len;
+        break;
+    default:
+        if (key < 'a' || key > 'z')
+            return err_set(e, ERR_PERMANENT, "state: unknown key: written by a newer Baton?");
+    }
+    return 0;
+}
+
+int state_unpack(struct spool_state *st, struct span packed, struct err *e)
+{
+    *st = (struct spool_state){ 0 };
+    while (packed.len) {
+        size_t end = span_find(packed, '\n');
+        if (end == packed.len || end == 0) {
+            spool_state_fini(st);
+            return err_set(e, ERR_PERMANENT, "state: a line without %s", end ? "an end" : "a key");
+        }
+        if (unpack_line(st, packed.at[0], span_of(packed.at + 1, end - 1), e) < 0) {
+            spool_state_fini(st);
+            return -1;
+        }
+        packed = span_from(packed, end + 1);
+    }
+    return 0;
+}
