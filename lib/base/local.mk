@@ -1,6 +1,7 @@
 # lib/base: buffers, log, errors, clock, envelope - what everything else stands on
 noinst_LIBRARIES += lib/base/libbase.a
 lib_base_libbase_a_SOURCES = \
+	lib/base/base64.c lib/base/base64.h \
 	lib/base/buf.c lib/base/buf.h \
 	lib/base/cidr.c lib/base/cidr.h \
 	lib/base/clock.c lib/base/clock.h \

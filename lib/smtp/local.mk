@@ -1,2 +1,26 @@
 # lib/smtp: the protocol engines, client and server; no I/O
-noinst_HEADERS += lib/smtp/client.h lib/smtp/reply.h lib/smtp/server.h lib/smtp/verdict.h
+noinst_LIBRARIES += lib/smtp/libsmtp.a
+lib_smtp_libsmtp_a_SOURCES = \
+	lib/smtp/client.c lib/smtp/client.h lib/smtp/client_int.h \
+	lib/smtp/client_auth.c \
+	lib/smtp/client_mail.c \
+	lib/smtp/dot.c lib/smtp/dot.h \
+	lib/smtp/params.c lib/smtp/params.h \
+	lib/smtp/reply.c lib/smtp/reply.h \
+	lib/smtp/server.c lib/smtp/server.h lib/smtp/server_int.h \
+	lib/smtp/server_auth.c \
+	lib/smtp/server_data.c \
+	lib/smtp/server_mail.c \
+	lib/smtp/server_rcpt.c \
+	lib/smtp/server_reply.c \
+	lib/smtp/server_verb.c \
+	lib/smtp/verdict.c lib/smtp/verdict.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += t/unit/test_smtp_server t/unit/test_smtp_pair
+endif
+SMTP_LIBS = lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a
+t_unit_test_smtp_server_SOURCES = t/unit/test_smtp_server.c t/unit/transcript.c t/unit/transcript.h t/unit/unit.h
+t_unit_test_smtp_server_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
+t_unit_test_smtp_pair_SOURCES = t/unit/test_smtp_pair.c t/unit/unit.h
+t_unit_test_smtp_pair_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)

@@ -18,7 +18,7 @@
 #define SMTP_REPLY_TEXT 1024 /* with its NUL; what is beyond is cut */
 
 struct smtp_reply {
-    short code;             /* 200..599; 0: there is none */
+    short code;             /* 200..599; 0: no server said it (smtp_result.is_ours) */
     unsigned char class;    /* of the enhanced status code: 2, 4, 5; 0: none was given */
     unsigned short subject; /* 0..999 */
     unsigned short detail;  /* 0..999 */
@@ -53,23 +53,16 @@ const char *smtp_stage_name(enum smtp_stage stage);
 
 /* The enhanced status code as text: the one given, else one made from the code ("5.0.0"). Returns `out`. */
 char *smtp_reply_dsn(const struct smtp_reply *r, char out[static 12]);
-/* "250 2.0.0 Ok: queued", as it was said; NUL-terminated, cut if it does not fit. Returns `out`. */
+/* "250 2.0.0 Ok: queued", as it was said; only the text where there is no code. NUL-terminated, cut if it does not fit. Returns `out`. */
 char *smtp_reply_format(const struct smtp_reply *r, char *out, size_t size);
-/* A reply of our own; `dsn` is "5.3.4" or NULL. */
+/* `dsn` is "5.3.4" or NULL; `code` 0 for what we say ourselves. */
 void smtp_reply_set(struct smtp_reply *r, int code, const char *dsn, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-static inline bool smtp_reply_is_ok(const struct smtp_reply *r)
+/* 2, 3, 4 or 5: of the code, or of the enhanced code where there is no other. */
+static inline int smtp_reply_class(const struct smtp_reply *r)
 {
-    return r->code >= 200 && r->code < 400;
-}
-static inline bool smtp_reply_is_temporary(const struct smtp_reply *r)
-{
-    return r->code >= 400 && r->code < 500;
-}
-static inline bool smtp_reply_is_permanent(const struct smtp_reply *r)
-{
-    return r->code >= 500 && r->code < 600;
+    return r->code ? r->code / 100 : r->class;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
@@ -83,9 +76,9 @@ bool smtp_enhanced_parse(struct span *s, struct smtp_reply *r);
 struct smtp_reply_reader {
     struct smtp_reply reply;
     size_t text_len;
-    unsigned line_len; /* of the current line, what of it was kept in `line` */
+    size_t line_len;   /* what was kept of the current line; the rest of a long one is dropped */
     unsigned lines;    /* of this reply so far */
-    bool is_long;      /* the current line is being cut */
+    bool is_whole;     /* DONE was returned: the next byte begins a reply */
     char line[SMTP_REPLY_TEXT + 8];
 };
 

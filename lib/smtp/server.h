@@ -12,7 +12,7 @@
  *     if (smtp_server_is_closing(s) and nothing is left to send) close the connection;
  *
  * Ops are called from inside smtp_server_input(), smtp_server_sent(), smtp_server_resume(), smtp_answer*() and
- * smtp_server_free() (reset() only). All engine functions may be called from inside ops, smtp_server_free() too.
+ * smtp_server_free() (reset() only). All engine functions but smtp_server_input() may be called from inside ops, smtp_server_free() too.
  *
  * What the engine sees to by itself: order and syntax of commands, the limits, pipelining only where RFC 2920 allows it,
  * end-of-data only by CRLF.CRLF, no bare CR, LF or NUL in content, TLS forgetting what came before it. */
@@ -160,8 +160,7 @@ bool smtp_server_is_closing(const struct smtp_server *s);
 const char *smtp_server_hello(const struct smtp_server *s);
 bool smtp_server_is_encrypted(const struct smtp_server *s);
 const char *smtp_server_login(const struct smtp_server *s); /* or NULL */
-/* For "with" in Received: SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA, LMTP..., UTF8SMTP... (RFC 3848, RFC 6531). */
-const char *smtp_server_protocol(const struct smtp_server *s);
+bool smtp_server_is_esmtp(const struct smtp_server *s); /* EHLO or LHLO was said, not HELO */
 /* The last command: "RCPT", "DATA", "END-OF-MESSAGE"; "CONNECT" before any. For "lost connection after RCPT". */
 const char *smtp_server_after(const struct smtp_server *s);
 /* A transaction is open, or a question: a shutdown should wait a little. */

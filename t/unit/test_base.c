@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/cidr.h"
 #include "base/envelope.h"
@@ -157,6 +158,32 @@ static void control_characters_never_reach_the_log(void **state)
     assert_string_equal(log_escape(span_str("0123456789"), out, 8), "0123...");
 }
 
+static void base64_goes_there_and_back_and_nothing_else_is_taken(void **state)
+{
+    static const char *const cases[][2] = { { "", "" },           { "f", "Zg==" },
+                                            { "fo", "Zm8=" },     { "foo", "Zm9v" },
+                                            { "\xff\xfe~", "//5+" } };
+    static const char *const bad[] = { "Z", "Zg=", "Zg", "Zg===", "=Zg=", "Z===", "Zg==Zg==", "Z g=", "Zm9\n" };
+    struct buf b;
+    (void)state;
+
+    buf_init(&b, 8);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(base64_encode(span_str(cases[i][0]), &b), 0);
+        assert_string_equal(buf_cstr(&b), cases[i][1]);
+        buf_clear(&b);
+        assert_int_equal(base64_decode(span_str(cases[i][1]), &b), 0);
+        assert_string_equal(buf_cstr(&b), cases[i][0]);
+        buf_clear(&b);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        if (base64_decode(span_str(bad[i]), &b) == 0)
+            fail_msg("taken: %s", bad[i]);
+    assert_int_equal(base64_encode(SPAN("1234567"), &b), -1);
+    assert_int_equal(b.len, 0);
+    buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +195,7 @@ int main(void)
         cmocka_unit_test(an_envelope_survives_packing),
         cmocka_unit_test(a_newer_or_broken_envelope_is_refused),
         cmocka_unit_test(control_characters_never_reach_the_log),
+        cmocka_unit_test(base64_goes_there_and_back_and_nothing_else_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lines are found with memchr() and stay where they are: what is handed out is cut only where a byte is changed, which
+ * in most messages is nowhere. States are named for what has been seen; a CR or a dot that may be part of an end is
+ * held back until the next byte tells. */
+#include "smtp/dot.h"
+
+void dot_reader_init(struct dot_reader *r, bool is_chunk, dot_out_fn *out, void *arg)
+{
+    *r = (struct dot_reader){ .is_chunk = is_chunk, .out = out, .arg = arg };
+}
+
+static bool has_high_bit(struct span s)
+{
+    const char *p = s.at, *end = s.at + s.len;
+    uint64_t bits = 0, word;
+
+    for (; end - p >= 8; p += 8) {
+        memcpy(&word, p, 8);
+        bits |= word;
+    }
+    for (; p < end; p++)
+        bits |= (unsigned char)*p;
+    return bits & UINT64_C(0x8080808080808080);
+}
+
+static void give(struct dot_reader *r, const char *from, const char *to)
+{
+    struct span s = { from, (size_t)(to - from) };
+
+    if (!s.len)
+        return;
+    r->size += s.len;
+    if (!r->is_8bit)
+        r->is_8bit = has_high_bit(s);
+    r->out(r->arg, s);
+}
+
+static void give_line_end(struct dot_reader *r)
+{
+    static const char crlf[2] = "\r\n";
+    give(r, crlf, crlf + 2);
+}
+
+static void give_blank(struct dot_reader *r)
+{
+    static const char blank = ' ';
+    r->had_bad_bytes = true;
+    give(r, &blank, &blank + 1);
+}
+
+/* A piece of input on its way through: bytes [start, p) are to be handed out as they are. */
+struct walk {
+    const char *start, *p, *end;
+    bool has_nul;
+};
+
+static void give_up_to(struct dot_reader *r, struct walk *w, const char *to)
+{
+    give(r, w->start, to);
+    w->start = w->p = to;
+}
+
+/* The byte at `at` is not handed out; the next piece begins behind it. */
+static void drop(struct dot_reader *r, struct walk *w, const char *at)
+{
+    give_up_to(r, w, at);
+    w->start = w->p = at + 1;
+}
+
+static void end_line(struct dot_reader *r, bool by_lf)
+{
+    r->state = DOT_AT_LINE_START;
+    r->after_lf = by_lf;
+    r->had_bare_lf |= by_lf;
+}
+
+static void in_line(struct dot_reader *r, struct walk *w)
+{
+    const char *nl = memchr(w->p, '\n', (size_t)(w->end - w->p));
+    const char *stop = nl ? nl : w->end;
+    const char *nul = w->has_nul ? memchr(w->p, '\0', (size_t)(stop - w->p)) : NULL;
+    const char *cr = memchr(w->p, '\r', (size_t)((nul ? nul : stop) - w->p));
+
+    if (cr && cr + 1 == w->end) { /* the next bytes will tell what it is */
+        drop(r, w, cr);
+        r->state = DOT_SEEN_CR;
+    } else if (cr && cr + 1 != nl) {
+        drop(r, w, cr);
+        give_blank(r);
+    } else if (nul) {
+        drop(r, w, nul);
+        give_blank(r);
+    } else if (!nl) {
+        w->p = w->end;
+    } else if (cr) {
+        w->p = nl + 1;
+        end_line(r, false);
+    } else {
+        drop(r, w, nl);
+        give_line_end(r);
+        end_line(r, true);
+    }
+}
+
+static void at_line_start(struct dot_reader *r, struct walk *w)
+{
+    r->state = DOT_IN_LINE;
+    if (*w->p != '.')
+        return;
+    if (r->is_chunk) {
+        r->has_dot_line = true;
+        return;
+    }
+    drop(r, w, w->p);
+    r->state = DOT_SEEN_DOT;
+}
+
+static void seen_cr(struct dot_reader *r, struct walk *w)
+{
+    if (*w->p == '\n') {
+        drop(r, w, w->p);
+        give_line_end(r);
+        end_line(r, false);
+    } else {
+        give_blank(r);
+        r->state = DOT_IN_LINE;
+    }
+}
+
+static void seen_dot(struct dot_reader *r, struct walk *w)
+{
+    r->state = DOT_IN_LINE;
+    if (*w->p == '\r') {
+        drop(r, w, w->p);
+        r->state = DOT_SEEN_DOT_CR;
+    } else if (*w->p == '.') {
+        r->has_dot_line = true;
+    }
+}
+
+/* True: CR LF . CR LF, all of it. */
+static bool seen_dot_cr(struct dot_reader *r, struct walk *w)
+{
+    if (*w->p == '\n' && !r->after_lf) {
+        drop(r, w, w->p);
+        return true;
+    }
+    seen_cr(r, w);
+    return false;
+}
+
+bool dot_read(struct dot_reader *r, struct span *in)
+{
+    struct walk w = { in->at, in->at, in->at + in->len, false };
+    bool is_end = false;
+
+    w.has_nul = in->len && memchr(in->at, '\0', in->len);
+    while (w.p < w.end && !is_end) {
+        switch (r->state) {
+        case DOT_AT_LINE_START: at_line_start(r, &w); break;
+        case DOT_IN_LINE: in_line(r, &w); break;
+        case DOT_SEEN_CR: seen_cr(r, &w); break;
+        case DOT_SEEN_DOT: seen_dot(r, &w); break;
+        case DOT_SEEN_DOT_CR: is_end = seen_dot_cr(r, &w); break;
+        }
+    }
+    give_up_to(r, &w, w.p);
+    *in = span_of(w.p, (size_t)(w.end - w.p));
+    return is_end;
+}
+
+void dot_read_end(struct dot_reader *r)
+{
+    if (r->state == DOT_SEEN_CR)
+        give_blank(r);
+    if (r->state != DOT_AT_LINE_START)
+        give_line_end(r);
+    r->state = DOT_AT_LINE_START;
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+void dot_writer_init(struct dot_writer *w, bool stuffs)
+{
+    *w = (struct dot_writer){ .stuffs = stuffs, .at_line_start = true };
+}
+
+void dot_writer_note(struct dot_writer *w, struct span in)
+{
+    if (!in.len)
+        return;
+    char last = in.at[in.len - 1];
+    bool was_cr = in.len > 1 ? in.at[in.len - 2] == '\r' : w->seen_cr;
+    w->at_line_start = last == '\n' && was_cr;
+    w->seen_cr = last == '\r';
+}
+
+size_t dot_write(struct dot_writer *w, struct span in, char *to)
+{
+    const char *p = in.at, *end = in.at + in.len;
+    bool at_start = w->at_line_start;
+    char *o = to;
+
+    while (p < end) {
+        if (at_start && *p == '.' && w->stuffs)
+            *o++ = '.';
+        const char *nl = memchr(p, '\n', (size_t)(end - p));
+        const char *next = nl ? nl + 1 : end;
+        memcpy(o, p, (size_t)(next - p));
+        o += next - p;
+        p = next;
+        at_start = nl != NULL;
+    }
+    dot_writer_note(w, in);
+    return (size_t)(o - to);
+}
+
+struct span dot_write_end(const struct dot_writer *w)
+{
+    return w->at_line_start ? SPAN(".\r\n") : SPAN("\r\n.\r\n");
+}
