@@ -15,7 +15,8 @@ chdir source_dir() or die "source_dir: $!";
 
 my @all;
 find({ no_chdir => 1, wanted => sub {
-    if (-d && m{^\./(?:build-[^/]*|autom4te\.cache|\.git|\.deps|baton-[0-9][^/]*)$|/\.deps$}) { $File::Find::prune = 1; return }
+    # not what is built: here, below, or in the folders that distcheck makes inside of the release
+    if (-d && m{^\./(?:build-[^/]*|_[^/]*|autom4te\.cache|\.git|baton-[0-9][^/]*)$|/\.deps$}) { $File::Find::prune = 1; return }
     push @all, s{^\./}{}r if -f;
 } }, '.');
 @all = sort @all;
@@ -168,7 +169,9 @@ none {
     my @inc = grep { $_->[1] eq '"' && $_->[2] ne 'build.h' } includes($file);
     my ($header) = grep { -e } "lib/$own.h", "$own.h";
     return () if !$header || is_list($header);
-    @inc && $inc[0][2] eq "$own.h" ? () : (": includes \"$own.h\" first, so that it is known to stand on its own");
+    my $first = @inc ? $inc[0][2] : '';
+    return () if $first =~ m{^(.*)/[^/]*_int\.h$} && index($own, "$1/") == 0; # its folder's own, which includes it
+    $first eq "$own.h" ? () : (": includes \"$own.h\" first, so that it is known to stand on its own");
 } 'a file includes its own header first', grep { m{\.c$} } @sources;
 
 # ---- manuals -----------------------------------------------------------------------------------------------------------

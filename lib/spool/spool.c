@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "spool/spool.h"
 #include "spool/spool_int.h"
 
 #include "base/mem.h"

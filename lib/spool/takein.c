@@ -33,10 +33,14 @@ static int read_single(struct spool *s, int fd, uint64_t id, struct single_view 
     char bytes[PAGE_BYTES] = { 0 };
     struct page page;
 
-    if (s->io->stat(s->io, fd, &v->st) < 0 || io_read(s->io, fd, bytes, sizeof bytes, 0) < 0)
+    if (s->io->stat(s->io, fd, &v->st) < 0)
+        return err_sys(e, "stat");
+    if (!v->st.is_file)
+        return err_set(e, ERR_PERMANENT, "not a file");
+    if (io_read(s->io, fd, bytes, sizeof bytes, 0) < 0)
         return err_sys(e, "read");
     page_decode(bytes, &page);
-    if (!v->st.is_file || !page.has_header)
+    if (!page.has_header)
         return err_set(e, ERR_PERMANENT, "not a message file");
     if (page.header.version > SPOOL_VERSION)
         return err_set(e, ERR_CONFIG, "written by a newer Baton (version %u)", page.header.version);
