@@ -150,6 +150,8 @@ void conn_tls_input(struct conn *c, struct span bytes)
     if (c->feed.len && !c->is_at_end && !c->is_told)
         hold(c);
     c->feed = span_of("", 0);
+    if (c->wire.len) /* the handshake's next flight */
+        conn_wake(c);
 }
 
 void conn_tls_output(struct conn *c)

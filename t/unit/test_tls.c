@@ -1,0 +1,651 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Both ends of TLS in one loop. The openssl program makes the certificates. */
+#include "unit.h"
+
+#include "base/buf.h"
+#include "net/conn.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct loop *loop;
+static char dir[] = "/tmp/baton-tls-XXXXXX";
+
+/* ---- certificates ---------------------------------------- */
+
+static const char make_them[] =
+    "set -e; exec 2>>log >>log; umask 077\n"
+    "ca() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $1.key -out $1.pem"
+    " -days 3650 -subj \"/O=Baton/CN=$2\" -addext basicConstraints=critical,CA:TRUE; }\n"
+    "leaf() { name=$1; ca=$2; cn=$3; san=$4; shift 4\n"
+    " openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $name.key -out $name.csr -subj /CN=$cn\n"
+    " if [ -n \"$san\" ]; then printf 'subjectAltName=%s\\n' $san; fi >$name.ext\n"
+    " openssl x509 -req -in $name.csr -CA $ca.pem -CAkey $ca.key -CAcreateserial -out $name.pem -extfile $name.ext \"$@\"; }\n"
+    "ca root Root; ca other Other\n"
+    "leaf good root mail.example.com DNS:mail.example.com,DNS:*.wild.example.com,IP:127.0.0.1,IP:::1 -days 30\n"
+    "leaf second root second.example.com DNS:second.example.com -days 30\n"
+    "leaf cnonly root old.example.com '' -days 30\n"
+    "leaf cnlies root mail.example.com DNS:elsewhere.example.com -days 30\n"
+    "leaf unknown other mail.example.com DNS:mail.example.com -days 30\n"
+    "leaf self root mail.example.com DNS:mail.example.com -days 30\n"
+    "openssl req -x509 -key self.key -out self.pem -days 30 -subj /CN=mail.example.com"
+    " -addext subjectAltName=DNS:mail.example.com\n"
+    "mkdir ca; : >ca/index; echo 01 >ca/serial\n"
+    "printf '[ca]\\ndefault_ca=d\\n[d]\\ndatabase=ca/index\\nserial=ca/serial\\nnew_certs_dir=ca\\ndefault_md=sha256\\n"
+    "policy=p\\nunique_subject=no\\nx509_extensions=e\\n[p]\\ncommonName=supplied\\n[e]\\nsubjectAltName=DNS:mail.example.com\\n' >ca.cnf\n"
+    "openssl ca -batch -config ca.cnf -cert root.pem -keyfile root.key -in good.csr -out expired.pem -notext"
+    " -startdate 200101000000Z -enddate 210101000000Z\n"
+    "openssl ca -batch -config ca.cnf -cert root.pem -keyfile root.key -in good.csr -out future.pem -notext"
+    " -startdate 400101000000Z -enddate 410101000000Z\n"
+    "cp good.key expired.key; cp good.key future.key\n"
+    "cat good.pem good.key >both.pem; cp good.key open.key; chmod 644 open.key\n"
+    "openssl genrsa -aes128 -passout pass:secret -out locked.key 2048\n"
+    "mkdir path; cp root.pem other.pem path/; echo hello >path/README; echo hello >noise.pem\n";
+
+static const char *file(const char *name)
+{
+    static char paths[8][96];
+    static size_t next;
+    char *path = paths[next++ % ARRAY_LEN(paths)];
+    snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
+    return path;
+}
+
+static int run_script(const char *text)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (chdir(dir) == 0)
+            execl("/bin/sh", "sh", "-c", text, (char *)NULL);
+        _exit(127);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
+}
+
+static int make_certificates(void **state)
+{
+    (void)state;
+    struct err e;
+    if (!mkdtemp(dir) || tls_init_process(&e) < 0)
+        return -1;
+    return run_script(make_them);
+}
+
+static int drop_certificates(void **state)
+{
+    (void)state;
+    char command[64];
+    snprintf(command, sizeof(command), "rm -r %s", dir);
+    return run_script(command);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    loop = loop_new(NULL);
+    return loop ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    loop_free(loop);
+    return 0;
+}
+
+/* ---- two ends ---------------------------------------- */
+
+struct end {
+    struct conn *c;
+    struct buf got;
+    struct err why;
+    struct tls_info info;
+    struct tls_server *starts; /* at the line "STARTTLS" */
+    int n_done, n_closed, n_drained;
+    bool echoes;
+};
+
+static void on_tls(void *arg, const struct tls_info *info, const struct err *why)
+{
+    struct end *e = arg;
+    e->n_done++;
+    e->info = *info;
+    e->why = *why;
+}
+
+static void on_data(void *arg, struct span bytes)
+{
+    struct end *e = arg;
+    buf_addspan(&e->got, bytes);
+    if (e->starts && span_istarts(bytes, "STARTTLS\r\n")) {
+        buf_clear(&e->got); /* and what came behind it: the engine's duty */
+        conn_write(e->c, SPAN("220 go ahead\r\n"));
+        conn_start_tls_server(e->c, e->starts, on_tls);
+    } else if (e->echoes) {
+        conn_write(e->c, bytes);
+    }
+}
+
+static void on_drained(void *arg)
+{
+    struct end *e = arg;
+    e->n_drained++;
+}
+
+static void on_closed(void *arg, const struct err *why)
+{
+    struct end *e = arg;
+    e->n_closed++;
+    e->why = *why;
+}
+
+static const struct conn_ops end_ops = { .data = on_data, .drained = on_drained, .closed = on_closed };
+
+static void end_open(struct end *e, int fd)
+{
+    e->c = conn_new(loop, fd, NULL);
+    assert_non_null(e->c);
+    buf_init(&e->got, BUF_NO_MAX);
+    conn_open(e->c, &end_ops, e);
+}
+
+static void end_fini(struct end *e)
+{
+    conn_close(e->c);
+    e->c = NULL;
+    buf_fini(&e->got);
+}
+
+static void two_ends(struct end *a, struct end *b)
+{
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    end_open(a, fds[0]);
+    end_open(b, fds[1]);
+}
+
+static void give_up(void *arg)
+{
+    (void)arg;
+    fail_msg("it took too long");
+}
+
+#define RUN_UNTIL(what)                                                                                                \
+    do {                                                                                                               \
+        struct timer limit_ = { 0 };                                                                                   \
+        timer_start(&limit_, loop, 20000, give_up, NULL);                                                              \
+        while (!(what))                                                                                                \
+            loop_turn(loop, true);                                                                                     \
+        timer_stop(&limit_);                                                                                           \
+    } while (0)
+
+static struct tls_server *server_of(const char *cert)
+{
+    struct err e = { 0 };
+    char pem[32], key[32];
+    snprintf(pem, sizeof(pem), "%s.pem", cert);
+    snprintf(key, sizeof(key), "%s.key", cert);
+    struct tls_cert *c = tls_cert_load(file(pem), file(key), &e);
+    assert_string_equal(e.text, "");
+    struct tls_server *t = tls_server_new(&(struct tls_server_options){ .cert = c }, &e);
+    assert_string_equal(e.text, "");
+    return t;
+}
+
+static struct tls_client *client_of(const char *ca)
+{
+    struct err e = { 0 };
+    struct tls_client *t = tls_client_new(
+        &(struct tls_client_options){ .ca_file = ca ? file(ca) : NULL, .no_system_cas = true, .grade = TLS_GRADE_HIGH }, &e);
+    assert_string_equal(e.text, "");
+    return t;
+}
+
+/* The client's view of a handshake with a server that shows `cert`. */
+static struct end shake(const char *cert, const char *ca, const struct tls_target *target)
+{
+    struct end client = { 0 }, server = { .echoes = true };
+    struct tls_server *s = server_of(cert);
+    struct tls_client *t = client_of(ca);
+    two_ends(&client, &server);
+    conn_start_tls_server(server.c, s, on_tls);
+    conn_start_tls_client(client.c, t, target, on_tls);
+    tls_server_free(s);
+    tls_client_free(t); /* connections hold on to them */
+    assert_int_equal(client.n_done, 0);
+    RUN_UNTIL(client.n_done && (server.n_done || server.n_closed || client.why.kind != ERR_NONE));
+    if (client.why.kind == ERR_NONE) {
+        conn_write(client.c, SPAN("hello"));
+        RUN_UNTIL(client.got.len == 5);
+        assert_string_equal(buf_cstr(&client.got), "hello");
+    }
+    end_fini(&client);
+    end_fini(&server);
+    return client;
+}
+
+#define TARGET(demand_, host_) &(struct tls_target){ .demand = demand_, .host = host_, .port = 25 }
+
+/* ---- the judgement ---------------------------------------- */
+
+static void a_good_certificate_is_verified(void **state)
+{
+    (void)state;
+    struct end c = shake("good", "root.pem", TARGET(TLS_VERIFY, "mail.example.com"));
+    assert_string_equal(c.why.text, "");
+    assert_true(c.info.is_trusted && c.info.is_verified && !c.info.is_resumed);
+    assert_string_equal(tls_trust_word(&c.info), "Verified");
+    assert_string_equal(c.info.protocol, tls_has_1_3() ? "TLSv1.3" : "TLSv1.2");
+    assert_string_equal(c.info.cipher, tls_has_1_3() ? "TLS_AES_256_GCM_SHA384" : "ECDHE-ECDSA-AES256-GCM-SHA384");
+    assert_int_equal(c.info.cipher_bits, 256);
+    assert_string_equal(c.info.names, "mail.example.com *.wild.example.com 127.0.0.1 ::1");
+    assert_string_equal(c.info.subject, "CN=mail.example.com");
+    assert_string_equal(c.info.issuer, "O=Baton, CN=Root");
+    assert_string_equal(c.info.why_not, "");
+}
+
+/* What the client makes of it: the names, and the words when it refuses. */
+static const struct {
+    const char *cert, *ca, *host, *match;
+    enum tls_demand demand;
+    const char *why; /* NULL: it connects */
+} judgements[] = {
+    { "good", "root.pem", "MAIL.Example.com", NULL, TLS_VERIFY, NULL },
+    { "good", "root.pem", "mail.example.com.", NULL, TLS_VERIFY, NULL },
+    { "good", "root.pem", "a.wild.example.com", NULL, TLS_VERIFY, NULL },
+    { "good", "root.pem", "a.b.wild.example.com", NULL, TLS_VERIFY, "not for a.b.wild.example.com" },
+    { "good", "root.pem", "wild.example.com", NULL, TLS_VERIFY, "not for wild.example.com" },
+    { "good", "root.pem", "127.0.0.1", NULL, TLS_VERIFY, NULL },
+    { "good", "root.pem", "::1", NULL, TLS_VERIFY, NULL },
+    { "good", "root.pem", "127.0.0.2", NULL, TLS_VERIFY, "not for 127.0.0.2" },
+    { "good", "root.pem", "mx1.example.net", "example.com .example.com", TLS_VERIFY, NULL },
+    { "good", "root.pem", "mx1.example.net", "example.com", TLS_VERIFY, "not for example.com" },
+    { "cnonly", "root.pem", "old.example.com", NULL, TLS_VERIFY, NULL },
+    { "cnlies", "root.pem", "mail.example.com", NULL, TLS_VERIFY,
+      "the certificate is for elsewhere.example.com, not for mail.example.com" },
+    { "cnlies", "root.pem", "mail.example.com", NULL, TLS_VERIFY_CHAIN, NULL },
+    { "expired", "root.pem", "mail.example.com", NULL, TLS_VERIFY,
+      "the certificate has expired on 2021-01-01 00:00:00 UTC" },
+    { "expired", "root.pem", "mail.example.com", NULL, TLS_VERIFY_CHAIN, "has expired" },
+    { "future", "root.pem", "mail.example.com", NULL, TLS_VERIFY, "is not valid before 2040-01-01 00:00:00 UTC" },
+    { "self", "root.pem", "mail.example.com", NULL, TLS_VERIFY, "the certificate is self-signed" },
+    { "unknown", "root.pem", "mail.example.com", NULL, TLS_VERIFY,
+      "the certificate comes from an authority that we do not trust, or its chain is incomplete: O=Baton, CN=Other" },
+    { "good", NULL, "mail.example.com", NULL, TLS_VERIFY, "there are no authorities to check the certificate with" },
+    { "expired", "root.pem", "mail.example.com", NULL, TLS_ENCRYPT, NULL },
+    { "self", "root.pem", "mail.example.com", NULL, TLS_ENCRYPT, NULL },
+    { "unknown", NULL, "192.0.2.1", NULL, TLS_ENCRYPT, NULL },
+};
+
+static void every_refusal_says_why_in_words(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(judgements); i++) {
+        struct tls_target target = { judgements[i].demand, judgements[i].host, judgements[i].match, 25 };
+        struct end c = shake(judgements[i].cert, judgements[i].ca, &target);
+        if (!judgements[i].why != (c.why.kind == ERR_NONE) ||
+            (judgements[i].why && !strstr(c.why.text, judgements[i].why)))
+            fail_msg("%s for %s: kind %d, \"%s\"", judgements[i].cert, judgements[i].host, c.why.kind, c.why.text);
+        if (judgements[i].why) {
+            assert_int_equal(c.why.kind, ERR_CONFIG);
+            assert_false(c.info.is_verified);
+        }
+    }
+}
+
+static void what_need_not_be_verified_is_still_described(void **state)
+{
+    (void)state;
+    struct end c = shake("self", "root.pem", TARGET(TLS_ENCRYPT, "mail.example.com"));
+    assert_int_equal(c.why.kind, ERR_NONE);
+    assert_string_equal(tls_trust_word(&c.info), "Untrusted");
+    assert_string_equal(c.info.why_not, "the certificate is self-signed");
+    c = shake("cnlies", "root.pem", TARGET(TLS_ENCRYPT, "mail.example.com"));
+    assert_string_equal(tls_trust_word(&c.info), "Trusted");
+    assert_string_equal(c.info.why_not, "the certificate is for elsewhere.example.com, not for mail.example.com");
+}
+
+/* ---- the stream ---------------------------------------- */
+
+static void starttls_forgets_what_was_said_in_the_clear(void **state)
+{
+    (void)state;
+    struct end client = { 0 }, server = { .echoes = true };
+    server.starts = server_of("good");
+    struct tls_client *t = client_of("root.pem");
+    two_ends(&client, &server);
+    /* One piece arrives with the command, the other lies in the socket when the handshake begins. */
+    conn_write(client.c, SPAN("STARTTLS\r\nMAIL FROM:<injected>\r\n"));
+    conn_flush(client.c);
+    RUN_UNTIL(server.got.len == 0 && client.got.len == 0 && conn_queued(server.c) == 0);
+    RUN_UNTIL(client.got.len > 0);
+    assert_string_equal(buf_cstr(&client.got), "220 go ahead\r\n");
+    buf_clear(&client.got);
+    conn_start_tls_client(client.c, t, TARGET(TLS_VERIFY, "mail.example.com"), on_tls);
+    RUN_UNTIL(client.n_done && server.n_done);
+    assert_string_equal(client.why.text, "");
+    assert_string_equal(server.info.sni, "mail.example.com");
+    conn_write(client.c, SPAN("EHLO"));
+    RUN_UNTIL(client.got.len == 4);
+    assert_string_equal(buf_cstr(&server.got), "EHLO");
+    tls_server_free(server.starts);
+    tls_client_free(t);
+    end_fini(&client);
+    end_fini(&server);
+}
+
+static void bytes_that_came_before_the_answer_to_starttls_are_thrown_away(void **state)
+{
+    (void)state;
+    struct end client = { 0 }, server = { 0 };
+    struct tls_server *s = server_of("good");
+    struct tls_client *t = client_of("root.pem");
+    two_ends(&client, &server);
+    conn_pause(server.c);
+    conn_write(client.c, SPAN("RCPT TO:<injected>\r\n"));
+    conn_flush(client.c);
+    conn_write(server.c, SPAN("220 go ahead\r\n"));
+    conn_start_tls_server(server.c, s, on_tls);
+    conn_resume(server.c);
+    RUN_UNTIL(client.got.len > 0);
+    conn_start_tls_client(client.c, t, TARGET(TLS_VERIFY, "mail.example.com"), on_tls);
+    RUN_UNTIL(client.n_done && server.n_done);
+    assert_string_equal(client.why.text, "");
+    assert_string_equal(server.why.text, "");
+    assert_int_equal(server.got.len, 0);
+    tls_server_free(s);
+    tls_client_free(t);
+    end_fini(&client);
+    end_fini(&server);
+}
+
+static void a_big_transfer_arrives_whole_and_pauses_when_told_to(void **state)
+{
+    static char block[30000];
+    (void)state;
+    struct end client = { 0 }, server = { .echoes = true };
+    struct tls_server *s = server_of("good");
+    struct tls_client *t = client_of("root.pem");
+    size_t total = 3000000, sent = 0;
+    two_ends(&client, &server);
+    conn_start_tls_server(server.c, s, on_tls);
+    conn_start_tls_client(client.c, t, TARGET(TLS_VERIFY, "mail.example.com"), on_tls);
+    while (sent < total) {
+        for (size_t i = 0; i < sizeof(block); i++)
+            block[i] = (char)((sent + i) % 251);
+        sent += sizeof(block);
+        int drained = client.n_drained;
+        if (!conn_write(client.c, span_of(block, sizeof(block))))
+            RUN_UNTIL(client.n_drained > drained);
+        if (sent == total / 2) {
+            conn_pause(server.c);
+            for (int i = 0; i < 20; i++)
+                loop_turn(loop, false);
+            size_t so_far = server.got.len;
+            for (int i = 0; i < 20; i++)
+                loop_turn(loop, false);
+            assert_int_equal(server.got.len, so_far);
+            conn_resume(server.c);
+        }
+    }
+    RUN_UNTIL(client.got.len == total);
+    for (size_t i = 0; i < total; i++)
+        assert_int_equal((unsigned char)client.got.at[i], i % 251);
+    conn_end(client.c);
+    client.c = NULL;
+    RUN_UNTIL(server.n_closed);
+    assert_int_equal(server.why.kind, ERR_NONE); /* it said goodbye */
+    tls_server_free(s);
+    tls_client_free(t);
+    end_fini(&client);
+    end_fini(&server);
+}
+
+static void a_stream_cut_off_without_goodbye_is_told_so(void **state)
+{
+    (void)state;
+    struct end client = { 0 }, server = { 0 };
+    struct tls_server *s = server_of("good");
+    struct tls_client *t = client_of("root.pem");
+    two_ends(&client, &server);
+    conn_start_tls_server(server.c, s, on_tls);
+    conn_start_tls_client(client.c, t, TARGET(TLS_VERIFY, "mail.example.com"), on_tls);
+    RUN_UNTIL(client.n_done && server.n_done);
+    shutdown(conn_fd(server.c), SHUT_WR);
+    RUN_UNTIL(client.n_closed);
+    assert_int_equal(client.why.kind, ERR_TEMPORARY);
+    assert_non_null(strstr(client.why.text, "without ending TLS"));
+    tls_server_free(s);
+    tls_client_free(t);
+    end_fini(&client);
+    end_fini(&server);
+}
+
+static void closing_in_the_middle_of_a_handshake_is_quiet(void **state)
+{
+    (void)state;
+    for (int turns = 0; turns < 6; turns++) {
+        struct end client = { 0 }, server = { 0 };
+        struct tls_server *s = server_of("good");
+        struct tls_client *t = client_of("root.pem");
+        two_ends(&client, &server);
+        conn_start_tls_server(server.c, s, on_tls);
+        conn_start_tls_client(client.c, t, TARGET(TLS_VERIFY, "mail.example.com"), on_tls);
+        for (int i = 0; i < turns; i++)
+            loop_turn(loop, false);
+        int done = client.n_done;
+        conn_end(client.c);
+        client.c = NULL;
+        tls_server_free(s);
+        tls_client_free(t);
+        RUN_UNTIL(server.n_closed || (server.n_done && server.why.kind != ERR_NONE));
+        assert_int_equal(client.n_done, done);
+        end_fini(&client);
+        end_fini(&server);
+    }
+}
+
+static void one_who_does_not_speak_tls_is_told_from_one_who_refuses(void **state)
+{
+    (void)state;
+    struct end client = { 0 }, server = { 0 };
+    struct tls_client *t = client_of("root.pem");
+    two_ends(&client, &server);
+    conn_write(server.c, SPAN("220 mail.example.com ESMTP\r\n"));
+    conn_start_tls_client(client.c, t, TARGET(TLS_VERIFY, "mail.example.com"), on_tls);
+    RUN_UNTIL(client.n_done);
+    assert_non_null(strstr(client.why.text, "is not TLS (does it want STARTTLS on this port"));
+    assert_int_equal(client.n_closed, 0);
+    end_fini(&client);
+    end_fini(&server);
+
+    client = server = (struct end){ 0 };
+    two_ends(&client, &server);
+    conn_start_tls_client(client.c, t, TARGET(TLS_VERIFY, "mail.example.com"), on_tls);
+    loop_turn(loop, false);
+    conn_close(server.c);
+    server.c = NULL;
+    RUN_UNTIL(client.n_done);
+    assert_non_null(strstr(client.why.text, "closed the connection"));
+    end_fini(&client);
+    end_fini(&server);
+
+    client = server = (struct end){ 0 };
+    two_ends(&client, &server);
+    conn_start_tls_client(client.c, t, TARGET(TLS_VERIFY, "mail.example.com"), on_tls);
+    conn_set_timeout(client.c, 80);
+    RUN_UNTIL(client.n_done);
+    assert_string_equal(client.why.text, "timed out: nothing moved for 80 ms");
+    end_fini(&client);
+    end_fini(&server);
+
+    client = server = (struct end){ 0 };
+    two_ends(&client, &server);
+    static const char alert[] = { 0x15, 3, 3, 0, 2, 2, 40 };
+    conn_write(server.c, span_of(alert, sizeof(alert)));
+    conn_start_tls_client(client.c, t, TARGET(TLS_VERIFY, "mail.example.com"), on_tls);
+    RUN_UNTIL(client.n_done);
+    assert_non_null(strstr(client.why.text, "the other side refused (alert 40, handshake failure"));
+    end_fini(&client);
+    end_fini(&server);
+    tls_client_free(t);
+}
+
+static void a_session_is_resumed_with_what_was_known_of_it(void **state)
+{
+    (void)state;
+    struct tls_server *s = server_of("good");
+    struct tls_client *t = client_of("root.pem");
+    static const struct {
+        const char *host;
+        enum tls_demand demand;
+        bool resumes, succeeds;
+    } rounds[] = {
+        { "mail.example.com", TLS_VERIFY, false, true },
+        { "mail.example.com", TLS_VERIFY, true, true },
+        { "mail.example.com", TLS_ENCRYPT, true, true },
+        { "other.example.com", TLS_ENCRYPT, false, true },
+        { "other.example.com", TLS_ENCRYPT, true, true },
+        { "other.example.com", TLS_VERIFY, false, false }, /* a session with the wrong name is no way around */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rounds); i++) {
+        struct end client = { 0 }, server = { .echoes = true };
+        two_ends(&client, &server);
+        conn_start_tls_server(server.c, s, on_tls);
+        conn_start_tls_client(client.c, t, TARGET(rounds[i].demand, rounds[i].host), on_tls);
+        RUN_UNTIL(client.n_done && (server.n_done || client.why.kind != ERR_NONE));
+        assert_int_equal(client.why.kind == ERR_NONE, rounds[i].succeeds);
+        if (rounds[i].succeeds) {
+            conn_write(client.c, SPAN("x")); /* in TLS 1.3 the ticket comes with the first answer */
+            RUN_UNTIL(client.got.len == 1);
+        }
+        assert_int_equal(client.info.is_resumed, rounds[i].resumes);
+        assert_int_equal(client.info.is_verified, strcmp(rounds[i].host, "mail.example.com") == 0);
+        assert_true(client.info.is_trusted);
+        assert_non_null(strstr(client.info.names, "mail.example.com"));
+        end_fini(&client);
+        end_fini(&server);
+        loop_turn(loop, false);
+    }
+    tls_server_free(s);
+    tls_client_free(t);
+}
+
+static struct tls_cert *by_name(void *arg, struct span name)
+{
+    return span_ieq_str(name, "second.example.com") ? arg : NULL;
+}
+
+static void the_name_asked_for_chooses_the_certificate(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct tls_cert *first = tls_cert_load(file("both.pem"), NULL, &e);
+    struct tls_cert *second = tls_cert_load(file("second.pem"), file("second.key"), &e);
+    assert_string_equal(e.text, "");
+    struct tls_server_options o = { .cert = first, .by_name = by_name, .arg = second, .no_tickets = true };
+    struct tls_server *s = tls_server_new(&o, &e);
+    struct tls_client *t = client_of("root.pem");
+    static const char *const hosts[] = { "second.example.com", "mail.example.com" };
+    for (size_t i = 0; i < 2; i++) {
+        struct end client = { 0 }, server = { 0 };
+        two_ends(&client, &server);
+        conn_start_tls_server(server.c, s, on_tls);
+        conn_start_tls_client(client.c, t, TARGET(TLS_VERIFY, hosts[i]), on_tls);
+        RUN_UNTIL(client.n_done);
+        assert_string_equal(client.why.text, "");
+        end_fini(&client);
+        end_fini(&server);
+        loop_turn(loop, false);
+    }
+    tls_server_free(s);
+    tls_client_free(t);
+    tls_cert_free(second);
+}
+
+/* ---- files ---------------------------------------- */
+
+static void certificates_that_do_not_fit_are_refused_in_words(void **state)
+{
+    static const struct {
+        const char *cert, *key, *why;
+    } cases[] = {
+        { "good.pem", "second.key", "does not belong to the (first) certificate" },
+        { "missing.pem", "good.key", "No such file or directory" },
+        { "good.pem", "open.key", "everybody may read it" },
+        { "good.pem", "locked.key", "without a pass phrase" },
+        { "noise.pem", "good.key", "noise.pem: " },
+        { "good.pem", NULL, "good.pem: " },
+        { "ca", "good.key", "is not a file of certificates or keys" },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err e = { 0 };
+        const char *key = cases[i].key ? file(cases[i].key) : NULL;
+        assert_null(tls_cert_load(file(cases[i].cert), key, &e));
+        assert_int_equal(e.kind, ERR_CONFIG);
+        if (!strstr(e.text, cases[i].why))
+            fail_msg("%s: \"%s\"", cases[i].cert, e.text);
+    }
+    struct err e = { 0 };
+    struct tls_cert *c = tls_cert_load(file("good.pem"), file("good.key"), &e);
+    assert_true(tls_cert_seconds_left(c) > 29 * 86400 && tls_cert_seconds_left(c) <= 30 * 86400);
+    assert_string_equal(tls_cert_names(c), "mail.example.com *.wild.example.com 127.0.0.1 ::1");
+    tls_cert_free(c);
+}
+
+static void authorities_come_from_files_folders_or_the_system(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct tls_client *t = tls_client_new(&(struct tls_client_options){ .ca_path = file("path") }, &e);
+    assert_string_equal(e.text, "");
+    assert_int_equal(tls_client_n_authorities(t), 2);
+    assert_string_equal(tls_client_authorities_from(t), file("path"));
+    tls_client_free(t);
+    assert_null(tls_client_new(&(struct tls_client_options){ .ca_file = file("noise.pem") }, &e));
+    assert_non_null(strstr(e.text, "holds no certificate"));
+    assert_null(tls_client_new(&(struct tls_client_options){ .ca_file = file("missing.pem") }, &e));
+    assert_null(tls_client_new(&(struct tls_client_options){ .ca_path = file("ca/index") }, &e));
+    if (access("/etc/ssl/certs/ca-certificates.crt", R_OK) == 0) {
+        t = tls_client_new(&(struct tls_client_options){ 0 }, &e);
+        assert_true(tls_client_n_authorities(t) > 50);
+        assert_string_equal(tls_client_authorities_from(t), "/etc/ssl/certs/ca-certificates.crt");
+        tls_client_free(t);
+    }
+    t = tls_client_new(&(struct tls_client_options){ .min_version = TLS_1_3 }, &e);
+    assert_int_equal(t != NULL, tls_has_1_3());
+    tls_client_free(t);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_good_certificate_is_verified),
+        T(every_refusal_says_why_in_words),
+        T(what_need_not_be_verified_is_still_described),
+        T(starttls_forgets_what_was_said_in_the_clear),
+        T(bytes_that_came_before_the_answer_to_starttls_are_thrown_away),
+        T(a_big_transfer_arrives_whole_and_pauses_when_told_to),
+        T(a_stream_cut_off_without_goodbye_is_told_so),
+        T(closing_in_the_middle_of_a_handshake_is_quiet),
+        T(one_who_does_not_speak_tls_is_told_from_one_who_refuses),
+        T(a_session_is_resumed_with_what_was_known_of_it),
+        T(the_name_asked_for_chooses_the_certificate),
+        T(certificates_that_do_not_fit_are_refused_in_words),
+        T(authorities_come_from_files_folders_or_the_system),
+    };
+    return cmocka_run_group_tests(tests, make_certificates, drop_certificates);
+}
