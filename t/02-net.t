@@ -5,4 +5,4 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Baton::Units;
-run_units(qw(test_conn test_tls));
+run_units(qw(test_conn test_dns test_tls));

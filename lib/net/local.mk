@@ -21,9 +21,11 @@ lib_net_libnet_a_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CARES_CFLAGS) $(IDN2_C
 NET_LIBS = $(UV_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(MBEDTLS_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += t/unit/test_conn t/unit/test_tls
+check_PROGRAMS += t/unit/test_conn t/unit/test_dns t/unit/test_tls
 endif
 t_unit_test_conn_SOURCES = t/unit/test_conn.c t/unit/unit.h
 t_unit_test_conn_LDADD = lib/net/libnet.a lib/base/libbase.a $(NET_LIBS) $(CMOCKA_LIBS)
 t_unit_test_tls_SOURCES = t/unit/test_tls.c t/unit/unit.h
 t_unit_test_tls_LDADD = lib/net/libnet.a lib/base/libbase.a $(NET_LIBS) $(CMOCKA_LIBS)
+t_unit_test_dns_SOURCES = t/unit/test_dns.c t/unit/unit.h
+t_unit_test_dns_LDADD = lib/net/libnet.a lib/base/libbase.a $(NET_LIBS) $(CMOCKA_LIBS)
