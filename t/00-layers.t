@@ -78,11 +78,12 @@ none {
       grep { $_->[1] eq '"' } includes($file);
 } 'a layer includes only those it stands on', @sources;
 
-# What one program shows to another: the table through which server/ comes in, and the words of the control socket
+# What one program shows to another: the table through which server/ comes in, the words of the control socket, what waits
 sub _is_door {
     my ($own, $header) = @_;
     return 1 if $own eq 'server' && $header eq 'relay/hooks.h';
     return 1 if $own eq 'control' && $header eq 'relay/control.h';
+    return 1 if $own eq 'agent' && $header =~ m{^control/(?:queue_read|ask)\.h$}; # mailq
     return 0;
 }
 
@@ -176,7 +177,7 @@ none {
 
 # ---- manuals -----------------------------------------------------------------------------------------------------------
 
-my @manuals = grep { m{^man/.*\.[1-8]$} } @all;
+my @manuals = grep { m{^man/.*\.[1-8]$} && (slurp($_) // '') !~ /\A\.so / } @all; # .so: another's name
 SKIP: {
     skip 'mandoc is not installed', 1 if !grep { -x "$_/mandoc" } split /:/, $ENV{PATH};
     skip 'no manual pages yet', 1 if !@manuals;

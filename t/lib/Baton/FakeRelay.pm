@@ -30,7 +30,7 @@ Stages: banner ehlo helo starttls auth mail rcpt data dot bdat rset noop vrfy qu
 
 Further: capabilities => [...] of the EHLO reply (STARTTLS is added with tls => 'starttls' until TLS runs, AUTH is not added
 for you); tls => 'starttls' or 'implicit' with cert => { key, cert } from $t->certificate (needs IO::Socket::SSL: see
-has_tls); port; listen => 0 (starts silent: nobody listens; up() changes that).
+has_tls); port; path (a UNIX socket instead: the daemon's, for sendmail); listen => 0 (starts silent: nobody listens; up() changes that).
 
 =cut
 
@@ -41,6 +41,7 @@ use Carp qw(croak);
 use Fcntl ();
 use IO::Select;
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use JSON::PP ();
 use MIME::Base64 ();
 use POSIX ();
@@ -61,7 +62,8 @@ sub has_tls { eval { require IO::Socket::SSL; 1 } }
 sub start {
     my ($class, $dir, %script) = @_;
     mkdir $dir;
-    my $self = bless { dir => $dir, port => delete $script{port} // Baton::Test::free_port() }, $class;
+    my $self = bless { dir => $dir, path => delete $script{path} }, $class;
+    $self->{port} = delete $script{port} // Baton::Test::free_port() if !defined $self->{path};
     my $listen = delete $script{listen} // 1;
     $self->{tls} = delete $script{tls} // '';
     $self->{cert} = delete $script{cert};
@@ -83,8 +85,11 @@ sub script {
 sub up {
     my ($self) = @_;
     return if $self->{pid};
-    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $self->{port}, Listen => 128, ReuseAddr => 1)
-      or croak "port $self->{port}: $!";
+    unlink $self->{path} if defined $self->{path};
+    my $listener = defined $self->{path} ? IO::Socket::UNIX->new(Local => $self->{path}, Listen => 128)
+      : IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $self->{port}, Listen => 128, ReuseAddr => 1);
+    croak(($self->{path} // "port $self->{port}") . ": $!") if !$listener;
+    chmod 0777, $self->{path} if defined $self->{path};
     my $pid = fork // croak "fork: $!";
     if (!$pid) {
         setpgrp 0, 0;
@@ -173,7 +178,7 @@ sub _say_log { my ($self, $n, $text) = @_; print { $self->{log} } "$n $text\n" }
 
 sub _next_due {
     my ($conns) = @_;
-    my ($first) = sort { $a <=> $b } map { $_->{out}[0]{due} // () } values %$conns;
+    my ($first) = sort { $a <=> $b } map { @{ $_->{out} } ? $_->{out}[0]{due} : () } values %$conns;
     return 1 if !defined $first || $first > time + 1;
     return $first > time ? $first - time : 0;
 }

@@ -37,6 +37,7 @@ use File::Temp     ();
 use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
+use Scalar::Util ();
 use Socket qw(AF_UNIX SOCK_DGRAM PF_UNSPEC);
 use IO::Socket::UNIX;
 use Test::More ();
@@ -45,6 +46,7 @@ use Time::HiRes qw(time sleep);
 our @EXPORT = qw(build_dir source_dir program free_port wait_until slurp spew is_root skip_all_unless_root message);
 
 my $slow = $ENV{BATON_TEST_SLOW} || 1;
+my %worlds;                # folder => the object, weakly
 my %groups;                # process groups that we lead: pid => what
 my $owner = $$;
 
@@ -135,6 +137,7 @@ sub new {
     chmod 0755, $dir;
     my $self = bless { dir => $dir, spool => "$dir/spool", conf => "$dir/baton.conf", n => 0, %opt }, $class;
     mkdir "$dir/bin";
+    Scalar::Util::weaken($worlds{$dir} = $self);
     return $self;
 }
 
@@ -413,6 +416,17 @@ sub fake_relay {
     return Baton::FakeRelay->start($self->path('relay-' . ++$self->{n}), %script);
 }
 
+# fake_daemon(stage => reply, ...): the same in batond's place, at the local socket, for what sendmail says to it
+sub fake_daemon {
+    my ($self, %script) = @_;
+    File::Path::make_path("$self->{spool}/public");
+    return $self->fake_relay(path => "$self->{spool}/public/submit",
+        capabilities => [qw(PIPELINING SIZE 8BITMIME ENHANCEDSTATUSCODES DSN SMTPUTF8 CHUNKING)], %script);
+}
+
+# The messages in the drop: their raw files, oldest first
+sub drop { my ($self) = @_; return map { slurp($_) } sort glob "$self->{spool}/drop/[!t]*" }
+
 # Certificates for the TLS tests, made with openssl(1): { ca, key, cert } (PEM paths) for `names`, signed by our own CA.
 # Options: names => [...] (DNS names or addresses), days => n (negative: expired), self_signed => 1
 sub certificate {
@@ -426,9 +440,12 @@ sub certificate {
 sub register_group { my ($pid, $what) = @_; $groups{$pid} = $what }
 sub forget_group   { delete $groups{ $_[0] } }
 
-sub DESTROY {
+# At the end of its scope, or, for one that lives as long as the test, before Test::More is taken apart
+sub DESTROY { $_[0]->_finish }
+
+sub _finish {
     my ($self) = @_;
-    return if $$ != $owner;
+    return if $$ != $owner || $self->{is_finished}++;
     local ($?, $@, $!);
     _end(delete $self->{batond}, 'TERM', 5) if $self->{batond};
     for my $other (@{ $self->{children} || [] }) { $other->stop if $other }
@@ -444,6 +461,7 @@ sub DESTROY {
 END {
     if ($$ == $owner) {
         local $?;
+        for my $world (values %worlds) { $world->_finish if $world }
         for my $pid (keys %groups) {
             kill 'KILL', -$pid;
             waitpid $pid, 0;
