@@ -273,9 +273,10 @@ struct dns_query *dns_hosts(struct dns *d, const char *name, uint16_t port, unsi
         addr_list_add(&q->found, &literal);
     else if (q->name)
         answer_here(q, flags);
-    if (q->name && !q->found.n && (flags & DNS_IPV6))
+    bool ask = q->name && !q->found.n; /* c-ares 1.34 may answer at once, from its cache */
+    if (ask && (flags & DNS_IPV6))
         ask_addresses(q, AF_INET6, search);
-    if (q->name && !q->found.n && (flags & DNS_IPV4))
+    if (ask && (flags & DNS_IPV4))
         ask_addresses(q, AF_INET, search);
     q->n_pending--;
     dns_set_timer(d);
