@@ -17,10 +17,20 @@ lib_smtp_libsmtp_a_SOURCES = \
 	lib/smtp/verdict.c lib/smtp/verdict.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += t/unit/test_smtp_server t/unit/test_smtp_pair
+check_PROGRAMS += t/unit/test_smtp_server t/unit/test_smtp_client t/unit/test_smtp_reply t/unit/test_smtp_pair
 endif
 SMTP_LIBS = lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a
 t_unit_test_smtp_server_SOURCES = t/unit/test_smtp_server.c t/unit/transcript.c t/unit/transcript.h t/unit/unit.h
 t_unit_test_smtp_server_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
+t_unit_test_smtp_client_SOURCES = t/unit/test_smtp_client.c t/unit/transcript.c t/unit/transcript.h t/unit/unit.h
+t_unit_test_smtp_client_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
+t_unit_test_smtp_reply_SOURCES = t/unit/test_smtp_reply.c t/unit/unit.h
+t_unit_test_smtp_reply_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
 t_unit_test_smtp_pair_SOURCES = t/unit/test_smtp_pair.c t/unit/unit.h
 t_unit_test_smtp_pair_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += t/fuzz/fuzz_smtp_server t/fuzz/fuzz_smtp_reply
+t_fuzz_fuzz_smtp_server_SOURCES = t/fuzz/fuzz_smtp_server.c t/fuzz/replay.c
+t_fuzz_fuzz_smtp_server_LDADD = $(SMTP_LIBS)
+t_fuzz_fuzz_smtp_reply_SOURCES = t/fuzz/fuzz_smtp_reply.c t/fuzz/replay.c
+t_fuzz_fuzz_smtp_reply_LDADD = $(SMTP_LIBS)

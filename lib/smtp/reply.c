@@ -123,7 +123,7 @@ static void add_text(struct smtp_reply_reader *rr, struct span text)
 static void add_line(struct smtp_reply_reader *rr, struct span text)
 {
     struct smtp_reply found = { 0 };
-    struct span rest = text;
+    struct span rest = text = span_trim(text);
 
     if (smtp_enhanced_parse(&rest, &found) && found.class == rr->reply.code / 100) {
         if (!rr->reply.class) {
@@ -133,7 +133,7 @@ static void add_line(struct smtp_reply_reader *rr, struct span text)
         }
         text = rest;
     }
-    add_text(rr, span_trim(text));
+    add_text(rr, text);
 }
 
 static int read_code(const char *line, size_t len)

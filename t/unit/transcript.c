@@ -75,6 +75,19 @@ static void expect(struct buf *from, const char *end, struct span want, struct s
     buf_drop(from, got.len + strlen(end));
 }
 
+static void expect_raw(struct transcript *t, struct span text, struct span line)
+{
+    struct buf want;
+
+    buf_init(&want, BUF_NO_MAX);
+    unescape(text, &want);
+    if (t->said.len < want.len || memcmp(t->said.at, want.at, want.len) != 0)
+        fail_msg("at \"%.*s\": came \"%s\"", (int)line.len, line.at,
+                 log_safe(buf_span(&t->said)));
+    buf_drop(&t->said, want.len);
+    buf_fini(&want);
+}
+
 static void nothing_more(struct transcript *t, struct span line)
 {
     if (t->said.len)
@@ -130,7 +143,10 @@ static void run_line(struct transcript *t, struct span line)
 
     if (line.at[0] == t->engine) {
         t->take(t->engine_arg, &t->said);
-        expect(&t->said, line.at[1] == '|' ? "" : "\r\n", text, line);
+        if (line.at[1] == '|')
+            expect_raw(t, text, line);
+        else
+            expect(&t->said, "\r\n", text, line);
     } else if (line.at[0] == '=') {
         t->take(t->engine_arg, &t->said);
         expect(&t->events, "\n", text, line);
