@@ -339,13 +339,24 @@ void smtp_client_tls_started(struct smtp_client *c)
 
 /* ---- messages, the end --------------------------------------------------------------------------- */
 
-void smtp_client_send(struct smtp_client *c, const struct smtp_message *m)
+static void take_message(struct smtp_client *c, const struct smtp_message *m, bool is_probe)
 {
     BUG_IF(c->state != CLIENT_READY || c->t.message || !m->n_rcpts);
     enter(c);
     c->wants_next = false;
     c->t.message = m;
+    c->t.is_probe = is_probe;
     leave(c);
+}
+
+void smtp_client_send(struct smtp_client *c, const struct smtp_message *m)
+{
+    take_message(c, m, false);
+}
+
+void smtp_client_probe(struct smtp_client *c, const struct smtp_message *m)
+{
+    take_message(c, m, true);
 }
 
 void smtp_client_quit(struct smtp_client *c)

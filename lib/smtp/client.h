@@ -92,6 +92,9 @@ void smtp_client_sent(struct smtp_client *c, size_t n);
 void smtp_client_tls_started(struct smtp_client *c);
 /* Only between ready() and the next message; `m` is borrowed until done(). [calls back] */
 void smtp_client_send(struct smtp_client *c, const struct smtp_message *m);
+/* The same, but asks only: MAIL and RCPT, then RSET. rcpt() tells what was said to RCPT (a 2xx promises nothing), or to MAIL
+ * when that was refused; content() is not called. [calls back] */
+void smtp_client_probe(struct smtp_client *c, const struct smtp_message *m);
 /* Says QUIT; closed(NULL) when it was answered. A caller that is in a hurry need not wait for that. */
 void smtp_client_quit(struct smtp_client *c);
 /* The connection ended, broke, or is given up. `what` is for people: "lost connection", "conversation timed out",

@@ -200,6 +200,8 @@ static bool say_next(struct smtp_client *c)
 
     if (n > data_step(t) || t->has_failed || !may_go_ahead(c))
         return false;
+    if (n == data_step(t) && t->is_probe)
+        return false;
     if (n == 0) {
         say_mail(c);
     } else if (n < data_step(t)) {
@@ -302,7 +304,7 @@ static void rcpt_reply(struct smtp_client *c, size_t index, const struct smtp_re
 {
     if (c->t.rcpts[index] == RCPT_TOLD)
         return; /* MAIL was refused: this one only repeats it */
-    if (said->reply.code / 100 == 2) {
+    if (said->reply.code / 100 == 2 && !c->t.is_probe) {
         c->t.rcpts[index] = RCPT_TAKEN;
         c->t.n_taken++;
     } else {

@@ -20,6 +20,7 @@ struct pair {
     const struct smtp_message *messages;
     size_t n_messages, at;
     const char *content;
+    bool is_probe;
     bool slow; /* answers wait for the next round */
     struct smtp_cmd *open;
     int open_code;
@@ -133,7 +134,7 @@ static void on_ready(void *arg)
 {
     struct pair *p = arg;
     if (p->at < p->n_messages)
-        smtp_client_send(p->c, &p->messages[p->at++]);
+        (p->is_probe ? smtp_client_probe : smtp_client_send)(p->c, &p->messages[p->at++]);
     else
         smtp_client_quit(p->c);
 }
@@ -405,12 +406,46 @@ static void tls_and_a_login_come_before_the_message(void **state)
     }
 }
 
+static void a_probe_asks_and_sends_nothing(void **state)
+{
+    struct envelope ok = sender_of("joe@a.example"), bad = sender_of("no@a.example");
+    struct smtp_message three[] = {
+        { &ok, some, 3, sizeof letter - 1, true, false },
+        { &bad, some, 3, sizeof letter - 1, true, false },
+        { &ok, none, 2, sizeof letter - 1, true, false },
+    };
+    const int codes[] = { 250, 550, 250, 550, 550, 550, 550, 550 };
+    (void)state;
+
+    for (unsigned how = 0; how < 16; how++) {
+        struct pair p;
+        pair_init(&p, how, 1 + how * 5);
+        p.messages = three;
+        p.n_messages = ARRAY_LEN(three);
+        p.is_probe = true;
+        p.slow = how & SLOW;
+        p.client.is_lmtp = p.server.is_lmtp = how & LMTP;
+        p.client.has_no_chunking = how & PLAIN_DATA;
+        p.client.has_no_pipelining = how & NO_PIPELINE;
+        p.server.is_local = true;
+        pair_run(&p);
+        assert_true(p.is_closed);
+        assert_int_equal(p.why.reply.code, 0);
+        assert_int_equal(p.n_done, 3);
+        assert_int_equal(p.n_codes, ARRAY_LEN(codes));
+        assert_memory_equal(p.codes, codes, sizeof codes);
+        assert_int_equal(p.got.len, 0);
+        pair_fini(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_arrive_however_the_bytes_are_cut),
         cmocka_unit_test(a_large_message_arrives_whole),
         cmocka_unit_test(tls_and_a_login_come_before_the_message),
+        cmocka_unit_test(a_probe_asks_and_sends_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
