@@ -28,10 +28,13 @@
 #include <stdint.h>
 #include <stdio.h>
 
-struct strlist {
+struct strlist { /* zeroes: an empty one */
     char **at;
     size_t n;
 };
+
+void strlist_add(struct strlist *l, struct span s); /* copies */
+void strlist_clear(struct strlist *l);
 
 struct cidr_list {
     struct cidr *at;

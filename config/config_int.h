@@ -87,8 +87,6 @@ const struct config_option *config_option_find(const struct config_option *table
 
 /* ---- lists of text ---- */
 
-void strlist_add(struct strlist *l, struct span s);
-void strlist_clear(struct strlist *l);
 /* "a, b, c" */
 void strlist_join(const struct strlist *l, struct buf *out);
 

@@ -1,10 +1,22 @@
 # control: baton, the operator's command
 sbin_PROGRAMS += baton
+baton_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 baton_SOURCES = \
+	control/checks.h \
+	control/checks_host.c \
+	control/checks_mail.c \
+	control/cmd_check.c \
 	control/cmd_config.c \
+	control/cmd_sink.c \
+	control/cmd_test.c \
 	control/command.h \
-	control/main.c
-baton_LDADD = config/libconfig.a lib/base/libbase.a $(CONFUSE_LIBS) $(JANSSON_LIBS)
+	control/findings.c control/findings.h \
+	control/main.c \
+	control/maildir.c control/maildir.h \
+	control/probe.c control/probe.h \
+	control/sink.c control/sink.h
+baton_LDADD = config/libconfig.a lib/net/libnet.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
+	$(NET_LIBS) $(CONFUSE_LIBS) $(JANSSON_LIBS)
 
 # what waits, for mailq too
 noinst_LIBRARIES += control/libqueue.a

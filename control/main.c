@@ -10,7 +10,10 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
+    &cmd_check,
     &cmd_config,
+    &cmd_test,
+    &cmd_sink,
 };
 
 static const struct command *find(const char *name)

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * checks.h - what `baton check` looks at, a subject a function. Each tells what it found; none changes anything. */
+#ifndef CONTROL_CHECKS_H
+#define CONTROL_CHECKS_H
+
+#include "config/config.h"
+#include "control/findings.h"
+
+typedef void check_fn(const struct config *cfg, struct findings *f);
+
+/* checks_mail.c: what the configuration says of the way of mail */
+void check_name(const struct config *cfg, struct findings *f);
+void check_relayhost(const struct config *cfg, struct findings *f);
+void check_authorities(const struct config *cfg, struct findings *f);
+void check_logins(const struct config *cfg, struct findings *f);
+
+/* checks_host.c: what it needs of this machine */
+void check_users(const struct config *cfg, struct findings *f);
+void check_spool(const struct config *cfg, struct findings *f);
+void check_space(const struct config *cfg, struct findings *f);
+void check_sendmail(const struct config *cfg, struct findings *f);
+void check_listeners(const struct config *cfg, struct findings *f);
+void check_log(const struct config *cfg, struct findings *f);
+
+#endif

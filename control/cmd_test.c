@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * baton test ADDRESS - walks the way to the relayhost aloud, and says where it stops and what to change. */
+#include "control/command.h"
+#include "control/probe.h"
+
+#include "mail/address.h"
+
+#include <getopt.h>
+#include <pwd.h>
+#include <unistd.h>
+
+static const struct option long_options[] = {
+    { "from", required_argument, NULL, 'f' },
+    { "verbose", no_argument, NULL, 'v' },
+    { NULL, 0, NULL, 0 },
+};
+
+/* As sendmail would write it. */
+static int take_address(struct address *a, const char *text, const struct config *cfg, unsigned flags)
+{
+    struct err e;
+
+    if (address_parse_path(a, span_str(text), flags | ADDRESS_BARE | ADDRESS_LOCAL | ADDRESS_UTF8, NULL, &e) < 0 ||
+        (a->len && !a->has_domain && address_complete(a, cfg->myorigin, &e) < 0)) {
+        fprintf(stderr, "baton test: %s\n", e.text);
+        return -1;
+    }
+    return 0;
+}
+
+static const char *own_login(void)
+{
+    const struct passwd *pw = getpwuid(getuid());
+    return pw ? pw->pw_name : "nobody";
+}
+
+static int end(struct findings *f, const struct config *cfg, const char *recipient, bool is_taken)
+{
+    if (is_taken)
+        findings_end(f, "The relayhost takes mail for %s. (None was sent.)", recipient);
+    else if (cfg->relayhost.n == 0)
+        findings_end(f, "There is no relayhost: mail for %s is kept until one is set.", recipient);
+    else
+        findings_end(f, "Mail for %s stops here.", recipient);
+    findings_free(f);
+    return is_taken ? EX_OK : EX_UNAVAILABLE;
+}
+
+static int test(const struct command_options *o, const char *from, const char *to, bool is_verbose)
+{
+    struct config *cfg = command_config(o);
+    struct address sender, recipient;
+
+    if (!cfg)
+        return EX_CONFIG;
+    if (take_address(&sender, from ? from : own_login(), cfg, ADDRESS_NULL) < 0 ||
+        take_address(&recipient, to, cfg, 0) < 0) {
+        config_free(cfg);
+        return EX_DATAERR;
+    }
+    const struct probe_mail mail = { .sender = sender.text, .recipient = recipient.text, .is_verbose = is_verbose };
+    struct findings *f = findings_new(o->json);
+    bool is_taken = probe_mail(cfg, &mail, f);
+    int status = end(f, cfg, recipient.text, is_taken);
+    config_free(cfg);
+    return status;
+}
+
+static int run(const struct command_options *o, int argc, char **argv)
+{
+    const char *from = NULL;
+    bool is_verbose = false;
+    int c;
+
+    while ((c = getopt_long(argc, argv, "+f:v", long_options, NULL)) != -1) {
+        if (c == 'f')
+            from = optarg;
+        else if (c == 'v')
+            is_verbose = true;
+        else
+            return command_usage(&cmd_test);
+    }
+    if (optind + 1 != argc)
+        return command_usage(&cmd_test);
+    return test(o, from, argv[optind], is_verbose);
+}
+
+const struct command cmd_test = {
+    .name = "test",
+    .help = "walk the way of a message to the relayhost, aloud",
+    .usage = "[-c FILE] [--json] test [-v] [-f SENDER] ADDRESS\n\n"
+             "Name, connection, TLS, certificate, login, sender, recipient: each step is told, and where it stops,\n"
+             "what to change. No message is sent.\n"
+             "  -f SENDER, --from SENDER  whom it is from (the name of who runs this, @myorigin)\n"
+             "  -v, --verbose             the conversation too\n"
+             "Exit status: 0 when the relayhost would take it, 69 when not, 78 when the configuration is wrong.\n",
+    .run = run,
+};

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/findings.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct findings {
+    json_t *all; /* NULL: for people */
+    unsigned errors, warnings;
+};
+
+static const char *const words[] = {
+    [FINDING_OK] = "ok",
+    [FINDING_NOTE] = "note",
+    [FINDING_WARNING] = "warning",
+    [FINDING_ERROR] = "error",
+};
+
+struct findings *findings_new(bool json)
+{
+    struct findings *f = xcalloc(1, sizeof *f);
+
+    if (json)
+        f->all = json_array();
+    return f;
+}
+
+void findings_free(struct findings *f)
+{
+    if (!f)
+        return;
+    json_decref(f->all);
+    free(f);
+}
+
+/* Into a static buffer. */
+static const char *safe(const char *fmt, va_list ap)
+{
+    static char text[2048], out[2048];
+
+    vsnprintf(text, sizeof text, fmt, ap);
+    return log_escape(span_str(text), out, sizeof out);
+}
+
+static json_t *string(const char *s)
+{
+    json_t *j = json_string(s);
+    return j ? j : json_string("(not UTF-8)");
+}
+
+void findings_add(struct findings *f, enum finding_kind kind, const char *subject, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    const char *text = safe(fmt, ap);
+    va_end(ap);
+    f->errors += kind == FINDING_ERROR;
+    f->warnings += kind == FINDING_WARNING;
+    if (f->all) {
+        json_array_append_new(f->all, json_pack("{s:s,s:s,s:o}", "kind", words[kind], "subject", subject, "text", string(text)));
+        return;
+    }
+    printf("%-8s %-12s %s\n", words[kind], subject, text);
+    fflush(stdout); /* whoever watches a slow step wants to see the one before */
+}
+
+void findings_advise(struct findings *f, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    const char *text = safe(fmt, ap);
+    va_end(ap);
+    if (f->all)
+        json_object_set_new(json_array_get(f->all, json_array_size(f->all) - 1), "advice", string(text));
+    else
+        printf("%-8s %-12s %s\n", "", "", text);
+}
+
+unsigned findings_errors(const struct findings *f)
+{
+    return f->errors;
+}
+
+unsigned findings_warnings(const struct findings *f)
+{
+    return f->warnings;
+}
+
+void findings_end(struct findings *f, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    const char *text = safe(fmt, ap);
+    va_end(ap);
+    if (!f->all) {
+        printf("%s\n", text);
+        return;
+    }
+    json_t *whole = json_pack("{s:b,s:o,s:O}", "ok", f->errors == 0, "result", string(text), "findings", f->all);
+    json_dumpf(whole, stdout, JSON_INDENT(2));
+    printf("\n");
+    json_decref(whole);
+}
