@@ -344,7 +344,8 @@ static void take_message(struct smtp_client *c, const struct smtp_message *m, bo
     BUG_IF(c->state != CLIENT_READY || c->t.message || !m->n_rcpts);
     enter(c);
     c->wants_next = false;
-    c->t.message = m;
+    c->message = *m;
+    c->t.message = &c->message;
     c->t.is_probe = is_probe;
     leave(c);
 }

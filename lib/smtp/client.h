@@ -46,7 +46,7 @@ struct smtp_client_config {     /* all copied */
                                  * is not done: it would break DKIM and signatures. */
 };
 
-struct smtp_message {           /* borrowed until done() */
+struct smtp_message {           /* what it points to is borrowed until done() */
     const struct envelope *env; /* for sender, envid, ret, smtputf8; its recipients are not looked at */
     const struct rcpt *const *rcpts;
     size_t n_rcpts;             /* > 0; how many go into one transaction is the caller's to say */
@@ -90,7 +90,7 @@ void smtp_client_sent(struct smtp_client *c, size_t n);
 
 /* After starttls(): what is said from here on is protected. [calls back: no] */
 void smtp_client_tls_started(struct smtp_client *c);
-/* Only between ready() and the next message; `m` is borrowed until done(). [calls back] */
+/* Only between ready() and the next message. `m` is copied; what it points to is borrowed until done(). [calls back] */
 void smtp_client_send(struct smtp_client *c, const struct smtp_message *m);
 /* The same, but asks only: MAIL and RCPT, then RSET. rcpt() tells what was said to RCPT (a 2xx promises nothing), or to MAIL
  * when that was refused; content() is not called. [calls back] */

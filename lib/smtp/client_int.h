@@ -28,7 +28,7 @@ enum rcpt_state { RCPT_OPEN, RCPT_TAKEN, RCPT_TOLD };
 /* The steps of a message are numbered: 0 MAIL, 1..n RCPT, n + 1 DATA (left out with BDAT), n + 2 the end of the content.
  * So two numbers are all there is to know of what was sent and what was answered. */
 struct transaction {
-    const struct smtp_message *message; /* borrowed from the caller until done() */
+    const struct smtp_message *message; /* smtp_client.message, or NULL: there is none */
     size_t next_sent, next_reply;
     unsigned char *rcpts; /* RCPT_* */
     size_t n_taken;       /* recipients that wait for the end of the content */
@@ -64,6 +64,7 @@ struct smtp_client {
     struct smtp_reply_reader reader;
     struct buf out;
     size_t out_sent;
+    struct smtp_message message; /* what it points to is borrowed from the caller until done() */
     struct transaction t;
 };
 

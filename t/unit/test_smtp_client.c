@@ -132,8 +132,10 @@ static void act(void *arg, const char *name)
                                           "init", "xfer",      "eod",       "rset", "quit", "closed" };
 
     if (strncmp(name, "send ", 5) == 0) {
-        r->m.n_rcpts = (size_t)(name[5] - '0');
-        smtp_client_send(r->c, &r->m);
+        struct smtp_message m = r->m; /* gone when we return */
+        m.n_rcpts = (size_t)(name[5] - '0');
+        smtp_client_send(r->c, &m);
+        memset(&m, 0xff, sizeof m);
     } else if (strcmp(name, "quit") == 0) {
         smtp_client_quit(r->c);
     } else if (strcmp(name, "lost") == 0) {
