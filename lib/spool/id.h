@@ -7,6 +7,7 @@
 #ifndef SPOOL_ID_H
 #define SPOOL_ID_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define ID_SLOT_BITS  10
@@ -14,6 +15,11 @@
 #define ID_SLOT(id)   ((unsigned)((id) & (ID_SLOTS - 1)))
 #define ID_SLOT_DROP  512u             /* 512..1022: a drop takes one of these at random */
 #define ID_SLOT_RELAY (ID_SLOTS - 1)   /* and receivers have 0..511 */
+
+static inline bool id_is_drops(uint64_t id)
+{
+    return ID_SLOT(id) >= ID_SLOT_DROP && ID_SLOT(id) < ID_SLOT_RELAY;
+}
 
 /* Above `*last` and above `floor`; becomes the new `*last`. */
 uint64_t id_next(unsigned slot, uint64_t *last, uint64_t floor);

@@ -65,7 +65,7 @@ static void note_record(struct spool *s, struct segment *seg, uint64_t offset, c
 {
     /* The clock may have been set back since: ids and generations go on from the highest there is. Those of the drop
      * were not made by us. */
-    if (!seg->is_single && r->id > s->last_id)
+    if (!id_is_drops(r->id) && r->id > s->last_id)
         s->last_id = r->id;
     if (r->type == RECORD_MESSAGE)
         note_message(s, seg, offset, r, head);

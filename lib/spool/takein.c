@@ -204,13 +204,22 @@ static void set_aside(struct spool *s, uint64_t id, const char *why)
         spool_damaged(s, "%s: %s; set aside as bad-%s", from, why, text);
 }
 
+/* A state or an end alone does not count: a crash may have put the file back after its message was known. */
+static bool is_taken(const struct spool *s, uint64_t id)
+{
+    const struct entry *en = index_find(&s->index, id);
+    return index_find(&s->ledger.ids, id) || (en && en->segment != PLACE_NONE);
+}
+
 static void take_drop(struct spool *s, uint64_t id, record_fn *fn)
 {
     char from[PATH_MAX], to[PATH_MAX];
-    struct single_view v;
+    struct single_view v = { 0 };
     struct err e;
     bool is_look = s->role == SPOOL_LOOK;
-    int rc = open_single(s, "drop", id, !is_look, &v, &e);
+    /* Any other id could be one that we give out ourselves. */
+    int rc = id_is_drops(id) ? open_single(s, "drop", id, !is_look, &v, &e)
+                             : err_set(&e, ERR_PERMANENT, "its name is none that sendmail gives");
 
     spool_path(s, "drop", id, from);
     spool_path(s, "large", id, to);
@@ -220,7 +229,7 @@ static void take_drop(struct spool *s, uint64_t id, record_fn *fn)
             set_aside(s, id, e.text);
         else
             spool_damaged(s, "%s: %s", from, e.text);
-    } else if (rc == 0 && (index_find(&s->ledger.ids, id) || index_find(&s->index, id))) {
+    } else if (rc == 0 && is_taken(s, id)) {
         if (!is_look)
             set_aside(s, id, "there is a message of that name already");
     } else if (rc == 0 && is_look) {

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The promise of the spool, tried at every step: a script of everything that a receiver, a relay and sendmail do runs on
+ * a simulated file system; after each step that changes something the power is cut, in many ways, and another relay
+ * starts on what is left. What was kept must be there, whole, with its state; what was not finished must not; what was
+ * ended, and synced since, must not come back. */
+#include "base/clock.h"
+#include "sim_fs.h"
+#include "spool/drop_int.h"
+#include "spool_kit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DIR "/q"
+
+/* ---- what was promised -------------------------------------------------------------------------------------------- */
+
+struct msg {
+    uint64_t id;
+    unsigned seed;
+    size_t size;
+    bool is_kept, is_failed, is_ended;
+    bool end_is_synced;      /* something of the relay was synced after its end */
+    unsigned attempts;       /* the newest state that was noted */
+    unsigned attempts_synced;/* and the newest that must survive */
+    uint64_t settled_by;     /* ended by this report, or 0 */
+    bool is_report;
+};
+
+struct world {
+    struct sim_fs *fs;
+    struct kit_runner runner;
+    struct kit_relay relay;
+    size_t n_seen; /* of relay.told */
+    struct spool_shared *shared;
+    struct spool *recv, *relay_spool;
+    struct msg *msgs;
+    size_t n_msgs;
+    unsigned seed;
+    bool may_fail; /* a failure is being injected */
+    unsigned images;
+};
+
+static struct spool_limits limits = { .segment_bytes = 16384, .large_bytes = 4096 };
+
+static struct msg *find_msg(struct world *w, uint64_t id)
+{
+    for (size_t i = 0; i < w->n_msgs; i++)
+        if (w->msgs[i].id == id)
+            return &w->msgs[i];
+    return NULL;
+}
+
+static struct msg *add_msg(struct world *w, uint64_t id, size_t size)
+{
+    w->msgs = xreallocarray(w->msgs, w->n_msgs + 1, sizeof *w->msgs);
+    w->msgs[w->n_msgs] = (struct msg){ .id = id, .seed = w->seed, .size = size };
+    return &w->msgs[w->n_msgs++];
+}
+
+/* ---- looking at what a cut leaves ---------------------------------------------------------------------------------- */
+
+static struct spool *start_on(struct sim_fs *fs, struct kit_runner *runner, struct kit_relay *relay)
+{
+    struct err e;
+    struct spool_config cfg = {
+        .dir = DIR,
+        .role = SPOOL_RELAY,
+        .limits = limits,
+        .runner = &runner->runner,
+        .io = sim_io(fs),
+        .ops = &kit_ops,
+        .arg = relay,
+    };
+    kit_runner_init(runner);
+    struct spool *s = spool_open(&cfg, &e);
+    if (!s || spool_start(s, &e) < 0)
+        fail_msg("start: %s", e.text);
+    return s;
+}
+
+static void check_told(struct world *w, struct spool *s, const struct told *t)
+{
+    struct msg *m = find_msg(w, t->id);
+
+    assert_non_null(m);
+    assert_true(kit_is_whole(s, t->id, m->seed, m->size));
+    assert_false(m->is_ended && m->end_is_synced);
+    assert_in_range(t->attempts, m->attempts_synced, m->attempts);
+    assert_int_equal(t->has_state, t->attempts > 0);
+}
+
+static void check_msg(struct world *w, const struct kit_relay *relay, const struct msg *m)
+{
+    const struct told *t = kit_told(relay, m->id);
+    const struct told *report = m->settled_by ? kit_told(relay, m->settled_by) : NULL;
+
+    if (m->is_kept && !m->is_ended && !m->settled_by)
+        assert_non_null(t);
+    if (m->settled_by) {
+        /* The two are one: either the report is there or what it reports on. */
+        const struct msg *r = find_msg(w, m->settled_by);
+        assert_false(report && t);
+        assert_true(report || t || r->is_ended);
+        assert_false(r->is_kept && t && !r->is_ended);
+    }
+}
+
+static void check_relay(struct world *w, struct spool *s, const struct kit_relay *relay)
+{
+    if (relay->n_damaged)
+        fail_msg("damage: %s", relay->damage);
+    for (size_t i = 0; i < relay->n_told; i++)
+        check_told(w, s, &relay->told[i]);
+    for (size_t i = 0; i < w->n_msgs; i++)
+        check_msg(w, relay, &w->msgs[i]);
+}
+
+/* The spool that was found can be used: a message more, an end, and another start. */
+static void check_goes_on(struct world *w, struct sim_fs *fs, struct spool *s, struct kit_runner *runner,
+                          struct kit_relay *relay)
+{
+    struct kit_done done = { 0 };
+    struct kit_relay after = { 0 };
+    uint64_t gone = relay->n_told ? relay->told[0].id : 0;
+    uint64_t id = kit_put(s, 77, 500, &done);
+
+    (void)w;
+    if (gone)
+        spool_end(s, gone);
+    kit_runner_all(runner);
+    assert_int_equal(done.kept, 1);
+    spool_close(s);
+    s = start_on(fs, runner, &after);
+    assert_int_equal(after.n_damaged, 0);
+    assert_non_null(kit_told(&after, id));
+    assert_null(kit_told(&after, gone));
+    for (size_t i = 0; i < relay->n_told; i++) {
+        if (relay->told[i].id != gone && !kit_told(&after, relay->told[i].id)) {
+            struct msg *m = find_msg(w, relay->told[i].id);
+            fail_msg("after another start, message %u of %zu bytes is missing (kept %d, ended %d, settled %d)", m->seed,
+                     m->size, m->is_kept, m->is_ended, m->settled_by != 0);
+        }
+    }
+    assert_int_equal(after.n_told, relay->n_told + (gone ? 0 : 1));
+    kit_runner_all(runner);
+    spool_close(s);
+    kit_relay_fini(&after);
+}
+
+static void check_image(struct world *w, struct sim_fs *image, bool deep)
+{
+    struct kit_runner runner;
+    struct kit_relay relay = { 0 };
+    struct spool *s = start_on(image, &runner, &relay);
+
+    check_relay(w, s, &relay);
+    w->images++;
+    if (deep) {
+        check_goes_on(w, image, s, &runner, &relay);
+    } else {
+        kit_runner_all(&runner);
+        spool_close(s);
+    }
+    kit_relay_fini(&relay);
+}
+
+static void cut(struct world *w, const struct sim_fs *fs, enum sim_survival survival, uint64_t at, bool deep)
+{
+    struct sim_fs *image = sim_after_cut(fs, survival, at);
+    check_image(w, image, deep);
+    sim_free(image);
+}
+
+static void cut_here(void *arg)
+{
+    struct world *w = arg;
+    uint64_t step = sim_steps(w->fs);
+    size_t len = sim_last_write(w->fs);
+
+    cut(w, w->fs, SIM_NOTHING, 0, step % 5 == 0);
+    cut(w, w->fs, SIM_EVERYTHING, 0, step % 5 == 1);
+    cut(w, w->fs, SIM_LAST_ONLY, 0, false);
+    if (len) {
+        cut(w, w->fs, SIM_TORN, 1, false);
+        cut(w, w->fs, SIM_TORN, len / 2, step % 5 == 2);
+        cut(w, w->fs, SIM_TORN, len - 1, false);
+        cut(w, w->fs, SIM_TORN, 512, false);
+        cut(w, w->fs, SIM_TORN, len > 8 ? len - 8 : 0, false);
+    }
+    for (uint64_t i = 0; i < 4; i++)
+        cut(w, w->fs, SIM_RANDOM, step * 1000 + i, i == 0 && step % 5 == 3);
+}
+
+/* ---- the script --------------------------------------------------------------------------------------------------- */
+
+struct waiting { /* for one commit */
+    struct world *w;
+    uint64_t id;
+    bool is_relays;
+};
+
+/* All that the relay noted before is on disk now. */
+static void relay_synced(struct world *w, uint64_t up_to_id)
+{
+    (void)up_to_id;
+    for (size_t i = 0; i < w->n_msgs; i++) {
+        struct msg *m = &w->msgs[i];
+        m->attempts_synced = m->attempts;
+        m->end_is_synced |= m->is_ended;
+    }
+}
+
+static void committed(void *arg, enum spool_result result, const struct err *e)
+{
+    struct waiting *wait = arg;
+    struct msg *m = find_msg(wait->w, wait->id);
+
+    (void)e;
+    if (result == SPOOL_KEPT)
+        m->is_kept = true;
+    else
+        m->is_failed = true;
+    assert_true(result == SPOOL_KEPT || wait->w->may_fail);
+    if (m->is_report && m->is_failed) {
+        for (size_t i = 0; i < wait->w->n_msgs; i++)
+            if (wait->w->msgs[i].settled_by == m->id)
+                wait->w->msgs[i].settled_by = 0;
+    }
+    free(wait);
+}
+
+static uint64_t put(struct world *w, struct spool *s, size_t size, uint64_t settles)
+{
+    struct buf content;
+    struct err e;
+    char sender[32];
+
+    snprintf(sender, sizeof sender, "%u@example.org", ++w->seed);
+    struct envelope env = kit_envelope(sender);
+    struct spool_msg *m = spool_begin(s, &env, &e);
+    uint64_t id = spool_msg_id(m);
+    struct msg *msg = add_msg(w, id, size);
+    if (settles) {
+        msg->is_report = true;
+        find_msg(w, settles)->settled_by = id;
+        spool_msg_settles(m, settles, NULL);
+    }
+    envelope_fini(&env);
+    buf_init(&content, BUF_NO_MAX);
+    kit_content(&content, msg->seed, size);
+    struct span rest = buf_span(&content);
+    int rc = 0;
+    for (size_t n; rest.len && rc == 0; rest = span_from(rest, n)) {
+        n = rest.len < 2500 ? rest.len : 2500;
+        rc = spool_write(m, span_of(rest.at, n), &e);
+    }
+    buf_fini(&content);
+    struct waiting *wait = xcalloc(1, sizeof *wait);
+    *wait = (struct waiting){ .w = w, .id = id };
+    if (rc == 0) {
+        spool_commit(m, committed, wait);
+    } else {
+        spool_abort(m);
+        committed(wait, SPOOL_FAILED, &e);
+    }
+    return id;
+}
+
+static void state_synced(void *arg, enum spool_result result, const struct err *e)
+{
+    struct waiting *wait = arg;
+
+    (void)e;
+    assert_true(result == SPOOL_KEPT || wait->w->may_fail);
+    /* What was noted later may not be synced: only what stood when this was asked for. */
+    if (result == SPOOL_KEPT && wait->is_relays)
+        relay_synced(wait->w, 0);
+    free(wait);
+}
+
+static void note_state(struct world *w, struct msg *m, bool wait_for_it)
+{
+    struct spool_state st = { .next_us = 5, .attempts = ++m->attempts };
+    struct waiting *wait = xcalloc(1, sizeof *wait);
+
+    *wait = (struct waiting){ .w = w, .id = m->id, .is_relays = true };
+    spool_put_state(w->relay_spool, m->id, &st, wait_for_it ? state_synced : NULL, wait);
+    if (!wait_for_it)
+        free(wait);
+    else
+        kit_runner_all(&w->runner); /* so nothing is noted between asking and sync */
+}
+
+static void end(struct world *w, struct msg *m)
+{
+    m->is_ended = true;
+    spool_end(w->relay_spool, m->id);
+}
+
+static void drop(struct world *w, size_t size)
+{
+    struct buf content;
+    struct err e;
+    struct envelope env = kit_envelope("drop@example.org");
+    struct spool_drop *d = drop_begin(sim_io(w->fs), DIR, &env, &e);
+
+    envelope_fini(&env);
+    if (!d) {
+        assert_true(w->may_fail);
+        return;
+    }
+    w->seed++;
+    struct msg *m = add_msg(w, spool_drop_id(d), size);
+    buf_init(&content, BUF_NO_MAX);
+    kit_content(&content, m->seed, size);
+    int rc = spool_drop_write(d, buf_span(&content), &e);
+    if (rc < 0)
+        spool_drop_abort(d);
+    else
+        rc = spool_drop_commit(d, &e);
+    buf_fini(&content);
+    m = &w->msgs[w->n_msgs - 1];
+    m->is_kept = rc == 0;
+    m->is_failed = rc < 0;
+    assert_true(rc == 0 || w->may_fail);
+}
+
+static void open_recv(struct world *w)
+{
+    struct err e;
+    struct spool_config cfg = {
+        .dir = DIR,
+        .role = SPOOL_RECEIVE,
+        .limits = limits,
+        .shared = w->shared,
+        .runner = &w->runner.runner,
+        .io = sim_io(w->fs),
+    };
+    w->recv = spool_open(&cfg, &e);
+    if (!w->recv)
+        fail_msg("%s", e.text);
+}
+
+static bool open_relay(struct world *w)
+{
+    struct err e;
+    struct spool_config cfg = {
+        .dir = DIR,
+        .role = SPOOL_RELAY,
+        .limits = limits,
+        .shared = w->shared,
+        .runner = &w->runner.runner,
+        .io = sim_io(w->fs),
+        .ops = &kit_ops,
+        .arg = &w->relay,
+    };
+    kit_relay_fini(&w->relay);
+    w->n_seen = 0;
+    w->relay_spool = spool_open(&cfg, &e);
+    if (!w->relay_spool || spool_start(w->relay_spool, &e) < 0)
+        fail_msg("%s", e.text);
+    return true;
+}
+
+static void poll(struct world *w)
+{
+    struct err e;
+    int rc = spool_poll(w->relay_spool, &e);
+    assert_true(rc == 0 || w->may_fail);
+}
+
+static bool is_known(struct world *w, uint64_t id)
+{
+    return kit_told(&w->relay, id) != NULL;
+}
+
+/* One day in the life of the messages that wait: most end, some are put off, some stay long. */
+static void work_on_queue(struct world *w, unsigned round)
+{
+    for (size_t i = 0; i < w->n_msgs; i++) {
+        struct msg *m = &w->msgs[i];
+        if (m->is_ended || m->settled_by || !is_known(w, m->id))
+            continue;
+        if (m->seed % 11 == 3 && round < m->seed / 4 + 12) {
+            if ((round + m->seed) % 5 == 0)
+                note_state(w, m, round % 2);
+        } else if ((round + m->seed) % 3 == 0) {
+            end(w, m);
+        }
+    }
+}
+
+static void report_on_one(struct world *w, size_t size)
+{
+    for (size_t i = 0; i < w->n_msgs; i++) {
+        struct msg *m = &w->msgs[i];
+        if (!m->is_ended && !m->settled_by && m->is_kept && !m->is_report && is_known(w, m->id)) {
+            put(w, w->relay_spool, size, m->id);
+            return;
+        }
+    }
+}
+
+static void script(struct world *w, unsigned rounds)
+{
+    for (unsigned round = 0; round < rounds; round++) {
+        clock_freeze(INT64_C(1800000000000000) + round * 1000000);
+        for (unsigned i = 0; i < 4; i++) {
+            put(w, w->recv, 200 + (round * 7 + i * 331) % 1800, 0);
+            if (i == 1)
+                kit_runner_one(&w->runner);
+        }
+        if (round % 4 == 1)
+            put(w, w->recv, 6000, 0);
+        kit_runner_all(&w->runner);
+        if (round % 5 == 2)
+            drop(w, 700);
+        poll(w);
+        work_on_queue(w, round);
+        if (round % 3 == 1)
+            report_on_one(w, round % 2 ? 300 : 5000);
+        kit_runner_all(&w->runner);
+        poll(w);
+        if (round == rounds / 3) {
+            kit_runner_all(&w->runner);
+            spool_close(w->recv);
+            open_recv(w);
+        }
+        if (round == rounds / 2) {
+            kit_runner_all(&w->runner);
+            spool_close(w->relay_spool);
+            open_relay(w);
+        }
+    }
+    kit_runner_all(&w->runner);
+}
+
+static void world_init(struct world *w)
+{
+    struct err e;
+
+    *w = (struct world){ .fs = sim_new() };
+    kit_runner_init(&w->runner);
+    clock_freeze(INT64_C(1800000000000000));
+    sim_put(w->fs, DIR "/VERSION", "1\n");
+    w->shared = spool_shared_new(1, &e);
+    open_recv(w);
+    open_relay(w);
+}
+
+static void world_fini(struct world *w)
+{
+    kit_runner_all(&w->runner);
+    spool_close(w->recv);
+    spool_close(w->relay_spool);
+    spool_shared_free(w->shared);
+    kit_relay_fini(&w->relay);
+    sim_free(w->fs);
+    free(w->msgs);
+    clock_freeze(0);
+}
+
+static void cut_everywhere(uint64_t slack_bytes, unsigned rounds)
+{
+    struct world w;
+
+    limits.slack_bytes = slack_bytes;
+    world_init(&w);
+    sim_on_step(w.fs, cut_here, &w);
+    script(&w, rounds);
+    sim_on_step(w.fs, NULL, NULL);
+    assert_int_equal(w.relay.n_damaged, 0);
+    print_message("# %llu steps, %u images, %zu messages\n", (unsigned long long)sim_steps(w.fs), w.images, w.n_msgs);
+    assert_in_range(w.images, 2000, 1000000);
+    world_fini(&w);
+}
+
+static void kept_is_kept_and_the_rest_is_gone_wherever_the_power_is_cut(void **state)
+{
+    (void)state;
+    cut_everywhere(150000, 40);
+}
+
+static void the_same_while_everything_is_copied_about(void **state)
+{
+    (void)state;
+    cut_everywhere(1, 30);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kept_is_kept_and_the_rest_is_gone_wherever_the_power_is_cut),
+        cmocka_unit_test(the_same_while_everything_is_copied_about),
+    };
+    return cmocka_run_group_tests_name("spool_cut", tests, NULL, NULL);
+}
