@@ -28,7 +28,7 @@ void addr_set_port(union addr *a, uint16_t port);
 bool addr_eq(const union addr *a, const union addr *b);
 
 #define ADDR_TEXT 80
-/* "192.0.2.1:25", "[2001:db8::1]:25", "local". `out` has ADDR_TEXT bytes. Without port: sockaddr_format() in base/cidr.h. */
+/* "192.0.2.1:25", "[2001:db8::1]:25", "local". `out` has ADDR_TEXT bytes. For no port: sockaddr_format(), cidr.h. */
 char *addr_format(const union addr *a, char *out);
 
 /* An owning list; zeroes are an empty one. */

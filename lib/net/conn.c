@@ -2,9 +2,9 @@
  *
  * conn.c - moving bytes.
  *
- * The socket is read and written directly, and libuv only says when: a message then costs one read and one send for each
- * flight of commands. All calls of the owner merely note what is to be done; it is done in on_later(), at the end of the
- * turn, or when the socket is ready. So no callback ever comes from inside a call.
+ * The socket is read and written directly, and libuv only says when: a message then costs one read and one send for
+ * each flight of commands. All calls of the owner merely note what is to be done; it is done in on_later(), at the end
+ * of the turn, or when the socket is ready. So no callback ever comes from inside a call.
  *
  *   conn_write -> [plain -> TLS ->] wire -> send()            read() -> [TLS ->] data()
  *

@@ -32,8 +32,8 @@ struct conn_ops {
     void (*data)(void *arg, struct span bytes);
     /* After conn_write() had returned false: there is room again. May be NULL. */
     void (*drained)(void *arg);
-    /* Once: nothing more will come. With why->kind ERR_NONE the peer ended the stream in good order (after STARTTLS: with
-     * close_notify) and may still be reading; else the connection broke, or was silent for too long. */
+    /* Once: nothing more will come. With why->kind ERR_NONE the peer ended the stream in good order (after STARTTLS:
+     * with close_notify) and may still be reading; else the connection broke, or was silent for too long. */
     void (*closed)(void *arg, const struct err *why);
 };
 
@@ -79,10 +79,10 @@ void conn_set_timeout(struct conn *c, int64_t ms);
  * and, after a failure, tells how far it came. */
 typedef void conn_tls_fn(void *arg, const struct tls_info *info, const struct err *why);
 
-/* In the middle of a stream (STARTTLS) or at its very beginning. What is queued goes out in the clear first. Server side:
- * what the client sent in the clear ahead of its ClientHello is thrown away (RFC 3207 4.2, CVE-2011-0411); the rest
- * of the span that data() is being given is the caller's to throw away. `arg` of `done` is the one of conn_open(). The
- * contexts may be freed afterwards; `target` is copied. */
+/* In the middle of a stream (STARTTLS) or at its very beginning. What is queued goes out in the clear first. Server
+ * side: what the client sent in the clear ahead of its ClientHello is thrown away (RFC 3207 4.2, CVE-2011-0411); the
+ * rest of the span that data() is being given is the caller's to throw away. `arg` of `done` is the one of conn_open().
+ * The contexts may be freed afterwards; `target` is copied. */
 void conn_start_tls_client(struct conn *c, struct tls_client *tls, const struct tls_target *target, conn_tls_fn *done);
 void conn_start_tls_server(struct conn *c, struct tls_server *tls, conn_tls_fn *done);
 /* NULL in the clear, or before the handshake has come to its end. */

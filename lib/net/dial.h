@@ -13,7 +13,7 @@
 
 struct dial;
 
-/* Once. `c` is the callee's, not yet opened; `which` of the addresses it is comes from conn_peer(c). Or NULL: then `why`
+/* Once. `c` is the callee's, not yet opened; which of the addresses it is, conn_peer(c) says. Or NULL: then `why`
  * names each address that was tried, with its reason: "connect to 192.0.2.1:25: Connection refused; ...". */
 typedef void dial_fn(void *arg, struct conn *c, const struct err *why);
 

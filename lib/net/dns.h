@@ -48,7 +48,8 @@ typedef void dns_hosts_fn(void *arg, enum dns_outcome outcome, const struct addr
 
 /* Address literals answer themselves, "localhost" is here (RFC 6761), /etc/hosts goes before DNS. What is wanted is
  * found when at least one address is; a family that failed makes the outcome DNS_FAILED only if none was found. */
-struct dns_query *dns_hosts(struct dns *d, const char *name, uint16_t port, unsigned flags, dns_hosts_fn *fn, void *arg);
+struct dns_query *dns_hosts(struct dns *d, const char *name, uint16_t port, unsigned flags, dns_hosts_fn *fn,
+                            void *arg);
 
 /* ---- mail exchangers ---------------------------------------- */
 

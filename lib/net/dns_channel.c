@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dns_channel.c - c-ares in the loop: it says which sockets it waits for and until when; the loop tells it what came. */
+ * dns_channel.c - c-ares in the loop: it says which sockets it waits for, and until when; the loop says what came. */
 #include "base/mem.h"
 #include "net/dns_int.h"
 

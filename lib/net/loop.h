@@ -28,7 +28,7 @@ void loop_free(struct loop *l);
 void loop_run(struct loop *l);
 /* The callback that calls it is finished, and so is its turn of the loop; then loop_run() returns. */
 void loop_stop(struct loop *l);
-/* One turn: waits for something to happen (with `wait`) and handles what has. False when nothing is left to wait for. */
+/* One turn: waits for something to happen (with `wait`) and handles it. False when nothing is left to wait for. */
 bool loop_turn(struct loop *l, bool wait);
 
 /* Milliseconds of a clock that never goes back, taken at the beginning of this turn. */
@@ -52,7 +52,7 @@ static inline bool timer_is_armed(const struct timer *t)
     return t->place != 0;
 }
 
-/* ---- later: a call at the end of this turn, outside of whoever asks for it ---------------------------------------- */
+/* ---- later: a call at the end of this turn, outside of whoever asks for it ---------------------------------- */
 
 struct later { /* zeroes: not queued */
     struct list link;
@@ -81,8 +81,8 @@ void watch_stop(struct watch *w);
 
 typedef void loop_signal_fn(void *arg, int signum);
 
-/* From now on until loop_free(), `signum` calls fn from the loop. It does not keep loop_run() from returning when nothing
- * else is left. */
+/* From now on until loop_free(), `signum` calls fn from the loop. It does not keep loop_run() from returning when
+ * nothing else is left. */
 int loop_signal(struct loop *l, int signum, loop_signal_fn *fn, void *arg, struct err *e);
 
 #endif

@@ -2,9 +2,9 @@
  *
  * tls.h - who we trust, what we show, and what became of a handshake. By mbedTLS 2.28 (TLS 1.2) or 3.6 (1.2 and 1.3).
  *
- * A context is made before the jail is entered, from files, and used by many connections (conn.h drives the handshakes).
- * Certificates of authorities are held as bytes and unpacked while a connection wants them: an idle process does not pay
- * for 140 roots. All errors are words, such as an administrator can act on. */
+ * A context is made before the jail is entered, from files, and used by many connections (conn.h drives the
+ * handshakes). Certificates of authorities are held as bytes and unpacked while a connection wants them: an idle
+ * process does not pay for 140 roots. All errors are words, such as an administrator can act on. */
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
@@ -37,8 +37,8 @@ struct tls_info {
     bool is_resumed;
     bool is_trusted;  /* the chain leads to an authority we trust, and is in time */
     bool is_verified; /* trusted, and the certificate is for the host we wanted */
-    char why_not[400]; /* in words, when not verified: "the certificate has expired on 2026-01-01"; "the certificate is for
-                        * mail.example.com, not for smtp.example.com"; else "" */
+    char why_not[400]; /* in words, when not verified: "the certificate has expired on 2026-01-01"; "the certificate
+                        * is for mail.example.com, not for smtp.example.com"; else "" */
     char subject[200]; /* the peer's certificate, "" without one */
     char issuer[200];
     char names[300];    /* the names it is for, with blanks between */
@@ -89,8 +89,8 @@ struct tls_target {
 /* A certificate with its chain, and its key. */
 struct tls_cert;
 
-/* `key_file` NULL: the key is in `cert_file`. An error says whether a file is missing, unreadable, of another form, or the
- * key belongs to another certificate. A key that others may read is refused. */
+/* `key_file` NULL: the key is in `cert_file`. An error says whether a file is missing, unreadable, of another form, or
+ * the key belongs to another certificate. A key that others may read is refused. */
 struct tls_cert *tls_cert_load(const char *cert_file, const char *key_file, struct err *e);
 void tls_cert_free(struct tls_cert *c);
 /* Seconds until it expires; negative when it has. */

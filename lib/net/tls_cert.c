@@ -2,9 +2,9 @@
  *
  * tls_cert.c - certificates: whom they are for, what is wrong with them, and our own.
  *
- * Names are compared here and not by mbedTLS, because 2.28 knows no addresses in certificates, because several names may
- * be acceptable, and because the answer shall name both sides. RFC 6125: subjectAltName decides where there is one; the
- * common name only without any; a wildcard stands for one whole leftmost label. */
+ * Names are compared here and not by mbedTLS, because 2.28 knows no addresses in certificates, because several names
+ * may be acceptable, and because the answer shall name both sides. RFC 6125: subjectAltName decides where there is one;
+ * the common name only without any; a wildcard stands for one whole leftmost label. */
 #include "base/mem.h"
 #include "net/tls_int.h"
 
@@ -226,12 +226,13 @@ void tls_cert_complain(const mbedtls_x509_crt *crt, uint32_t flags, int depth, s
         format_time(&crt->valid_from, when, sizeof(when));
         snprintf(out, size, "%s is not valid before %s UTC (is the clock right?)", which, when);
     } else if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) && n_authorities == 0) {
-        snprintf(out, size, "there are no authorities to check the certificate with (install ca-certificates, or name a "
-                            "file of them)");
+        snprintf(out, size,
+                 "there are no authorities to check the certificate with (install ca-certificates, or name a file)");
     } else if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) && is_self_signed(crt)) {
         snprintf(out, size, depth ? "%s is not one we trust" : "%s is self-signed", which);
     } else if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) {
-        snprintf(out, size, "the certificate comes from an authority that we do not trust, or its chain is incomplete: %s",
+        snprintf(out, size,
+                 "the certificate comes from an authority that we do not trust, or its chain is incomplete: %s",
                  issuer);
     } else if (flags & (MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK | MBEDTLS_X509_BADCERT_BAD_KEY)) {
         snprintf(out, size, "%s is weak: a short key, or signed with SHA-1 or MD5", which);

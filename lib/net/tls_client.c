@@ -3,8 +3,8 @@
  * tls_client.c - whom we trust when we connect, and sessions to resume.
  *
  * The handshake itself accepts any certificate (VERIFY_OPTIONAL); what is wrong with it is gathered on the way, and the
- * judgement falls here, at its end and before a byte of ours is sent: so that also what need not be verified can be told,
- * and every refusal is a sentence. Authorities are kept packed, and unpacked while connections are there. */
+ * judgement falls here, at its end and before a byte of ours is sent: so that also what need not be verified can be
+ * told, and every refusal is a sentence. Authorities are kept packed, and unpacked while connections are there. */
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -229,8 +229,8 @@ static int learn_chain(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *fl
     tls_cert_describe(crt, i);
     bool is_for_us = tls_cert_is_for(crt, k->match ? k->match : k->host);
     if (!is_for_us && !*i->why_not)
-        snprintf(i->why_not, sizeof(i->why_not), "the certificate is for %s, not for %s", *i->names ? i->names : "nobody",
-                 k->match ? k->match : k->host);
+        snprintf(i->why_not, sizeof(i->why_not), "the certificate is for %s, not for %s",
+                 *i->names ? i->names : "nobody", k->match ? k->match : k->host);
     i->is_trusted = k->flags == 0;
     i->is_verified = i->is_trusted && is_for_us;
     return 0;
