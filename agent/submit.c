@@ -20,7 +20,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 5000, PATIENCE_AT_END_MS = 15000 };
+enum { PATIENCE_MS = 5000, PATIENCE_AT_END_MS = 10000 };
 
 struct talk {
     int fd;

@@ -4,7 +4,7 @@
  * and asks the kernel who we are.
  *
  * All or nothing: the content is sent only when the daemon has taken the sender and every recipient. A daemon that does
- * not move for 5 s is given up (15 s once it has everything: a sync may take long); then the message goes to the drop, and
+ * not move for 5 s is given up (10 s once it has everything: a sync may take long); then the message goes to the drop, and
  * if it had been taken after all it is sent twice, which is allowed, and never lost. */
 #ifndef AGENT_SUBMIT_H
 #define AGENT_SUBMIT_H

@@ -121,8 +121,11 @@ sub wait_transcript {
 # What was taken with a 2xx at its end, in order
 sub messages {
     my ($self) = @_;
-    return map { JSON::PP::decode_json(Baton::Test::slurp($_)) }
-      sort { ($a =~ /(\d+)$/)[0] <=> ($b =~ /(\d+)$/)[0] } glob "$self->{dir}/message-*";
+    return map {
+        my $m = JSON::PP::decode_json(Baton::Test::slurp($_));
+        $m->{content} = Baton::Test::slurp(s/message-(?=\d+\z)/content-/r);
+        $m;
+      } sort { ($a =~ /(\d+)$/)[0] <=> ($b =~ /(\d+)$/)[0] } glob "$self->{dir}/message-*";
 }
 
 sub wait_messages {
@@ -355,8 +358,9 @@ sub _end_of_message {
     }
     if ($self->_do($c, 'dot')) {
         my $file = "$self->{dir}/new";
-        Baton::Test::spew($file, JSON::PP->new->ascii->encode({ %$m, content => $content, time => time }));
-        rename $file, "$self->{dir}/message-" . ++$self->{taken};
+        Baton::Test::spew("$self->{dir}/content-" . ++$self->{taken}, $content);
+        Baton::Test::spew($file, JSON::PP->new->ascii->encode({ %$m, time => time }));
+        rename $file, "$self->{dir}/message-$self->{taken}";
     }
     _forget($c);
 }
