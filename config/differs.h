@@ -6,8 +6,9 @@
 /* clang-format off */
 DIFFERS(inet_interfaces, "all",
     "a machine that only sends is reached from itself only")
-DIFFERS(mynetworks, "the addresses of this machine",
-    "trust is written down, not found out from the interfaces")
+DIFFERS(mynetworks, "the addresses of this machine; a network with host bits set defers every client",
+    "trust is written down, not found out from the interfaces; host bits are cleared, with a warning when the "
+    "configuration is read")
 DIFFERS(mydestination, "$myhostname, localhost.$mydomain, localhost",
     "no mail ends in a mailbox that nobody reads: it goes to an alias, or to the relayhost")
 DIFFERS(local_transport, "local:$myhostname",
@@ -20,8 +21,6 @@ DIFFERS(header_size_limit, "102400, the rest cut off",
     "a header that is too long is refused, not cut")
 DIFFERS(smtpd_forbid_bare_newline, "normalize",
     "a line ends in CRLF only, so that no second message hides in a first one")
-DIFFERS(mynetworks, "host bits set: clients are deferred",
-    "they are cleared, with a warning when the configuration is read")
 DIFFERS(relayhost, "empty: direct delivery",
     "empty: mail is kept until one is set; mail does not leave by a way that nobody chose")
 DIFFERS(alias_maps, "an index made by postalias",

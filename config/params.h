@@ -54,8 +54,8 @@ PARAM(mydestination, LIST, "", ANY, RECEIVE | RELAY, LIVE,
     "Domains whose mail ends here. Empty: none does; a null client. Aliases apply to the names of this machine all the "
     "same (see `alias_maps`).")
 PARAM(alias_maps, MAPS, "hash:/etc/aliases", ANY, RECEIVE | RELAY, LIVE,
-    "Files in the form of aliases(5), applied to recipients at this machine: at `myhostname`, `myorigin`, localhost and "
-    "the domains of `mydestination`. They are read as text; \"hash:\" and the like before the name are accepted and need "
+    "Files in the form of aliases(5), applied to recipients of this machine: without a domain, at `myhostname`, "
+    "localhost, localhost.$mydomain and the domains of `mydestination`. They are read as text; \"hash:\" and the like before the name are accepted and need "
     "no postalias. A file that does not exist counts as empty.")
 
 /* ---- where mail goes ---- */

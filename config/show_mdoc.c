@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LINE_MAX_LEN 76
+
 static const char *const type_names[N_TYPES] = {
     [TYPE_STR] = "text",         [TYPE_HOST] = "name",         [TYPE_ORIGIN] = "domain",
     [TYPE_PATH] = "file",        [TYPE_ADDRESS4] = "address",  [TYPE_ADDRESS6] = "address",
@@ -69,6 +71,16 @@ static const char *add_word(struct buf *out, const char *s)
     return *s == ' ' ? s + 1 : s;
 }
 
+/* Would the word behind this blank make the line too long? */
+static bool is_time_to_wrap(const struct buf *out, const char *s)
+{
+    struct span text = buf_span(out);
+    size_t before = span_rfind(text, '\n');
+    size_t line_len = before == text.len ? text.len : text.len - before - 1;
+
+    return *s == ' ' && line_len + 1 + strcspn(s + 1, " ") > LINE_MAX_LEN;
+}
+
 static void add_text(struct buf *out, const char *s)
 {
     while (*s) {
@@ -77,6 +89,9 @@ static void add_text(struct buf *out, const char *s)
         } else if (ends_sentence(s)) {
             buf_adds(out, ".\n");
             s += 2;
+        } else if (is_time_to_wrap(out, s)) {
+            buf_addc(out, '\n');
+            s++;
         } else {
             add_char(out, *s, is_at_line_start(out));
             s++;

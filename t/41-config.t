@@ -122,5 +122,13 @@ my $mdoc = baton([ 'config', '--mdoc', 'parameters' ])->{out};
 is_deeply([ grep { $mdoc !~ /^\.It Ic \Q$_\E /m } @names ], [], 'each is in the manual');
 is(baton([ 'config', '--mdoc', 'nonsense' ])->{code}, 64, 'there is no other list');
 
+SKIP: {
+    my $page = Baton::Test::build_dir() . '/man/baton.conf.5';
+    skip 'mandoc is not installed', 2 if !grep { -x "$_/mandoc" } split /:/, $ENV{PATH};
+    ok(-s $page, 'the manual is made');
+    my @wrong = grep { !/referenced manual not found|outdated mandoc/ } `mandoc -T lint -W style $page 2>&1`;
+    is("@wrong", '', 'and mandoc finds nothing wrong with it');
+}
+
 done_testing();
 undef $t; # named subs hold it: its folder goes now, not at the very end
