@@ -200,7 +200,7 @@ static void add_rcpt(struct buf *out, const struct rcpt *r)
 
 /* ---- what is answered ------------------------------------------------------------------------------------------- */
 
-/* By the enhanced code (RFC 3463), as callers of sendmail expect it (HANDBOOK 2). */
+/* By the enhanced code (RFC 3463), as callers of sendmail expect it. */
 static int status_of(const struct smtp_reply *r)
 {
     static const struct {

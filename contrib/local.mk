@@ -1,2 +1,2 @@
 # contrib: for the places around Baton; not installed
-EXTRA_DIST += contrib/README.md contrib/alternatives.sh contrib/baton.bash contrib/logrotate contrib/mailer.conf
+EXTRA_DIST += contrib/alternatives.sh contrib/baton.bash contrib/logrotate contrib/mailer.conf

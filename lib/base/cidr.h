@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cidr.h - networks: "192.0.2.0/24", "[2001:db8::]/32", "::1", "!10.0.0.1" (Postfix's mynetworks, HANDBOOK B1). */
+ * cidr.h - networks: "192.0.2.0/24", "[2001:db8::]/32", "::1", "!10.0.0.1" (Postfix's mynetworks). */
 #ifndef BASE_CIDR_H
 #define BASE_CIDR_H
 
