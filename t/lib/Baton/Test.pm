@@ -221,6 +221,8 @@ sub _spawn {
         open STDOUT, '>&', $files[0]  or POSIX::_exit(126);
         open STDERR, '>&', $files[1]  or POSIX::_exit(126);
         chdir $o{dir} if defined $o{dir};
+        # BATON_* are parameters of the configuration: a test's own settings are none
+        delete @ENV{ grep { /^BATON_/ } keys %ENV };
         for my $name (keys %{ $o{env} || {} }) {
             if (defined $o{env}{$name}) { $ENV{$name} = $o{env}{$name} } else { delete $ENV{$name} }
         }
