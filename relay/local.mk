@@ -8,4 +8,4 @@ if HAVE_CMOCKA
 check_PROGRAMS += t/unit/test_jail
 endif
 t_unit_test_jail_SOURCES = t/unit/test_jail.c t/unit/unit.h
-t_unit_test_jail_LDADD = relay/libjail.a lib/base/libbase.a $(SECCOMP_LIBS) $(CMOCKA_LIBS)
+t_unit_test_jail_LDADD = relay/libjail.a lib/net/libnet.a lib/base/libbase.a $(NET_LIBS) $(SECCOMP_LIBS) $(CMOCKA_LIBS)

@@ -6,6 +6,10 @@
 
 #include "base/mem.h"
 #include "build.h"
+#include "net/dial.h"
+#include "net/dns.h"
+#include "net/loop.h"
+#include "net/offload.h"
 #include "relay/jail.h"
 
 #include <errno.h>
@@ -214,6 +218,97 @@ static int tell_the_time(void)
     return localtime_r(&now, &tm) ? 0 : EINVAL;
 }
 
+/* ---- what a worker is made of ---------------------------------------- */
+
+struct whole {
+    struct loop *loop;
+    int error, n_done;
+};
+
+static int udp_fd, udp_port; /* opened before the jail, as the one for TCP */
+
+/* A name server that knows no name at all. */
+static void answer_no(void *arg)
+{
+    struct whole *w = arg;
+    unsigned char q[512];
+    union addr from;
+    socklen_t len = sizeof(from);
+    ssize_t n = recvfrom(udp_fd, q, sizeof(q), MSG_DONTWAIT, &from.sa, &len);
+    if (n < 12)
+        return;
+    q[2] |= 0x80;
+    q[3] = 0x80 | 3; /* NXDOMAIN */
+    if (sendto(udp_fd, q, (size_t)n, 0, &from.sa, len) < 0)
+        w->error = errno;
+}
+
+static void done(struct whole *w, int error)
+{
+    if (error)
+        w->error = error;
+    if (++w->n_done == 3)
+        loop_stop(w->loop);
+}
+
+static void on_hosts(void *arg, enum dns_outcome outcome, const struct addr_list *found, const struct err *why)
+{
+    (void)found;
+    (void)why;
+    done(arg, outcome == DNS_NONE ? 0 : ENOLINK);
+}
+
+static void on_dialled(void *arg, struct conn *c, const struct err *why)
+{
+    (void)why;
+    done(arg, c ? 0 : ENOTCONN);
+    conn_close(c);
+}
+
+static void on_worked(void *arg)
+{
+    done(arg, 0);
+}
+
+static void sync_spool(void *arg)
+{
+    struct whole *w = arg;
+    w->error = use_spool();
+}
+
+static void too_late(void *arg)
+{
+    done(arg, ETIME);
+}
+
+/* Loop, threads, names, connections: as the relay worker makes them, after it has entered. */
+static int run_worker(void)
+{
+    char server[32];
+    struct err e;
+    struct whole w = { .loop = loop_new(&e) };
+    struct watch asked = { 0 };
+    struct timer limit = { 0 };
+    union addr to;
+    if (!w.loop || watch_start(&asked, w.loop, udp_fd, answer_no, &w, &e) < 0)
+        return EBADF;
+    snprintf(server, sizeof(server), "127.0.0.1:%d", udp_port);
+    struct dns *dns = dns_new(w.loop, &(struct dns_options){ .servers = server, .timeout_ms = 1000 }, &e);
+    if (!dns)
+        return ENOEXEC;
+    dns_hosts(dns, "nowhere.test", 25, DNS_ANY, on_hosts, &w);
+    addr_parse(&to, SPAN("127.0.0.1"), (uint16_t)tcp_port);
+    dial_start(w.loop, &(struct dial_options){ .to = &(struct addr_list){ &to, 1 } }, on_dialled, &w);
+    runner_run(loop_runner(w.loop), sync_spool, on_worked, &w);
+    timer_start(&limit, w.loop, 8000, too_late, &w);
+    loop_run(w.loop);
+    timer_stop(&limit);
+    watch_stop(&asked);
+    dns_free(dns);
+    loop_free(w.loop);
+    return w.error;
+}
+
 /* ---- one probe in a jail ---------------------------------------- */
 
 #define KILLED (-SIGSYS)
@@ -243,7 +338,7 @@ enum needs { ALWAYS, NO_SANITIZERS, LANDLOCK };
 static const struct {
     const char *name;
     int (*probe)(void);
-    int receive, relay;
+    int receive, relay; /* errno or KILLED; -1: not probed */
     enum needs needs;
 } probes[] = {
     /*                                            receive  relay */
@@ -255,6 +350,7 @@ static const struct {
     { "tell the time", tell_the_time,             0,       0,      ALWAYS },
     { "read resolv.conf", read_resolv_conf,       EACCES,  0,      LANDLOCK },
     { "ask a name server", udp_socket,            EPERM,   0,      ALWAYS },
+    { "run a worker", run_worker,                 -1,      0,      ALWAYS },
     { "connect to a relay", connect_tcp,          EPERM,   0,      ALWAYS },
     { "read /etc/passwd", read_passwd,            EACCES,  EACCES, LANDLOCK },
     { "write elsewhere", write_elsewhere,         EACCES,  EACCES, LANDLOCK },
@@ -288,6 +384,8 @@ static void check_role(enum jail_role role)
         if (!can_be_probed(probes[i].needs))
             continue;
         int want = role == JAIL_RELAY ? probes[i].relay : probes[i].receive;
+        if (want == -1)
+            continue;
         int got = in_jail(role, probes[i].probe);
         if (got != want)
             fail_msg("%s: %d (%s) instead of %d", probes[i].name, got, got > 0 ? strerror(got) : "", want);
@@ -374,6 +472,11 @@ static int make_spool(void **state)
         getsockname(tcp_fd, (struct sockaddr *)&at, &len) < 0)
         return -1;
     tcp_port = ntohs(at.sin_port);
+    at.sin_port = 0;
+    udp_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (bind(udp_fd, (struct sockaddr *)&at, len) < 0 || getsockname(udp_fd, (struct sockaddr *)&at, &len) < 0)
+        return -1;
+    udp_port = ntohs(at.sin_port);
     pid_t pid = fork();
     if (pid == 0) {
         execl("/bin/sh", "sh", "-c", command, (char *)NULL);
