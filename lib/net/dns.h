@@ -22,15 +22,19 @@ enum dns_outcome {
 };
 
 struct dns_options {
-    const char *servers; /* "192.0.2.53,[2001:db8::53]:5353"; NULL: $BATON_NAMESERVERS (for tests), else resolv.conf */
-    int timeout_ms;      /* of the first try, longer each time; 0: 2500 */
-    int tries;           /* 0: 3 */
+    const char *servers;     /* "192.0.2.53,[2001:db8::53]:5353"; NULL: $BATON_NAMESERVERS (for tests), else resolv.conf */
+    int timeout_ms;          /* of the first try, longer each time; 0: 2500 */
+    int tries;               /* 0: 3 */
+    const char *resolv_conf; /* NULL: /etc/resolv.conf */
 };
 
 /* Reads resolv.conf and /etc/hosts here and, when they change, again. `o` may be NULL. */
 struct dns *dns_new(struct loop *l, const struct dns_options *o, struct err *e);
 /* Cancels what is under way. NULL is fine. */
 void dns_free(struct dns *d);
+/* fn(arg) once when resolv.conf or /etc/hosts has been replaced and may not be read (in a jail, files are known by their
+ * inodes): what is known of name servers is out of date then, until this process ends and is started again. */
+void dns_on_stale(struct dns *d, loop_fn *fn, void *arg);
 /* The callback will not come. NULL is fine; not after the callback has come. */
 void dns_cancel(struct dns_query *q);
 

@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "net/dns_int.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -93,6 +95,19 @@ static void on_sock_state(void *arg, ares_socket_t fd, int readable, int writabl
         uv_poll_start(&s->poll, events, on_poll);
 }
 
+static const char *file_path(const struct dns *d, size_t i)
+{
+    return i == 0 ? d->resolv_conf : "/etc/hosts";
+}
+
+static void look_at_files(struct dns *d)
+{
+    for (size_t i = 0; i < ARRAY_LEN(d->seen); i++) {
+        if (stat(file_path(d, i), &d->seen[i]) < 0)
+            memset(&d->seen[i], 0, sizeof(d->seen[i]));
+    }
+}
+
 static int open_channel(struct dns *d, struct err *e)
 {
     static char lookups[] = "b"; /* /etc/hosts is asked by dns.c */
@@ -102,34 +117,68 @@ static int open_channel(struct dns *d, struct err *e)
         .lookups = lookups,
         .sock_state_cb = on_sock_state,
         .sock_state_cb_data = d,
+        .resolvconf_path = d->resolv_conf,
     };
-    int code = ares_init_options(&d->channel, &o,
-                                 ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
+    int code = ares_init_options(&d->channel, &o, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+                                                      ARES_OPT_SOCK_STATE_CB | ARES_OPT_RESOLVCONF);
     if (code != ARES_SUCCESS) {
         d->channel = NULL;
         return err_set(e, ERR_TEMPORARY, "the DNS resolver does not start: %s", ares_strerror(code));
     }
     if (d->servers && (code = ares_set_servers_ports_csv(d->channel, d->servers)) != ARES_SUCCESS)
         return err_set(e, ERR_CONFIG, "\"%s\" is no list of name servers: %s", d->servers, ares_strerror(code));
-    if (stat(RESOLV_CONF, &d->conf) < 0)
-        memset(&d->conf, 0, sizeof(d->conf));
+    look_at_files(d);
     return 0;
+}
+
+static bool is_changed(const struct dns *d, size_t i)
+{
+    struct stat now;
+    const struct stat *then = &d->seen[i];
+    return stat(file_path(d, i), &now) == 0 &&
+           (now.st_ino != then->st_ino || now.st_size != then->st_size || now.st_mtim.tv_sec != then->st_mtim.tv_sec ||
+            now.st_mtim.tv_nsec != then->st_mtim.tv_nsec);
+}
+
+static bool is_out_of_reach(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 && errno == EACCES;
+}
+
+static void reopen_channel(struct dns *d)
+{
+    ares_channel old = d->channel;
+    if (open_channel(d, NULL) == 0) {
+        ares_destroy(old);
+        return;
+    }
+    if (d->channel)
+        ares_destroy(d->channel);
+    d->channel = old;
 }
 
 void dns_refresh(struct dns *d)
 {
-    struct stat now;
-    if (d->servers || !list_is_empty(&d->queries) || stat(RESOLV_CONF, &now) < 0)
+    bool conf_changed = !d->servers && is_changed(d, 0), hosts_changed = is_changed(d, 1);
+    if (!conf_changed && !hosts_changed)
         return;
-    bool is_same = now.st_ino == d->conf.st_ino && now.st_size == d->conf.st_size &&
-                   now.st_mtim.tv_sec == d->conf.st_mtim.tv_sec && now.st_mtim.tv_nsec == d->conf.st_mtim.tv_nsec;
-    if (is_same)
+    if ((conf_changed && is_out_of_reach(file_path(d, 0))) || (hosts_changed && is_out_of_reach(file_path(d, 1)))) {
+        if (d->stale_fn)
+            later_start(&d->stale, d->loop, d->stale_fn, d->stale_arg);
+        d->stale_fn = NULL;
         return;
-    ares_channel old = d->channel;
-    if (open_channel(d, NULL) < 0)
-        d->channel = old;
-    else
-        ares_destroy(old);
+    }
+    if (list_is_empty(&d->queries))
+        reopen_channel(d);
+}
+
+void dns_on_stale(struct dns *d, loop_fn *fn, void *arg)
+{
+    d->stale_fn = fn;
+    d->stale_arg = arg;
 }
 
 struct dns *dns_new(struct loop *l, const struct dns_options *o, struct err *e)
@@ -144,6 +193,7 @@ struct dns *dns_new(struct loop *l, const struct dns_options *o, struct err *e)
     d->tries = o->tries > 0 ? o->tries : TRIES;
     const char *servers = o->servers ? o->servers : getenv("BATON_NAMESERVERS");
     d->servers = servers && *servers ? xstrdup(servers) : NULL;
+    d->resolv_conf = xstrdup(o->resolv_conf ? o->resolv_conf : RESOLV_CONF);
     int code = ares_library_init(ARES_LIB_INIT_ALL);
     if (code != ARES_SUCCESS) {
         err_set(e, ERR_TEMPORARY, "the DNS resolver does not start: %s", ares_strerror(code));
@@ -156,6 +206,7 @@ fail:
     if (d->channel)
         ares_destroy(d->channel);
     free(d->servers);
+    free(d->resolv_conf);
     free(d);
     return NULL;
 }
@@ -167,8 +218,10 @@ void dns_free(struct dns *d)
     list_each(it, &d->queries)
         dns_cancel(list_entry(it, struct dns_query, link));
     timer_stop(&d->timer);
+    later_cancel(&d->stale);
     ares_destroy(d->channel); /* calls back what was under way */
     ares_library_cleanup();
     free(d->servers);
+    free(d->resolv_conf);
     free(d);
 }

@@ -19,7 +19,11 @@ struct dns {
     struct timer timer;
     char *servers; /* or NULL: resolv.conf's */
     int timeout_ms, tries;
-    struct stat conf; /* resolv.conf as it was when the channel was made */
+    char *resolv_conf;
+    struct stat seen[2]; /* resolv.conf and /etc/hosts as they were when the channel was made */
+    struct later stale;  /* the next two: dns_on_stale() */
+    loop_fn *stale_fn;
+    void *stale_arg;
 };
 
 struct dns_query {
@@ -43,7 +47,7 @@ struct dns_query {
 void dns_mx_list_fini(struct dns_mx_list *l);
 /* Asks c-ares when it wants to be called; after each question. */
 void dns_set_timer(struct dns *d);
-/* Takes up a changed resolv.conf when nothing is under way. */
+/* Takes up a changed resolv.conf when no question is under way. */
 void dns_refresh(struct dns *d);
 
 #endif

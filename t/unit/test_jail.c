@@ -457,6 +457,68 @@ static void a_file_allowed_besides_can_be_read(void **state)
     assert_int_equal(status, 0);
 }
 
+static void on_stale(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static void on_nothing(void *arg, enum dns_outcome outcome, const struct addr_list *found, const struct err *why)
+{
+    (void)outcome, (void)found, (void)why;
+    loop_stop(arg);
+}
+
+/* Was it told that the file has been replaced, once the parent has done so? */
+static bool notices(const char *conf, int ready, int go)
+{
+    bool stale = false;
+    char c;
+    struct loop *l = loop_new(NULL);
+    struct dns *d = dns_new(l, &(struct dns_options){ .resolv_conf = conf, .timeout_ms = 50, .tries = 1 }, NULL);
+    dns_on_stale(d, on_stale, &stale);
+    dns_hosts(d, "localhost", 25, DNS_ANY, on_nothing, l);
+    loop_run(l);
+    if (stale || write(ready, "r", 1) != 1 || read(go, &c, 1) != 1)
+        return false;
+    dns_hosts(d, "localhost", 25, DNS_ANY, on_nothing, l);
+    loop_run(l);
+    dns_free(d);
+    loop_free(l);
+    return stale;
+}
+
+static void a_resolv_conf_replaced_outside_is_noticed(void **state)
+{
+    char conf[64], fresh[70], c;
+    const char *const also[] = { conf, NULL };
+    int ready[2], go[2], status;
+    (void)state;
+    if (!has_landlock)
+        skip();
+    snprintf(conf, sizeof(conf), "%s.conf", spool);
+    snprintf(fresh, sizeof(fresh), "%s.new", conf);
+    FILE *f = fopen(conf, "w");
+    fputs("nameserver 127.0.0.1\n", f);
+    fclose(f);
+    assert_int_equal(pipe(ready) + pipe(go), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        const struct jail_options o = {
+            .role = JAIL_RELAY, .uid = NOBODY, .gid = NOBODY, .spool = spool, .read_also = also
+        };
+        _exit(jail_enter(&o, NULL) < 0 ? 254 : !notices(conf, ready[1], go[0]));
+    }
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    f = fopen(fresh, "w");
+    fputs("nameserver 127.0.0.2\n", f);
+    fclose(f);
+    assert_int_equal(rename(fresh, conf), 0);
+    assert_int_equal(write(go[1], "g", 1), 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    unlink(conf);
+    assert_int_equal(status, 0);
+}
+
 static int make_spool(void **state)
 {
     (void)state;
@@ -504,6 +566,7 @@ int main(void)
         cmocka_unit_test(root_is_given_up_for_good),
         cmocka_unit_test(the_supervisor_keeps_what_it_starts_workers_with),
         cmocka_unit_test(a_file_allowed_besides_can_be_read),
+        cmocka_unit_test(a_resolv_conf_replaced_outside_is_noticed),
     };
     return cmocka_run_group_tests(tests, make_spool, drop_spool);
 }
