@@ -90,15 +90,20 @@ struct span span_trim(struct span s)
     return s;
 }
 
+static bool parts_words(char c, const char *also)
+{
+    return is_white(c) || (*also && c && strchr(also, c));
+}
+
 bool span_word(struct span *rest, const char *also, struct span *word)
 {
     size_t i = 0;
 
-    while (i < rest->len && (is_white(rest->at[i]) || (rest->at[i] && strchr(also, rest->at[i]))))
+    while (i < rest->len && parts_words(rest->at[i], also))
         i++;
     *rest = span_from(*rest, i);
     for (i = 0; i < rest->len; i++)
-        if (is_white(rest->at[i]) || (rest->at[i] && strchr(also, rest->at[i])))
+        if (parts_words(rest->at[i], also))
             break;
     *word = span_of(rest->at, i);
     *rest = span_from(*rest, i);

@@ -196,7 +196,7 @@ static const char *const doing[] = {
 void smtp_client_lost(struct smtp_client *c, const char *what)
 {
     enum smtp_stage at = stage(c);
-    bool at_end = c->state == CLIENT_MESSAGE && c->t.is_sent;
+    bool at_end = smtp_client_phase(c) == SMTP_CLIENT_DATA_DONE;
 
     enter(c);
     if (c->state == CLIENT_QUIT)

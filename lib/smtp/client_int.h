@@ -34,6 +34,7 @@ struct transaction {
     size_t n_taken;       /* recipients that wait for the end of the content */
     size_t eod_index;     /* LMTP: the recipient whose reply comes next */
     bool is_probe;     /* nothing comes behind RCPT */
+    bool is_utf8;      /* it needs SMTPUTF8 */
     bool uses_bdat;
     bool mail_ok;      /* the server has a transaction open */
     bool has_failed;   /* MAIL was refused */

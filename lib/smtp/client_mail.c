@@ -86,6 +86,23 @@ static void finish(struct smtp_client *c, bool needs_rset)
 
 /* ---- before the first byte ----------------------------------------------------------------------- */
 
+static bool has_8bit(const char *address)
+{
+    while (*address && (unsigned char)*address < 0x80)
+        address++;
+    return *address;
+}
+
+/* RFC 6531 3.4. Who sent it may have said SMTPUTF8 to be on the safe side: what is ASCII altogether goes anywhere. */
+static bool needs_utf8(const struct smtp_message *m)
+{
+    bool needs = (m->env->smtputf8 && m->is_8bit) || has_8bit(m->env->sender);
+
+    for (size_t i = 0; !needs && i < m->n_rcpts; i++)
+        needs = has_8bit(m->rcpts[i]->address);
+    return needs;
+}
+
 static bool cannot_take(const struct smtp_client *c, struct smtp_result *why)
 {
     const struct smtp_message *m = c->t.message;
@@ -96,7 +113,7 @@ static bool cannot_take(const struct smtp_client *c, struct smtp_result *why)
         smtp_reply_set(&why->reply, 0, "5.3.4",
                        "message size %llu exceeds the size limit %llu of the server",
                        (unsigned long long)m->size_bytes, (unsigned long long)f->size_limit);
-    else if (m->env->smtputf8 && !f->has_smtputf8)
+    else if (c->t.is_utf8 && !f->has_smtputf8)
         smtp_reply_set(&why->reply, 0, "5.6.7",
                        "SMTPUTF8 is required, but was not offered by the server");
     else if (m->is_8bit && !f->has_8bitmime && !c->cfg.sends_8bit_anyway)
@@ -113,6 +130,7 @@ void smtp_client_begin(struct smtp_client *c)
     struct smtp_result why;
 
     t->rcpts = xcalloc(t->message->n_rcpts, 1);
+    t->is_utf8 = needs_utf8(t->message);
     if (cannot_take(c, &why)) {
         tell_all(c, &why);
         finish(c, false);
@@ -156,7 +174,7 @@ static void say_mail(struct smtp_client *c)
         buf_addf(&c->out, " SIZE=%llu", (unsigned long long)m->size_bytes);
     if (c->features.has_8bitmime && (m->is_8bit || m->env->body == BODY_8BITMIME))
         buf_adds(&c->out, " BODY=8BITMIME");
-    if (m->env->smtputf8)
+    if (c->t.is_utf8)
         buf_adds(&c->out, " SMTPUTF8");
     if (has_dsn(c))
         dsn_params_format(m->env, &c->out);
@@ -170,7 +188,7 @@ static void say_rcpt(struct smtp_client *c, const struct rcpt *r)
     buf_adds(&c->out, "RCPT TO:");
     add_path(&c->out, r->address);
     if (has_dsn(c))
-        rcpt_params_format(r, c->t.message->env->smtputf8, &c->out);
+        rcpt_params_format(r, c->t.is_utf8, &c->out);
     end_command(c, at);
 }
 

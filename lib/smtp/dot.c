@@ -10,15 +10,20 @@ void dot_reader_init(struct dot_reader *r, bool is_chunk, dot_out_fn *out, void 
     *r = (struct dot_reader){ .is_chunk = is_chunk, .out = out, .arg = arg };
 }
 
+static uint64_t word_at(const char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
 static bool has_high_bit(struct span s)
 {
     const char *p = s.at, *end = s.at + s.len;
-    uint64_t bits = 0, word;
+    uint64_t bits = 0;
 
-    for (; end - p >= 8; p += 8) {
-        memcpy(&word, p, 8);
-        bits |= word;
-    }
+    for (; end - p >= 32; p += 32)
+        bits |= (word_at(p) | word_at(p + 8)) | (word_at(p + 16) | word_at(p + 24));
     for (; p < end; p++)
         bits |= (unsigned char)*p;
     return bits & UINT64_C(0x8080808080808080);

@@ -76,6 +76,25 @@ void smtp_server_forget_question(struct smtp_server *s)
 
 /* ---- an answer ----------------------------------------------------------------------------------- */
 
+static void add_code(struct buf *out, int code, char sign)
+{
+    const char digits[] = { (char)('0' + code / 100 % 10), (char)('0' + code / 10 % 10),
+                            (char)('0' + code % 10), sign };
+    buf_add(out, digits, sizeof digits);
+}
+
+static void add_clean(struct buf *out, struct span line)
+{
+    size_t at = out->len;
+
+    buf_addspan(out, line);
+    for (; at < out->len; at++) {
+        unsigned char c = (unsigned char)out->at[at];
+        if (c < 0x20 || c == 0x7f)
+            out->at[at] = '?';
+    }
+}
+
 /* Adds `text` to `out` as the lines of one reply. */
 static void format_reply(struct buf *out, int code, const char *enhanced, struct span text)
 {
@@ -83,15 +102,12 @@ static void format_reply(struct buf *out, int code, const char *enhanced, struct
         size_t len = span_find(text, '\n');
         struct span line = span_of(text.at, len < LINE_MAX ? len : LINE_MAX);
         text = span_from(text, len + 1);
-        buf_addf(out, "%03d%c", code, text.len ? '-' : ' ');
+        add_code(out, code, text.len ? '-' : ' ');
         if (enhanced) {
             buf_adds(out, enhanced);
             buf_addc(out, ' ');
         }
-        for (size_t i = 0; i < line.len; i++) {
-            unsigned char c = (unsigned char)line.at[i];
-            buf_addc(out, c < 0x20 || c == 0x7f ? '?' : (char)c);
-        }
+        add_clean(out, line);
         buf_add(out, "\r\n", 2);
     } while (text.len);
 }
@@ -208,6 +224,8 @@ static void answer_rest(struct smtp_server *s, int code, const char *enhanced, s
 
 static struct span format_text(char *text, size_t size, const char *fmt, va_list ap)
 {
+    if (!strchr(fmt, '%')) /* most of them, and thousands a second */
+        return span_str(fmt);
     int n = vsnprintf(text, size, fmt, ap);
     return span_of(text, n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1);
 }

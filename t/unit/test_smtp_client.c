@@ -304,6 +304,33 @@ static void set_utf8(struct rig *r)
     r->m.is_8bit = true;
 }
 
+static void set_utf8_in_name_only(struct rig *r)
+{
+    r->env.smtputf8 = true;
+}
+
+static void set_utf8_rcpt(struct rig *r)
+{
+    static struct rcpt gruen = { .address = (char *)"gr\xc3\xbcn@x.example" };
+    static const struct rcpt *const one[] = { &gruen };
+    r->m.rcpts = one;
+}
+
+static void smtputf8_is_asked_for_where_it_is_needed(void **state)
+{
+    (void)state;
+    run_with(set_utf8_in_name_only, OLD "! send 1\n"
+                                        "C: MAIL FROM:<s@x.example>\n");
+    run_with(set_utf8_rcpt, OLD "! send 1\n"
+                                "= rcpt 0 [us at MAIL FROM 5.6.7]*\n"
+                                "= done\n"
+                                "= ready\n");
+    run_with(set_utf8_rcpt, FULL "! send 1\n"
+                                 "C: MAIL FROM:<s@x.example> SIZE=7 SMTPUTF8\n"
+                                 "C: RCPT TO:<gr\xc3\xbcn@x.example>\n"
+                                 "C: DATA\n");
+}
+
 static void unicode_and_8_bits_are_announced_or_not_sent(void **state)
 {
     (void)state;
@@ -815,6 +842,7 @@ int main(void)
         cmocka_unit_test(a_plain_server_gets_one_command_at_a_time),
         cmocka_unit_test(a_server_without_ehlo_gets_helo),
         cmocka_unit_test(everything_that_is_offered_is_used),
+        cmocka_unit_test(smtputf8_is_asked_for_where_it_is_needed),
         cmocka_unit_test(unicode_and_8_bits_are_announced_or_not_sent),
         cmocka_unit_test(eight_bits_go_to_an_old_server_only_if_wanted),
         cmocka_unit_test(a_message_larger_than_the_server_takes_is_not_sent),
