@@ -109,6 +109,7 @@ int main(int argc, char **argv)
     bool is_setgid = getauxval(AT_SECURE) != 0;
     struct config *cfg;
     char why[256];
+    int status = EX_CONFIG;
 
     fill_standard_fds();
     signal(SIGPIPE, SIG_IGN);
@@ -125,10 +126,11 @@ int main(int argc, char **argv)
     if (o.config_file && is_setgid && give_up_group() < 0)
         return complain(EX_OSERR, "cannot give up the group: %s", strerror(errno));
     cfg = config_load(o.config_file, is_setgid ? 0 : CONFIG_ENV, &report);
-    if (!cfg) {
+    if (cfg)
+        status = run(&o, cfg);
+    else
         config_report_print(&report, stderr, my_name, CONFIG_ERROR);
-        return EX_CONFIG;
-    }
-    /* The end of the process frees the rest. */
-    return run(&o, cfg);
+    config_report_fini(&report);
+    config_free(cfg);
+    return status;
 }

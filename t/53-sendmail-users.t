@@ -53,6 +53,7 @@ SKIP: {
 SKIP: {
     skip 'needs root to install setgid', 8 if !is_root() || system('unshare -m true 2>/dev/null');
     my $make = slurp(build_dir() . '/Makefile') // '';
+    skip 'the leak sanitizer cannot look at setgid programs', 8 if (slurp(build_dir() . '/build.h') // '') =~ /^#define WITH_SANITIZERS/m;
     my ($prefix) = $make =~ /^prefix = (\S+)$/m;
     my ($etc) = $make =~ /^sysconfdir = (\S+)$/m;
     $etc =~ s/\$\{prefix\}/$prefix/ if defined $etc && defined $prefix;
