@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * check.c - rules between parameters: one small function each, with one message that names the cure.
+ * check.c - rules between parameters: one small function each, with one message that names the
+ * cure.
  *
- * They run when every value is good by itself. An error keeps everything from starting; a warning is for what works,
- * but hardly as it was meant. */
+ * They run when every value is good by itself. An error keeps everything from starting; a warning
+ * is for what works, but hardly as it was meant. */
 #include "config/config_int.h"
 
 #include "base/clock.h"
@@ -23,16 +24,19 @@ static void backoff_has_an_order(const struct config *cfg, struct config_report 
     if (cfg->minimal_backoff_time > cfg->maximal_backoff_time)
         remark_param(r, cfg, PARAM_minimal_backoff_time, CONFIG_ERROR,
                      "%s is longer than maximal_backoff_time (%s); make it the shorter one",
-                     cfg->values[PARAM_minimal_backoff_time].shown, cfg->values[PARAM_maximal_backoff_time].shown);
+                     cfg->values[PARAM_minimal_backoff_time].shown,
+                     cfg->values[PARAM_maximal_backoff_time].shown);
 }
 
 static void delay_warning_comes_in_time(const struct config *cfg, struct config_report *r)
 {
     if (cfg->delay_warning_time > 0 && cfg->maximal_queue_lifetime > 0 &&
         cfg->delay_warning_time >= cfg->maximal_queue_lifetime)
-        remark_param(r, cfg, PARAM_delay_warning_time, CONFIG_WARNING,
-                     "%s is not before the end of maximal_queue_lifetime (%s): nobody will ever be warned",
-                     cfg->values[PARAM_delay_warning_time].shown, cfg->values[PARAM_maximal_queue_lifetime].shown);
+        remark_param(
+            r, cfg, PARAM_delay_warning_time, CONFIG_WARNING,
+            "%s is not before the end of maximal_queue_lifetime (%s): nobody will ever be warned",
+            cfg->values[PARAM_delay_warning_time].shown,
+            cfg->values[PARAM_maximal_queue_lifetime].shown);
 }
 
 static void header_fits_message(const struct config *cfg, struct config_report *r)
@@ -45,7 +49,8 @@ static void header_fits_message(const struct config *cfg, struct config_report *
 
 static void minfree_is_enough(const struct config *cfg, struct config_report *r)
 {
-    if (cfg->queue_minfree && cfg->queue_minfree < cfg->message_size_limit + cfg->message_size_limit / 2)
+    if (cfg->queue_minfree &&
+        cfg->queue_minfree < cfg->message_size_limit + cfg->message_size_limit / 2)
         remark_param(r, cfg, PARAM_queue_minfree, CONFIG_NOTICE,
                      "1.5 times message_size_limit is kept free anyway, which is more than this");
 }
@@ -54,7 +59,8 @@ static void error_limits_have_an_order(const struct config *cfg, struct config_r
 {
     if (cfg->smtpd_soft_error_limit > cfg->smtpd_hard_error_limit)
         remark_param(r, cfg, PARAM_smtpd_soft_error_limit, CONFIG_WARNING,
-                     "it is above smtpd_hard_error_limit (%d) and so without effect", cfg->smtpd_hard_error_limit);
+                     "it is above smtpd_hard_error_limit (%d) and so without effect",
+                     cfg->smtpd_hard_error_limit);
 }
 
 static void ciphers_have_their_place(const struct config *cfg, struct config_report *r)
@@ -75,9 +81,11 @@ static void relayhost_is_somebody_else(const struct config *cfg, struct config_r
 {
     for (size_t i = 0; i < cfg->relayhost.n; i++)
         if (is_own_name(cfg, cfg->relayhost.at[i].host) && cfg->relayhost.at[i].port == 25)
-            remark_param(r, cfg, PARAM_relayhost, CONFIG_ERROR,
-                         "\"%s\" is this machine itself (myhostname): mail would go round in a circle; write the host "
-                         "that takes your mail", cfg->relayhost.at[i].text);
+            remark_param(
+                r, cfg, PARAM_relayhost, CONFIG_ERROR,
+                "\"%s\" is this machine itself (myhostname): mail would go round in a circle; write the host "
+                "that takes your mail",
+                cfg->relayhost.at[i].text);
 }
 
 static bool is_loopback(const struct relayhost *h)
@@ -91,26 +99,32 @@ static void login_is_not_in_the_clear(const struct config *cfg, struct config_re
     for (size_t i = 0; i < cfg->relayhost.n; i++) {
         const struct relayhost *h = &cfg->relayhost.at[i];
         enum config_tls_level level = config_tls_level(cfg, h);
-        if (!config_login_for(cfg, h) || level == CONFIG_TLS_VERIFY || level == CONFIG_TLS_SECURE || is_loopback(h))
+        if (!config_login_for(cfg, h) || level == CONFIG_TLS_VERIFY || level == CONFIG_TLS_SECURE ||
+            is_loopback(h))
             continue; /* loopback: a tunnel of the administrator's own */
         if (level == CONFIG_TLS_ENCRYPT)
-            remark_param(r, cfg, PARAM_smtp_tls_security_level, CONFIG_WARNING,
-                         "\"encrypt\" does not look at the certificate of %s: anybody on the way can ask for the password; "
-                         "write \"secure\", or nothing", h->text);
+            remark_param(
+                r, cfg, PARAM_smtp_tls_security_level, CONFIG_WARNING,
+                "\"encrypt\" does not look at the certificate of %s: anybody on the way can ask for the password; "
+                "write \"secure\", or nothing",
+                h->text);
         else
-            remark_param(r, cfg, PARAM_smtp_tls_security_level, CONFIG_ERROR,
-                         "\"%s\" may send the password for %s in the clear; write \"secure\", or nothing",
-                         cfg->values[PARAM_smtp_tls_security_level].shown, h->text);
+            remark_param(
+                r, cfg, PARAM_smtp_tls_security_level, CONFIG_ERROR,
+                "\"%s\" may send the password for %s in the clear; write \"secure\", or nothing",
+                cfg->values[PARAM_smtp_tls_security_level].shown, h->text);
     }
 }
 
 static void implicit_tls_is_not_switched_off(const struct config *cfg, struct config_report *r)
 {
     for (size_t i = 0; i < cfg->relayhost.n; i++)
-        if (config_tls_is_implicit(&cfg->relayhost.at[i]) && cfg->smtp_tls_security_level == CONFIG_TLS_NONE)
-            remark_param(r, cfg, PARAM_smtp_tls_security_level, CONFIG_ERROR,
-                         "\"none\" and port 465 of %s contradict each other: that port speaks TLS only",
-                         cfg->relayhost.at[i].text);
+        if (config_tls_is_implicit(&cfg->relayhost.at[i]) &&
+            cfg->smtp_tls_security_level == CONFIG_TLS_NONE)
+            remark_param(
+                r, cfg, PARAM_smtp_tls_security_level, CONFIG_ERROR,
+                "\"none\" and port 465 of %s contradict each other: that port speaks TLS only",
+                cfg->relayhost.at[i].text);
 }
 
 /* ---- logins ---- */
@@ -121,9 +135,10 @@ static void login_says_who_and_how(const struct config *cfg, struct config_repor
         const struct login *l = &cfg->logins[i];
         int ways = l->password + (l->password_file[0] != '\0') + (l->password_command.n > 0);
         if (ways != 1)
-            remark(r, CONFIG_ERROR, at_line(cfg, l->line),
-                   "login \"%s\": %s of password, password_file and password_command is set; write one", l->host.text,
-                   ways ? "more than one" : "none");
+            remark(
+                r, CONFIG_ERROR, at_line(cfg, l->line),
+                "login \"%s\": %s of password, password_file and password_command is set; write one",
+                l->host.text, ways ? "more than one" : "none");
     }
 }
 
@@ -135,9 +150,10 @@ static void login_is_for_a_relayhost(const struct config *cfg, struct config_rep
         for (size_t j = 0; j < cfg->relayhost.n; j++)
             is_used |= config_login_for(cfg, &cfg->relayhost.at[j]) == l;
         if (!is_used)
-            remark(r, CONFIG_WARNING, at_line(cfg, l->line),
-                   "login \"%s\" is for none of the hosts in relayhost (\"%s\"); write its title as the relayhost is written",
-                   l->host.text, cfg->values[PARAM_relayhost].shown);
+            remark(
+                r, CONFIG_WARNING, at_line(cfg, l->line),
+                "login \"%s\" is for none of the hosts in relayhost (\"%s\"); write its title as the relayhost is written",
+                l->host.text, cfg->values[PARAM_relayhost].shown);
     }
 }
 
@@ -150,20 +166,23 @@ static bool is_everywhere(const struct cidr *n)
 
 static void networks_do_not_hold_the_world(const struct config *cfg, struct config_report *r)
 {
-    bool is_loopback = cfg->inet_interfaces.n == 1 && strcasecmp(cfg->inet_interfaces.at[0], "loopback-only") == 0;
+    bool is_loopback =
+        cfg->inet_interfaces.n == 1 && strcasecmp(cfg->inet_interfaces.at[0], "loopback-only") == 0;
 
     for (size_t i = 0; i < cfg->mynetworks.n; i++)
         if (is_everywhere(&cfg->mynetworks.at[i]))
-            remark_param(r, cfg, PARAM_mynetworks, is_loopback ? CONFIG_WARNING : CONFIG_ERROR,
-                         "it holds every address there is: whoever reaches this machine could send to anywhere; write your "
-                         "own networks");
+            remark_param(
+                r, cfg, PARAM_mynetworks, is_loopback ? CONFIG_WARNING : CONFIG_ERROR,
+                "it holds every address there is: whoever reaches this machine could send to anywhere; write your "
+                "own networks");
 }
 
 static void interface_words_stand_alone(const struct config *cfg, struct config_report *r)
 {
     for (size_t i = 0; i < cfg->inet_interfaces.n && cfg->inet_interfaces.n > 1; i++)
         if (strcasecmp(cfg->inet_interfaces.at[i], "all") == 0)
-            remark_param(r, cfg, PARAM_inet_interfaces, CONFIG_WARNING, "\"all\" makes the other addresses needless");
+            remark_param(r, cfg, PARAM_inet_interfaces, CONFIG_WARNING,
+                         "\"all\" makes the other addresses needless");
 }
 
 static void listen_has_one_place(const struct config *cfg, struct config_report *r)
@@ -171,20 +190,24 @@ static void listen_has_one_place(const struct config *cfg, struct config_report 
     for (size_t i = 0; i < cfg->n_listens; i++)
         if (cfg->listens[i].path[0] && cfg->listens[i].port != 25)
             remark(r, CONFIG_ERROR, at_line(cfg, cfg->listens[i].line),
-                   "listen %s: it has a path and a port; write one of the two", cfg->listens[i].name);
+                   "listen %s: it has a path and a port; write one of the two",
+                   cfg->listens[i].name);
 }
 
 static void destinations_lead_somewhere(const struct config *cfg, struct config_report *r)
 {
-    if (cfg->mydestination.n && cfg->alias_maps.n == 0 && strcmp(cfg->local_transport.name, "error") == 0)
-        remark_param(r, cfg, PARAM_mydestination, CONFIG_WARNING,
-                     "mail for these domains is returned: local_transport says so, and there are no alias_maps");
+    if (cfg->mydestination.n && cfg->alias_maps.n == 0 &&
+        strcmp(cfg->local_transport.name, "error") == 0)
+        remark_param(
+            r, cfg, PARAM_mydestination, CONFIG_WARNING,
+            "mail for these domains is returned: local_transport says so, and there are no alias_maps");
 }
 
 static void nothing_leaves(const struct config *cfg, struct config_report *r)
 {
     if (strcmp(cfg->default_transport.name, "error") == 0)
-        remark_param(r, cfg, PARAM_default_transport, CONFIG_WARNING, "all mail is returned to its sender");
+        remark_param(r, cfg, PARAM_default_transport, CONFIG_WARNING,
+                     "all mail is returned to its sender");
 }
 
 static rule_fn *const rules[] = {
@@ -210,40 +233,4 @@ void check_rules(const struct config *cfg, struct config_report *r)
 {
     for (size_t i = 0; i < ARRAY_LEN(rules); i++)
         rules[i](cfg, r);
-}
-
-/* ---- what follows ---- */
-
-static bool same_place(const struct relayhost *a, const struct relayhost *b)
-{
-    return strcasecmp(a->host, b->host) == 0 && a->is_bracketed == b->is_bracketed;
-}
-
-const struct login *config_login_for(const struct config *cfg, const struct relayhost *host)
-{
-    for (size_t i = 0; i < cfg->n_logins; i++) {
-        const struct relayhost *title = &cfg->logins[i].host;
-        if (same_place(title, host) && title->port == host->port && title->has_port == host->has_port)
-            return &cfg->logins[i];
-    }
-    for (size_t i = 0; i < cfg->n_logins; i++) {
-        const struct relayhost *title = &cfg->logins[i].host;
-        if (same_place(title, host) && (!title->has_port || title->port == host->port))
-            return &cfg->logins[i];
-    }
-    return NULL;
-}
-
-enum config_tls_level config_tls_level(const struct config *cfg, const struct relayhost *host)
-{
-    if (cfg->smtp_tls_security_level != CONFIG_TLS_AUTO)
-        return (enum config_tls_level)cfg->smtp_tls_security_level;
-    if (host->port == 465 || host->port == 587 || config_login_for(cfg, host))
-        return CONFIG_TLS_SECURE;
-    return CONFIG_TLS_MAY;
-}
-
-bool config_tls_is_implicit(const struct relayhost *host)
-{
-    return host->port == 465;
 }

@@ -10,10 +10,11 @@
  *         return EX_CONFIG;
  *     ... cfg->queue_run_delay ...
  *
- * Each parameter of params.h is a field of struct config under its own name. A configuration that loaded has no
- * error: every value is in its range and the rules between parameters (check.c) hold. It never changes; a reload makes
- * another one. One thread loads at a time (libconfuse's lexer is one for the process). The file is read, nothing else
- * is asked: no DNS, no look at the interfaces; only myorigin may name a second file. */
+ * Each parameter of params.h is a field of struct config under its own name. A configuration that
+ * loaded has no error: every value is in its range and the rules between parameters (check.c) hold.
+ * It never changes; a reload makes another one. One thread loads at a time (libconfuse's lexer is
+ * one for the process). The file is read, nothing else is asked: no DNS, no look at the interfaces;
+ * only myorigin may name a second file. */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
@@ -42,11 +43,13 @@ struct cidr_list {
 };
 
 struct relayhost {
-    char *text;        /* as it was written, "[smtp.example.com]:submission" */
-    char *host;        /* "smtp.example.com", "192.0.2.1", "2001:db8::1": no brackets, small letters, maybe UTF-8 */
+    char *text; /* as it was written, "[smtp.example.com]:submission" */
+    char *host; /* "smtp.example.com", "192.0.2.1", "2001:db8::1": no brackets, small letters, maybe
+                   UTF-8 */
     uint16_t port;     /* 25 unless written */
     bool has_port;     /* it was written */
-    bool is_bracketed; /* take its addresses; else its MX hosts, and its addresses when it has none */
+    bool is_bracketed; /* take its addresses; else its MX hosts, and its addresses when it has none
+                        */
     bool is_address;   /* host is an address; is_bracketed is set too */
 };
 
@@ -57,7 +60,8 @@ struct relayhost_list {
 
 struct transport {
     char *name;    /* "smtp", "error", "retry" */
-    char *nexthop; /* what stands behind the colon, without blanks around it: "5.1.1 local delivery is disabled"; "" */
+    char *nexthop; /* what stands behind the colon, without blanks around it: "5.1.1 local delivery
+                      is disabled"; "" */
 };
 
 struct tls_range {
@@ -80,28 +84,29 @@ enum config_tls_ciphers { CONFIG_CIPHERS_MEDIUM, CONFIG_CIPHERS_HIGH };
 enum config_listen_protocol { CONFIG_LISTEN_SMTP };
 
 /* ---- types: what a parameter of each type is in C ---- */
-#define CTYPE_STR char *          /* never NULL; "" when empty */
-#define CTYPE_HOST char *         /* a host or domain name, checked */
-#define CTYPE_ORIGIN char *       /* the same; a file's name has become its first line */
-#define CTYPE_PATH char *         /* begins with '/', or "" */
-#define CTYPE_ADDRESS4 char *     /* "192.0.2.1" or "" */
-#define CTYPE_ADDRESS6 char *     /* "2001:db8::1" or "" */
-#define CTYPE_LOG char *          /* "stderr", "syslog" or "/file" */
-#define CTYPE_LIST struct strlist
-#define CTYPE_COMMAND struct strlist
-#define CTYPE_MAPS struct strlist /* full file names, without "hash:" */
-#define CTYPE_INTERFACES struct strlist /* "all", "loopback-only", addresses and names without brackets or prefix */
-#define CTYPE_TIME int64_t        /* microseconds, as all times (base/clock.h) */
-#define CTYPE_SIZE uint64_t       /* bytes */
-#define CTYPE_INT int
-#define CTYPE_PORT int
-#define CTYPE_BOOL bool
-#define CTYPE_ENUM int            /* one of the enums above; log_level: enum log_level */
-#define CTYPE_NETWORKS struct cidr_list
-#define CTYPE_RELAYHOSTS struct relayhost_list
-#define CTYPE_TRANSPORT struct transport
+#define CTYPE_STR      char * /* never NULL; "" when empty */
+#define CTYPE_HOST     char * /* a host or domain name, checked */
+#define CTYPE_ORIGIN   char * /* the same; a file's name has become its first line */
+#define CTYPE_PATH     char * /* begins with '/', or "" */
+#define CTYPE_ADDRESS4 char * /* "192.0.2.1" or "" */
+#define CTYPE_ADDRESS6 char * /* "2001:db8::1" or "" */
+#define CTYPE_LOG      char * /* "stderr", "syslog" or "/file" */
+#define CTYPE_LIST     struct strlist
+#define CTYPE_COMMAND  struct strlist
+#define CTYPE_MAPS     struct strlist /* full file names, without "hash:" */
+#define CTYPE_INTERFACES                                                                           \
+    struct strlist /* "all", "loopback-only", addresses and names without brackets or prefix */
+#define CTYPE_TIME        int64_t  /* microseconds, as all times (base/clock.h) */
+#define CTYPE_SIZE        uint64_t /* bytes */
+#define CTYPE_INT         int
+#define CTYPE_PORT        int
+#define CTYPE_BOOL        bool
+#define CTYPE_ENUM        int /* one of the enums above; log_level: enum log_level */
+#define CTYPE_NETWORKS    struct cidr_list
+#define CTYPE_RELAYHOSTS  struct relayhost_list
+#define CTYPE_TRANSPORT   struct transport
 #define CTYPE_TLSVERSIONS struct tls_range
-#define CTYPE_SECRET bool         /* it is given; config_login_secret() reads it */
+#define CTYPE_SECRET      bool /* it is given; config_login_secret() reads it */
 
 struct login {
     struct relayhost host; /* whom it is for: the section's title */
@@ -124,7 +129,7 @@ struct config {
     size_t n_logins;
     struct listen *listens;
     size_t n_listens;
-    char *file;                  /* that was read, or NULL: there was none, defaults and environment only */
+    char *file; /* that was read, or NULL: there was none, defaults and environment only */
     struct config_value *values; /* as they were written: config_int.h */
     unsigned flags;              /* of config_load() */
 };
@@ -132,9 +137,9 @@ struct config {
 /* ---- loading ---- */
 
 enum {
-    /* The environment counts: BATON_CONF, BATON_<PARAMETER>=value (which beats the file), ${NAME} in values. A program
-     * that has more rights than its caller leaves this out: a parameter that needs a ${NAME} then has its default, and
-     * no section becomes a login or listen. */
+    /* The environment counts: BATON_CONF, BATON_<PARAMETER>=value (which beats the file), ${NAME}
+     * in values. A program that has more rights than its caller leaves this out: a parameter that
+     * needs a ${NAME} then has its default, and no section becomes a login or listen. */
     CONFIG_ENV = 1,
 };
 
@@ -156,24 +161,27 @@ struct config_report {
 };
 
 void config_report_fini(struct config_report *r);
-/* One line a remark, "WHO: FILE:LINE: error: TEXT", WHO left out when NULL; those of severity `from` and above. */
-void config_report_print(const struct config_report *r, FILE *to, const char *who, enum config_severity from);
+/* One line a remark, "WHO: FILE:LINE: error: TEXT", WHO left out when NULL; those of severity
+ * `from` and above. */
+void config_report_print(const struct config_report *r, FILE *to, const char *who,
+                         enum config_severity from);
 /* Through log_error(), log_warn(), log_info(). */
 void config_report_log(const struct config_report *r);
 
-/* `file` NULL: BATON_CONF, or SYSCONFDIR/baton/baton.conf, which may be missing; a file that was named may not be.
- * NULL when there was an error: all of them are in `r` then (all errors of the file, not only the first). `r` may hold
- * warnings and notices of a configuration that is good. */
+/* `file` NULL: BATON_CONF, or SYSCONFDIR/baton/baton.conf, which may be missing; a file that was
+ * named may not be. NULL when there was an error: all of them are in `r` then (all errors of the
+ * file, not only the first). `r` may hold warnings and notices of a configuration that is good. */
 struct config *config_load(const char *file, unsigned flags, struct config_report *r);
 void config_free(struct config *cfg);
 
-/* The names, parted by blanks, of RESTART parameters in which the two differ; false when there is none. */
+/* The names, parted by blanks, of RESTART parameters in which the two differ; false when there is
+ * none. */
 bool config_needs_restart(const struct config *old, const struct config *now, struct buf *names);
 
 /* ---- what follows from it ---- */
 
-/* The login for a relayhost, or NULL. A section's title fits when host, brackets and port are the same; then one
- * without a port fits any port. */
+/* The login for a relayhost, or NULL. A section's title fits when host, brackets and port are the
+ * same; then one without a port fits any port. */
 const struct login *config_login_for(const struct config *cfg, const struct relayhost *host);
 
 /* The level that counts for a relayhost: never CONFIG_TLS_AUTO. */
@@ -181,13 +189,15 @@ enum config_tls_level config_tls_level(const struct config *cfg, const struct re
 /* TLS from the first byte, without STARTTLS: port 465. */
 bool config_tls_is_implicit(const struct relayhost *host);
 
-/* The login's password, for who needs it and just before it is needed: reads the file, or runs the program (which may
- * block, for 30 seconds at most: on the runner, or before the loop). For a password in the file, and ${NAME} in it,
- * this reads the file again, so that nobody else has it in memory. End it with config_secret_free(), which wipes. */
+/* The login's password, for who needs it and just before it is needed: reads the file, or runs the
+ * program (which may block, for 30 seconds at most: on the runner, or before the loop). For a
+ * password in the file, and ${NAME} in it, this reads the file again, so that nobody else has it in
+ * memory. End it with config_secret_free(), which wipes. */
 char *config_login_secret(const struct config *cfg, const struct login *login, struct err *e);
 void config_secret_free(char *secret);
 
-/* Reads one relayhost, "[host]:port"; also what a user gives on a command line. -1 with the cure in `e`. */
+/* Reads one relayhost, "[host]:port"; also what a user gives on a command line. -1 with the cure in
+ * `e`. */
 int relayhost_parse(struct relayhost *h, struct span text, struct err *e);
 void relayhost_fini(struct relayhost *h);
 
@@ -195,12 +205,16 @@ void relayhost_fini(struct relayhost *h);
 
 enum { CONFIG_SHOW_NON_DEFAULT = 1, CONFIG_SHOW_DEFAULTS = 2, CONFIG_SHOW_VALUE_ONLY = 4 };
 
-/* "name = value" lines as postconf prints them, $name replaced. `names` (ends with NULL) NULL: all, sections behind. -1
- * for a name that does not exist, with the nearest one in `e`. `cfg` may be NULL for CONFIG_SHOW_DEFAULTS, which shows
- * them as they stand in the table. No secret is ever printed. */
-int config_show(const struct config *cfg, char *const *names, unsigned flags, struct buf *out, struct err *e);
-int config_show_json(const struct config *cfg, char *const *names, unsigned flags, struct buf *out, struct err *e);
-/* The lists of parameters for baton.conf(5); `what` is "parameters", "login", "listen" or "differences". */
+/* "name = value" lines as postconf prints them, $name replaced. `names` (ends with NULL) NULL: all,
+ * sections behind. -1 for a name that does not exist, with the nearest one in `e`. `cfg` may be
+ * NULL for CONFIG_SHOW_DEFAULTS, which shows them as they stand in the table. No secret is ever
+ * printed. */
+int config_show(const struct config *cfg, char *const *names, unsigned flags, struct buf *out,
+                struct err *e);
+int config_show_json(const struct config *cfg, char *const *names, unsigned flags, struct buf *out,
+                     struct err *e);
+/* The lists of parameters for baton.conf(5); `what` is "parameters", "login", "listen" or
+ * "differences". */
 int config_show_mdoc(const char *what, struct buf *out, struct err *e);
 
 #endif

@@ -2,9 +2,10 @@
  *
  * config_int.h - the inside of config/.
  *
- * The way of a value: scan.c finds the statements of a file and what libconfuse would get wrong; read.c has libconfuse
- * read each and keeps the text; expand.c replaces $name; convert.c makes the typed field; check.c looks at them
- * together. Every step says all that it finds, so that one run shows all errors of a file. */
+ * The way of a value: scan.c finds the statements of a file and what libconfuse would get wrong;
+ * read.c has libconfuse read each and keeps the text; expand.c replaces $name; convert.c makes the
+ * typed field; check.c looks at them together. Every step says all that it finds, so that one run
+ * shows all errors of a file. */
 #ifndef CONFIG_CONFIG_INT_H
 #define CONFIG_CONFIG_INT_H
 
@@ -83,7 +84,8 @@ extern const struct config_option config_params[N_PARAMS];
 extern const struct config_option config_login_options[N_LOGIN_OPTIONS];
 extern const struct config_option config_listen_options[N_LISTEN_OPTIONS];
 
-const struct config_option *config_option_find(const struct config_option *table, size_t n, struct span name);
+const struct config_option *config_option_find(const struct config_option *table, size_t n,
+                                               struct span name);
 
 /* ---- lists of text ---- */
 
@@ -119,8 +121,9 @@ struct place { /* what a remark is about */
 void remark(struct config_report *r, enum config_severity s, struct place at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* About a parameter, wherever it was set: begins with its name. */
-void remark_param(struct config_report *r, const struct config *cfg, enum config_param p, enum config_severity s,
-                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void remark_param(struct config_report *r, const struct config *cfg, enum config_param p,
+                  enum config_severity s, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 void remark_sort(struct config_report *r);
 
 /* ---- scan.c: statements ---- */
@@ -129,19 +132,20 @@ enum scan_kind { SCAN_END, SCAN_ASSIGN, SCAN_OPEN, SCAN_CLOSE, SCAN_FAULT };
 
 struct scan_item {
     enum scan_kind kind;
-    int line;           /* of its first word */
-    struct span name;   /* ASSIGN, OPEN: in the text */
-    bool is_append;     /* ASSIGN: += */
-    const char *value;  /* ASSIGN: for libconfuse, all in quotes, without comments; as many lines as in the text.
-                           OPEN: the title in the same form, or NULL when it has none. Valid till the next call */
-    char fault[1000];   /* FAULT: what is wrong and how to write it */
+    int line;          /* of its first word */
+    struct span name;  /* ASSIGN, OPEN: in the text */
+    bool is_append;    /* ASSIGN: += */
+    const char *value; /* ASSIGN: for libconfuse, all in quotes, without comments; as many lines as
+                          in the text. OPEN: the title in the same form, or NULL when it has none.
+                          Valid till the next call */
+    char fault[1000];  /* FAULT: what is wrong and how to write it */
 };
 
 struct scan {
     struct span text;
     size_t at;
     int line;
-    int section_line;    /* 0: outside of sections */
+    int section_line; /* 0: outside of sections */
     struct buf value;
     struct scan_item item;
 };
@@ -151,10 +155,12 @@ void scan_init(struct scan *s, struct span text);
 /* Wipes what it kept of values: one may have been a password. */
 void scan_fini(struct scan *s);
 const struct scan_item *scan_next(struct scan *s);
-/* What a value in the form of scan_item.value stands for, when it is a single string; false when it is a list. */
+/* What a value in the form of scan_item.value stands for, when it is a single string; false when it
+ * is a list. */
 bool scan_unquote(const char *value, struct buf *out);
 
-/* The whole of a file, NUL-terminated; `size_max` is its limit. The caller wipes what may hold a secret. */
+/* The whole of a file, NUL-terminated; `size_max` is its limit. The caller wipes what may hold a
+ * secret. */
 char *read_whole(const char *file, size_t size_max, size_t *len, mode_t *mode, struct err *e);
 #define CONFIG_FILE_MAX ((size_t)1 << 20)
 
@@ -166,7 +172,8 @@ int expand_text(struct config *cfg, const char *raw, struct buf *out, struct err
 void expand_all(struct config *cfg, struct config_report *r);
 /* The texts of one value of a section. */
 int expand_list(struct config *cfg, const struct strlist *raw, struct strlist *out, struct err *e);
-/* A value that cannot be had because a parameter it refers to is wrong, which has been said already. */
+/* A value that cannot be had because a parameter it refers to is wrong, which has been said
+ * already. */
 #define EXPAND_TOLD_ALREADY ""
 
 /* ---- convert.c, convert_net.c: text to typed fields ---- */
@@ -193,6 +200,10 @@ int convert_port(struct conversion *c, void *field);
 int convert_host(struct conversion *c, void *field);
 int convert_origin(struct conversion *c, void *field);
 int convert_address(struct conversion *c, int family, void *field);
+/* An address literal of that family, with or without brackets. */
+bool address_is(struct span s, int family);
+/* Without one pair of [ ]. */
+struct span address_unwrap(struct span s);
 /* A number or a name (smtp, submission, submissions, ... services(5)); -1 when it is neither. */
 int port_parse(struct span s);
 /* Letters, digits, "-", "_", "." between labels, or UTF-8; up to 255 bytes. */
@@ -214,9 +225,9 @@ const char *suggest_postfix(struct span name);
 /* show.c */
 int config_find_param(const char *name, enum config_param *p, struct err *e);
 
-#define ENV_PREFIX "BATON_"
-#define ENV_LOGIN_USER "BATON_LOGIN_USER"
-#define ENV_LOGIN_PASSWORD "BATON_LOGIN_PASSWORD"
+#define ENV_PREFIX              "BATON_"
+#define ENV_LOGIN_USER          "BATON_LOGIN_USER"
+#define ENV_LOGIN_PASSWORD      "BATON_LOGIN_PASSWORD"
 #define ENV_LOGIN_PASSWORD_FILE "BATON_LOGIN_PASSWORD_FILE"
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * convert.c - text to typed fields: one function a type, in one table. Those that speak of the network are in
- * convert_net.c. A function writes its field only when the whole value is good. */
+ * convert.c - text to typed fields: one function a type, in one table. Those that speak of the
+ * network are in convert_net.c. A function writes its field only when the whole value is good. */
 #include "config/config_int.h"
 
 #include "base/clock.h"
@@ -58,7 +58,8 @@ static int convert_path(struct conversion *c, void *field)
     if (one(c, &s) < 0)
         return -1;
     if (s.len && s.at[0] != '/')
-        return err_set(c->err, ERR_CONFIG, "\"%.*s\" is no full file name: it begins with /", (int)s.len, s.at);
+        return err_set(c->err, ERR_CONFIG, "\"%.*s\" is no full file name: it begins with /",
+                       (int)s.len, s.at);
     *(char **)field = span_dup(s);
     return 0;
 }
@@ -70,7 +71,8 @@ static int convert_log(struct conversion *c, void *field)
     if (one(c, &s) < 0)
         return -1;
     if (s.at[0] != '/' && !span_eq(s, SPAN("stderr")) && !span_eq(s, SPAN("syslog")))
-        return err_set(c->err, ERR_CONFIG, "it is \"stderr\", \"syslog\" or the full name of a file, not \"%.*s\"",
+        return err_set(c->err, ERR_CONFIG,
+                       "it is \"stderr\", \"syslog\" or the full name of a file, not \"%.*s\"",
                        (int)s.len, s.at);
     *(char **)field = span_dup(s);
     return 0;
@@ -106,7 +108,8 @@ static int convert_command(struct conversion *c, void *field)
                 strlist_add(&words, word);
     }
     if (words.n && words.at[0][0] != '/') {
-        int rc = err_set(c->err, ERR_CONFIG, "\"%s\" is no full file name: a program's begins with /", words.at[0]);
+        int rc = err_set(c->err, ERR_CONFIG,
+                         "\"%s\" is no full file name: a program's begins with /", words.at[0]);
         strlist_clear(&words);
         return rc;
     }
@@ -125,7 +128,8 @@ static const struct unit time_units[] = {
     { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 7 * 86400 }, { 0, 0 },
 };
 static const struct unit size_units[] = {
-    { 'k', 1 << 10 }, { 'K', 1 << 10 }, { 'm', 1 << 20 }, { 'M', 1 << 20 }, { 'g', 1 << 30 }, { 'G', 1 << 30 }, { 0, 0 },
+    { 'k', 1 << 10 }, { 'K', 1 << 10 }, { 'm', 1 << 20 }, { 'M', 1 << 20 },
+    { 'g', 1 << 30 }, { 'G', 1 << 30 }, { 0, 0 },
 };
 static const struct unit no_units[] = { { 0, 0 } };
 
@@ -138,7 +142,8 @@ static int64_t factor_of(const struct unit *units, char letter)
 }
 
 /* Digits and perhaps a unit; `bare` counts where there is none. */
-static int number(struct conversion *c, const struct unit *units, int64_t bare, const char *what, int64_t *out)
+static int number(struct conversion *c, const struct unit *units, int64_t bare, const char *what,
+                  int64_t *out)
 {
     const struct config_option *o = c->option;
     struct span s;
@@ -151,23 +156,27 @@ static int number(struct conversion *c, const struct unit *units, int64_t bare, 
     if (!span_u64(digits, &n) || n > INT64_MAX)
         return err_set(c->err, ERR_CONFIG, "\"%.*s\" is not %s", (int)s.len, s.at, what);
     factor = factor ? factor : bare;
-    if (n > (uint64_t)(INT64_MAX / factor) || (int64_t)n * factor < o->min || (int64_t)n * factor > o->max) {
+    if (n > (uint64_t)(INT64_MAX / factor) || (int64_t)n * factor < o->min ||
+        (int64_t)n * factor > o->max) {
         if (o->max == INT64_MAX)
             return err_set(c->err, ERR_CONFIG, "\"%.*s\" is too large", (int)s.len, s.at);
-        return err_set(c->err, ERR_CONFIG, "%.*s is out of range: it is %lld to %lld%s", (int)s.len, s.at,
-                       (long long)o->min, (long long)o->max, o->type == TYPE_TIME ? " seconds" : "");
+        return err_set(c->err, ERR_CONFIG, "%.*s is out of range: it is %lld to %lld%s", (int)s.len,
+                       s.at, (long long)o->min, (long long)o->max,
+                       o->type == TYPE_TIME ? " seconds" : "");
     }
     *out = (int64_t)n * factor;
     return 0;
 }
 
-/* As in Postfix a bare number has the unit that the default is written in: 5 is five days for a queue lifetime. */
+/* As in Postfix a bare number has the unit that the default is written in: 5 is five days for a
+ * queue lifetime. */
 static int convert_time(struct conversion *c, void *field)
 {
     const char *def = c->option->def;
     int64_t seconds, bare = factor_of(time_units, def[strlen(def) - 1]);
 
-    if (number(c, time_units, bare ? bare : 1, "a time: a number and s, m, h, d or w", &seconds) < 0)
+    if (number(c, time_units, bare ? bare : 1, "a time: a number and s, m, h, d or w", &seconds) <
+        0)
         return -1;
     *(int64_t *)field = seconds * USEC_PER_SEC;
     return 0;
@@ -198,7 +207,8 @@ static int convert_int(struct conversion *c, void *field)
 static int convert_bool(struct conversion *c, void *field)
 {
     static const struct config_word words[] = {
-        { "yes", 1 }, { "no", 0 }, { "true", 1 }, { "false", 0 }, { "on", 1 }, { "off", 0 }, { NULL, 0 },
+        { "yes", 1 }, { "no", 0 },  { "true", 1 }, { "false", 0 },
+        { "on", 1 },  { "off", 0 }, { NULL, 0 },
     };
     struct span s;
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * convert_net.c - names, addresses, networks, relayhosts, transports: what a value says about the network.
+ * convert_net.c - names, addresses, networks, relayhosts, transports: what a value says about the
+ * network.
  *
- * Nothing is looked up here but the names of ports: a configuration that is good stays good without a network. */
+ * Nothing is looked up here but the names of ports: a configuration that is good stays good without
+ * a network. */
 #include "config/config_int.h"
 
 #include "base/mem.h"
@@ -42,8 +44,10 @@ bool hostname_is_sane(struct span s)
 static int bad_hostname(struct err *e, struct span s)
 {
     if (s.len && s.at[0] == '<')
-        return err_set(e, ERR_CONFIG, "\"%.*s\" stands for a value of your own: write it without the angle brackets",
-                       (int)s.len, s.at);
+        return err_set(
+            e, ERR_CONFIG,
+            "\"%.*s\" stands for a value of your own: write it without the angle brackets",
+            (int)s.len, s.at);
     return err_set(e, ERR_CONFIG, "\"%.*s\" is not the name of a host or domain", (int)s.len, s.at);
 }
 
@@ -80,7 +84,9 @@ static int first_line(struct conversion *c, const char *file, char **out)
     if (is_sane)
         *out = span_dup(line);
     free(text);
-    return is_sane ? 0 : err_set(c->err, ERR_CONFIG, "the first line of %s is not the name of a domain", file);
+    return is_sane ? 0
+                   : err_set(c->err, ERR_CONFIG, "the first line of %s is not the name of a domain",
+                             file);
 }
 
 int convert_origin(struct conversion *c, void *field)
@@ -92,17 +98,18 @@ int convert_origin(struct conversion *c, void *field)
 
 /* ---- addresses and ports ---- */
 
-static struct span unwrap(struct span s)
+struct span address_unwrap(struct span s)
 {
-    return s.len >= 2 && s.at[0] == '[' && s.at[s.len - 1] == ']' ? span_of(s.at + 1, s.len - 2) : s;
+    return s.len >= 2 && s.at[0] == '[' && s.at[s.len - 1] == ']' ? span_of(s.at + 1, s.len - 2)
+                                                                  : s;
 }
 
-static bool is_address(struct span s, int family)
+bool address_is(struct span s, int family)
 {
     unsigned char bytes[16];
     char text[64];
 
-    s = unwrap(s);
+    s = address_unwrap(s);
     if (s.len >= sizeof text)
         return false;
     memcpy(text, s.at, s.len);
@@ -117,8 +124,8 @@ int convert_address(struct conversion *c, int family, void *field)
 
     if (one_word(c, &words) < 0)
         return -1;
-    struct span s = unwrap(span_str(words.n ? words.at[0] : ""));
-    if (s.len && !is_address(s, family))
+    struct span s = address_unwrap(span_str(words.n ? words.at[0] : ""));
+    if (s.len && !address_is(s, family))
         result = err_set(c->err, ERR_CONFIG, "\"%.*s\" is not an %s address", (int)s.len, s.at,
                          family == AF_INET ? "IPv4" : "IPv6");
     else
@@ -130,8 +137,8 @@ int convert_address(struct conversion *c, int family, void *field)
 int port_parse(struct span s)
 {
     static const struct config_word known[] = {
-        { "smtp", 25 },         { "lmtp", 24 },         { "smtps", 465 },
-        { "submissions", 465 }, { "submission", 587 },  { NULL, 0 },
+        { "smtp", 25 },         { "lmtp", 24 },        { "smtps", 465 },
+        { "submissions", 465 }, { "submission", 587 }, { NULL, 0 },
     };
     uint64_t n;
     char name[64];
@@ -158,8 +165,10 @@ int convert_port(struct conversion *c, void *field)
         return -1;
     int port = port_parse(span_str(words.n ? words.at[0] : ""));
     if (port < 0)
-        result = err_set(c->err, ERR_CONFIG, "\"%s\" is not a port: a number from 1 to 65535, or a name such as submission",
-                         words.n ? words.at[0] : "");
+        result =
+            err_set(c->err, ERR_CONFIG,
+                    "\"%s\" is not a port: a number from 1 to 65535, or a name such as submission",
+                    words.n ? words.at[0] : "");
     else
         *(int *)field = port;
     strlist_clear(&words);
@@ -182,22 +191,24 @@ static void notice(struct conversion *c, enum config_severity s, const char *fmt
     va_end(ap);
 }
 
-/* "127.0.0.1/32", as handbooks print it, is the address; a whole network is nothing to listen at. */
+/* "127.0.0.1/32", as handbooks print it, is the address; a whole network is nothing to listen at.
+ */
 static int strip_prefix(struct conversion *c, struct span *word)
 {
     size_t slash = span_find(*word, '/');
     struct span host = span_of(word->at, slash), bits = span_from(*word, slash + 1);
-    bool is_whole = (is_address(host, AF_INET) && span_eq(bits, SPAN("32"))) ||
-                    (is_address(host, AF_INET6) && span_eq(bits, SPAN("128")));
+    bool is_whole = (address_is(host, AF_INET) && span_eq(bits, SPAN("32"))) ||
+                    (address_is(host, AF_INET6) && span_eq(bits, SPAN("128")));
 
     if (slash == word->len)
         return 0;
     if (!is_whole)
-        return err_set(c->err, ERR_CONFIG,
-                       "\"%.*s\" is a network; one listens at addresses: write \"%.*s\" (networks are for mynetworks)",
-                       (int)word->len, word->at, (int)host.len, host.at);
-    notice(c, CONFIG_NOTICE, "the prefix length of \"%.*s\" says nothing here; \"%.*s\" is enough", (int)word->len,
-           word->at, (int)host.len, host.at);
+        return err_set(
+            c->err, ERR_CONFIG,
+            "\"%.*s\" is a network; one listens at addresses: write \"%.*s\" (networks are for mynetworks)",
+            (int)word->len, word->at, (int)host.len, host.at);
+    notice(c, CONFIG_NOTICE, "the prefix length of \"%.*s\" says nothing here; \"%.*s\" is enough",
+           (int)word->len, word->at, (int)host.len, host.at);
     *word = host;
     return 0;
 }
@@ -211,10 +222,10 @@ int convert_interfaces(struct conversion *c, void *field)
     for (size_t i = 0; i < words.n && result == 0; i++) {
         struct span s = span_str(words.at[i]);
         result = strip_prefix(c, &s);
-        bool is_literal = is_address(s, AF_INET) || is_address(s, AF_INET6);
-        if (result == 0 && !is_literal && !hostname_is_sane(unwrap(s)))
+        bool is_literal = address_is(s, AF_INET) || address_is(s, AF_INET6);
+        if (result == 0 && !is_literal && !hostname_is_sane(address_unwrap(s)))
             result = bad_hostname(c->err, s);
-        strlist_add(&out, unwrap(s));
+        strlist_add(&out, address_unwrap(s));
     }
     strlist_clear(&words);
     if (result < 0)
@@ -237,7 +248,8 @@ int convert_networks(struct conversion *c, void *field)
         struct cidr *n = &list.at[list.n++];
         result = cidr_parse(n, span_str(words.at[i]), c->err);
         if (result == 0 && n->had_host_bits)
-            notice(c, CONFIG_WARNING, "\"%s\" has host bits set; it is taken as \"%s\": write it so", words.at[i],
+            notice(c, CONFIG_WARNING,
+                   "\"%s\" has host bits set; it is taken as \"%s\": write it so", words.at[i],
                    cidr_format(n, text, sizeof text));
     }
     strlist_clear(&words);
@@ -248,84 +260,6 @@ int convert_networks(struct conversion *c, void *field)
     return result;
 }
 
-/* ---- relayhost ---- */
-
-void relayhost_fini(struct relayhost *h)
-{
-    free(h->text);
-    free(h->host);
-    *h = (struct relayhost){ 0 };
-}
-
-/* Parts "[host]:port" and "host:port"; *port is empty when there is none. */
-static int split_port(struct span text, struct span *host, struct span *port, struct err *e)
-{
-    size_t end = text.len && text.at[0] == '[' ? span_find(text, ']') + 1 : span_rfind(text, ':');
-
-    if (text.len && text.at[0] == '[' && end > text.len)
-        return err_set(e, ERR_CONFIG, "\"%.*s\" lacks its ]", (int)text.len, text.at);
-    if (end > text.len)
-        end = text.len;
-    *host = span_of(text.at, end);
-    struct span rest = span_from(text, end);
-    if (rest.len && rest.at[0] != ':')
-        return err_set(e, ERR_CONFIG, "\"%.*s\": behind the ] comes :PORT or nothing", (int)text.len, text.at);
-    *port = span_from(rest, 1);
-    if (rest.len && !port->len)
-        return err_set(e, ERR_CONFIG, "\"%.*s\" ends with a colon: a port is missing", (int)text.len, text.at);
-    return 0;
-}
-
-static int bad_relayhost(struct span text, struct span host, struct err *e)
-{
-    if (host.len && host.at[0] == '<')
-        return err_set(e, ERR_CONFIG,
-                       "\"%.*s\" is a handbook's blank to fill in: write the name of your relay there, without the angle "
-                       "brackets: [smtp.example.com]", (int)text.len, text.at);
-    if (span_find(text, '/') < text.len)
-        return err_set(e, ERR_CONFIG, "\"%.*s\" is not understood: write host, host:port, [host] or [host]:port, without "
-                       "a protocol before it", (int)text.len, text.at);
-    return err_set(e, ERR_CONFIG, "\"%.*s\" is not understood: write host, host:port, [host] or [host]:port",
-                   (int)text.len, text.at);
-}
-
-int relayhost_parse(struct relayhost *h, struct span text, struct err *e)
-{
-    struct span host = text, port = { 0 };
-    int number = 25;
-
-    *h = (struct relayhost){ 0 };
-    text = span_trim(text);
-    host = text;
-    if (is_address(text, AF_INET6) && text.at[0] != '[')
-        return err_set(e, ERR_CONFIG, "an IPv6 address stands in brackets: [%.*s]", (int)text.len, text.at);
-    if (span_find(text, '/') < text.len)
-        return bad_relayhost(text, text, e);
-    if (split_port(text, &host, &port, e) < 0)
-        return -1;
-    bool is_bracketed = host.len > 1 && host.at[0] == '[';
-    host = unwrap(host);
-    if (span_istarts(host, "ipv6:"))
-        host = span_from(host, 5);
-    bool is_literal = is_address(host, AF_INET) || is_address(host, AF_INET6);
-    if (!is_literal && !hostname_is_sane(host))
-        return bad_relayhost(text, host, e);
-    if (port.len && (number = port_parse(port)) < 0)
-        return err_set(e, ERR_CONFIG, "\"%.*s\": \"%.*s\" is not a port: a number from 1 to 65535, or a name such as "
-                       "submission", (int)text.len, text.at, (int)port.len, port.at);
-    if (host.len > 1 && host.at[host.len - 1] == '.')
-        host.len--;
-    h->text = span_dup(text);
-    h->host = span_dup(host);
-    ascii_lower_str(h->host);
-    h->port = (uint16_t)number;
-    h->has_port = port.len > 0;
-    h->is_address = is_literal;
-    h->is_bracketed = is_bracketed || is_literal;
-    return 0;
-}
-
-/* A placeholder may hold blanks: look at the whole text before it is cut into words. */
 int convert_relayhosts(struct conversion *c, void *field)
 {
     struct relayhost_list list = { 0 };
@@ -365,18 +299,23 @@ int convert_transport(struct conversion *c, void *field)
     struct transport *t = field;
 
     if (c->text->n != 1 || !*c->text->at[0] || has_control_character(c->text->at[0]))
-        return err_set(c->err, ERR_CONFIG, "it takes one transport: smtp, or \"error:text\", \"retry:text\"");
+        return err_set(c->err, ERR_CONFIG,
+                       "it takes one transport: smtp, or \"error:text\", \"retry:text\"");
     struct span s = span_trim(span_str(c->text->at[0]));
     size_t colon = span_find(s, ':');
-    struct span name = span_trim(span_of(s.at, colon)), nexthop = span_trim(span_from(s, colon + 1));
+    struct span name = span_trim(span_of(s.at, colon)),
+                nexthop = span_trim(span_from(s, colon + 1));
     if (!transport_is_known(name))
-        return err_set(c->err, ERR_CONFIG,
-                       "there is no transport \"%.*s\" in this Baton: there are smtp, error:text and retry:text",
-                       (int)name.len, name.at);
+        return err_set(
+            c->err, ERR_CONFIG,
+            "there is no transport \"%.*s\" in this Baton: there are smtp, error:text and retry:text",
+            (int)name.len, name.at);
     if (span_eq(name, SPAN("relay")))
         name = SPAN("smtp");
     if (span_eq(name, SPAN("smtp")) && nexthop.len)
-        return err_set(c->err, ERR_CONFIG, "\"%.*s\": the host that smtp sends to is set by relayhost", (int)s.len, s.at);
+        return err_set(c->err, ERR_CONFIG,
+                       "\"%.*s\": the host that smtp sends to is set by relayhost", (int)s.len,
+                       s.at);
     t->name = span_dup(name);
     t->nexthop = span_dup(nexthop);
     return 0;
@@ -385,7 +324,8 @@ int convert_transport(struct conversion *c, void *field)
 /* A text file, whatever index Postfix would keep beside it: we read the text. */
 static struct span map_file(struct span s)
 {
-    static const char *const text_kinds[] = { "hash:", "btree:", "lmdb:", "cdb:", "dbm:", "texthash:", "text:" };
+    static const char *const text_kinds[] = { "hash:", "btree:",    "lmdb:", "cdb:",
+                                              "dbm:",  "texthash:", "text:" };
 
     for (size_t i = 0; i < ARRAY_LEN(text_kinds); i++)
         if (span_starts(s, text_kinds[i]))
@@ -402,7 +342,8 @@ int convert_maps(struct conversion *c, void *field)
     for (size_t i = 0; i < words.n && result == 0; i++) {
         struct span file = map_file(span_str(words.at[i]));
         if (!file.len || file.at[0] != '/')
-            result = err_set(c->err, ERR_CONFIG, "\"%s\": it takes the full names of text files, \"hash:/etc/aliases\"",
+            result = err_set(c->err, ERR_CONFIG,
+                             "\"%s\": it takes the full names of text files, \"hash:/etc/aliases\"",
                              words.at[i]);
         strlist_add(&out, file);
     }
@@ -417,8 +358,8 @@ int convert_maps(struct conversion *c, void *field)
 static int tls_version(struct span s)
 {
     static const struct config_word versions[] = {
-        { "SSLv2", 2 }, { "SSLv3", 3 }, { "TLSv1", 10 }, { "TLSv1.0", 10 }, { "TLSv1.1", 11 },
-        { "TLSv1.2", 12 }, { "TLSv1.3", 13 }, { NULL, 0 },
+        { "SSLv2", 2 },    { "SSLv3", 3 },    { "TLSv1", 10 },   { "TLSv1.0", 10 },
+        { "TLSv1.1", 11 }, { "TLSv1.2", 12 }, { "TLSv1.3", 13 }, { NULL, 0 },
     };
 
     for (const struct config_word *w = versions; w->word; w++)
@@ -430,7 +371,10 @@ static int tls_version(struct span s)
 /* One word of the list narrows the range, or (a version by its name alone) counts it in. */
 static int tls_word(struct span s, struct tls_range *range, bool *names_12, bool *names_13)
 {
-    char op = span_starts(s, ">=") ? '>' : span_starts(s, "<=") ? '<' : span_starts(s, "!") ? '!' : '=';
+    char op = span_starts(s, ">=")   ? '>'
+              : span_starts(s, "<=") ? '<'
+              : span_starts(s, "!")  ? '!'
+                                     : '=';
     int v = tls_version(span_from(s, op == '=' ? 0 : op == '!' ? 1 : 2));
 
     if (v < 0)
@@ -460,14 +404,16 @@ int convert_tlsversions(struct conversion *c, void *field)
     split_words(c->text, &words);
     for (size_t i = 0; i < words.n && result == 0; i++)
         if (tls_word(span_str(words.at[i]), &range, &names_12, &names_13) < 0)
-            result = err_set(c->err, ERR_CONFIG, "\"%s\" is not a version of TLS: write \">=TLSv1.2\"", words.at[i]);
+            result = err_set(c->err, ERR_CONFIG,
+                             "\"%s\" is not a version of TLS: write \">=TLSv1.2\"", words.at[i]);
     strlist_clear(&words);
     if (names_12 != names_13) {
         range.min = names_13 && range.min < 13 ? 13 : range.min;
         range.max = names_12 && range.max > 12 ? 12 : range.max;
     }
     if (result == 0 && range.min > range.max)
-        result = err_set(c->err, ERR_CONFIG, "it leaves no version of TLS: there are TLSv1.2 and TLSv1.3");
+        result = err_set(c->err, ERR_CONFIG,
+                         "it leaves no version of TLS: there are TLSv1.2 and TLSv1.3");
     if (result == 0)
         *(struct tls_range *)field = range;
     return result;

@@ -2,9 +2,10 @@
  *
  * expand.c - $name and ${NAME}.
  *
- * Lazy, as in a main.cf: a parameter is expanded when it is asked for, so the order in the file does not matter, and one
- * that is asked for while it is being expanded refers to itself. Names of parameters come before names of the
- * environment; the one are written small, the other in capitals, so they hardly ever meet. */
+ * Lazy, as in a main.cf: a parameter is expanded when it is asked for, so the order in the file
+ * does not matter, and one that is asked for while it is being expanded refers to itself. Names of
+ * parameters come before names of the environment; the one are written small, the other in
+ * capitals, so they hardly ever meet. */
 #include "config/config_int.h"
 
 #include "base/mem.h"
@@ -25,7 +26,8 @@ static bool expand_param(struct expansion *x, enum config_param p);
 static int expand(struct expansion *x, struct span raw, struct buf *out, struct err *e);
 
 /* The whole value of another parameter. */
-static int add_param(struct expansion *x, enum config_param p, struct span fallback, struct buf *out, struct err *e)
+static int add_param(struct expansion *x, enum config_param p, struct span fallback,
+                     struct buf *out, struct err *e)
 {
     const struct config_value *v = &x->cfg->values[p];
 
@@ -40,8 +42,8 @@ static int add_param(struct expansion *x, enum config_param p, struct span fallb
     return 0;
 }
 
-static int add_variable(struct expansion *x, struct span name, bool has_fallback, struct span fallback,
-                        struct buf *out, struct err *e)
+static int add_variable(struct expansion *x, struct span name, bool has_fallback,
+                        struct span fallback, struct buf *out, struct err *e)
 {
     char *variable = span_dup(name);
     const char *text = x->cfg->flags & CONFIG_ENV ? getenv(variable) : NULL;
@@ -56,9 +58,10 @@ static int add_variable(struct expansion *x, struct span name, bool has_fallback
     else if (!(x->cfg->flags & CONFIG_ENV)) /* temporary: expand_param() then takes the default */
         result = err_set(e, ERR_TEMPORARY, "${%s} is not looked at here", variable);
     else
-        result = err_set(e, ERR_CONFIG,
-                         "${%s} is no parameter, and not set in the environment; ${%s:-text} gives a default",
-                         variable, variable);
+        result = err_set(
+            e, ERR_CONFIG,
+            "${%s} is no parameter, and not set in the environment; ${%s:-text} gives a default",
+            variable, variable);
     free(variable);
     return result;
 }
@@ -67,9 +70,10 @@ static int no_such_param(struct span name, struct err *e)
 {
     const char *near = suggest_param(name);
 
-    return err_set(e, ERR_CONFIG,
-                   "there is no parameter $%.*s%s%s%s; a dollar sign itself is written $$, the environment ${NAME}",
-                   (int)name.len, name.at, near ? "; did you mean $" : "", near ? near : "", near ? "?" : "");
+    return err_set(
+        e, ERR_CONFIG,
+        "there is no parameter $%.*s%s%s%s; a dollar sign itself is written $$, the environment ${NAME}",
+        (int)name.len, name.at, near ? "; did you mean $" : "", near ? near : "", near ? "?" : "");
 }
 
 static size_t name_len(struct span s)
@@ -89,8 +93,9 @@ static int add_bracketed(struct expansion *x, struct span inner, struct buf *out
     bool has_fallback = span_starts(rest, ":-");
 
     if (!name.len || (rest.len && !has_fallback))
-        return err_set(e, ERR_CONFIG, "${%.*s} is not understood: there are ${name} and ${NAME:-text}", (int)inner.len,
-                       inner.at);
+        return err_set(e, ERR_CONFIG,
+                       "${%.*s} is not understood: there are ${name} and ${NAME:-text}",
+                       (int)inner.len, inner.at);
     if (has_fallback)
         rest = span_from(rest, 2);
     const struct config_option *o = config_option_find(config_params, N_PARAMS, name);
@@ -133,7 +138,8 @@ static int add_reference(struct expansion *x, struct span *s, struct buf *out, s
         return buf_addc(out, '$') < 0 ? err_set(e, ERR_CONFIG, "its value is too long") : 0;
     }
     *s = span_from(rest, len);
-    const struct config_option *o = config_option_find(config_params, N_PARAMS, span_of(rest.at, len));
+    const struct config_option *o =
+        config_option_find(config_params, N_PARAMS, span_of(rest.at, len));
     if (!o)
         return no_such_param(span_of(rest.at, len), e);
     return add_param(x, (enum config_param)(o - config_params), span_of(NULL, 0), out, e);
@@ -157,7 +163,8 @@ static int expand(struct expansion *x, struct span raw, struct buf *out, struct 
     return result;
 }
 
-static int expand_texts(struct expansion *x, const struct strlist *raw, struct strlist *text, struct err *e)
+static int expand_texts(struct expansion *x, const struct strlist *raw, struct strlist *text,
+                        struct err *e)
 {
     struct buf out;
     int result = 0;
@@ -195,8 +202,8 @@ static const char *without_first_label(const char *name)
     return dot && dot[1] ? dot + 1 : "localdomain";
 }
 
-/* myhostname asks mydomain only when gethostname() has no dot; mydomain asks myhostname only when that is written
- * down. So they never ask each other. */
+/* myhostname asks mydomain only when gethostname() has no dot; mydomain asks myhostname only when
+ * that is written down. So they never ask each other. */
 static char *compute_myhostname(struct expansion *x)
 {
     char name[256];
@@ -215,7 +222,8 @@ static char *compute_mydomain(struct expansion *x)
     const struct config_value *host = &x->cfg->values[PARAM_myhostname];
     char name[256];
 
-    if (host->origin != FROM_DEFAULT && host->state != VALUE_UNDER_WAY && expand_param(x, PARAM_myhostname))
+    if (host->origin != FROM_DEFAULT && host->state != VALUE_UNDER_WAY &&
+        expand_param(x, PARAM_myhostname))
         return xstrdup(without_first_label(host->shown));
     own_name(name, sizeof name);
     return xstrdup(without_first_label(name));
@@ -261,7 +269,8 @@ static bool expand_param(struct expansion *x, enum config_param p)
 
     if (v->state != VALUE_RAW)
         return v->state == VALUE_DONE;
-    e.text[0] = '\0'; /* the rest is looked at after a failure only; to clear it 70 times is felt in sendmail */
+    e.text[0] = '\0'; /* the rest is looked at after a failure only; to clear it 70 times is felt in
+                         sendmail */
     v->state = VALUE_UNDER_WAY;
     if (v->origin == FROM_DEFAULT)
         result = expand_default(x, p, &e);

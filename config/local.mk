@@ -6,14 +6,18 @@ config_libconfig_a_SOURCES = \
 	config/config.h config/config_int.h \
 	config/convert.c config/convert_net.c \
 	config/differs.h \
+	config/env.c \
 	config/expand.c \
+	config/fields.c \
 	config/params.c config/params.h \
-	config/read.c \
+	config/read.c config/reader_int.h \
+	config/relayhost.c \
 	config/report.c \
-	config/scan.c \
+	config/scan.c config/scan_int.h config/scan_value.c \
 	config/secret.c \
 	config/show.c config/show_json.c config/show_mdoc.c \
-	config/suggest.c
+	config/suggest.c \
+	config/whole.c
 
 if HAVE_CMOCKA
 check_PROGRAMS += t/unit/test_scan t/unit/test_config

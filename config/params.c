@@ -47,28 +47,44 @@ static const struct config_word listen_protocols[] = {
 };
 
 #define RANGE(low, high) .min = (low), .max = (high)
-#define WORDS(set) .words = (set)
-#define ANY .words = NULL
-#define NOT_EMPTY .not_empty = true
+#define WORDS(set)       .words = (set)
+#define ANY              .words = NULL
+#define NOT_EMPTY        .not_empty = true
 
 const struct config_option config_params[N_PARAMS] = {
 #define PARAM(n, t, d, range, w, c, text)                                                          \
-    { .name = #n, .type = TYPE_##t, .def = d, .offset = offsetof(struct config, n), range,         \
-      .who = w, .change = c, .doc = text },
+    { .name = #n,                                                                                  \
+      .type = TYPE_##t,                                                                            \
+      .def = d,                                                                                    \
+      .offset = offsetof(struct config, n),                                                        \
+      range,                                                                                       \
+      .who = w,                                                                                    \
+      .change = c,                                                                                 \
+      .doc = text },
 #include "config/params.h"
 };
 
 const struct config_option config_login_options[N_LOGIN_OPTIONS] = {
 #define LOGIN(n, t, d, range, text)                                                                \
-    { .name = #n, .type = TYPE_##t, .def = d, .offset = offsetof(struct login, n), range,          \
-      .who = RELAY, .doc = text },
+    { .name = #n,                                                                                  \
+      .type = TYPE_##t,                                                                            \
+      .def = d,                                                                                    \
+      .offset = offsetof(struct login, n),                                                         \
+      range,                                                                                       \
+      .who = RELAY,                                                                                \
+      .doc = text },
 #include "config/params.h"
 };
 
 const struct config_option config_listen_options[N_LISTEN_OPTIONS] = {
 #define LISTEN(n, t, d, range, text)                                                               \
-    { .name = #n, .type = TYPE_##t, .def = d, .offset = offsetof(struct listen, n), range,         \
-      .who = RECEIVE, .doc = text },
+    { .name = #n,                                                                                  \
+      .type = TYPE_##t,                                                                            \
+      .def = d,                                                                                    \
+      .offset = offsetof(struct listen, n),                                                        \
+      range,                                                                                       \
+      .who = RECEIVE,                                                                              \
+      .doc = text },
 #include "config/params.h"
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * report.c - what there is to say about a configuration, gathered, and the lists of text that its parts share. */
+ * report.c - what there is to say about a configuration, gathered, and the lists of text that its
+ * parts share. */
 #include "config/config_int.h"
 
 #include "base/log.h"
@@ -65,7 +66,8 @@ void remark_param(struct config_report *r, const struct config *cfg, enum config
     va_end(ap);
 }
 
-/* By line, and what has none behind; those of one line stay in their order. An insertion: there are few. */
+/* By line, and what has none behind; those of one line stay in their order. An insertion: there are
+ * few. */
 void remark_sort(struct config_report *r)
 {
     for (size_t i = 1; i < r->n; i++) {
@@ -115,7 +117,8 @@ void config_report_log(const struct config_report *r)
         [CONFIG_ERROR] = log_error,
     };
     for (size_t i = 0; i < r->n; i++)
-        say[r->at[i].severity]("%s%s%s", r->at[i].where, *r->at[i].where ? ": " : "", r->at[i].text);
+        say[r->at[i].severity]("%s%s%s", r->at[i].where, *r->at[i].where ? ": " : "",
+                               r->at[i].text);
 }
 
 void strlist_add(struct strlist *l, struct span s)

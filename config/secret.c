@@ -2,8 +2,8 @@
  *
  * secret.c - a login's password, for who needs it and just before it is needed.
  *
- * It comes into one piece of memory that has its full size from the start, is copied out once, and is wiped: so that
- * no old piece of it stays behind in freed memory. */
+ * It comes into one piece of memory that has its full size from the start, is copied out once, and
+ * is wiped: so that no old piece of it stays behind in freed memory. */
 #include "config/config_int.h"
 
 #include "base/clock.h"
@@ -115,7 +115,8 @@ static char *expanded(const struct config *cfg, const char *value, struct err *e
     return secret;
 }
 
-static char *from_statements(const struct config *cfg, const struct login *login, struct span text, struct err *e)
+static char *from_statements(const struct config *cfg, const struct login *login, struct span text,
+                             struct err *e)
 {
     struct scan scan;
     const struct scan_item *it;
@@ -175,7 +176,8 @@ static int spawn(const struct strlist *command, int out_fd, pid_t *pid)
 
 static int too_late(struct err *e)
 {
-    return err_set(e, ERR_CONFIG, "it did not end within %d seconds", (int)(COMMAND_LIMIT_US / USEC_PER_SEC));
+    return err_set(e, ERR_CONFIG, "it did not end within %d seconds",
+                   (int)(COMMAND_LIMIT_US / USEC_PER_SEC));
 }
 
 /* Reads to the end of what the program prints. -1: it took too long, or printed too much. */
@@ -193,7 +195,9 @@ static int read_output(int fd, int64_t end, char *text, size_t *len, struct err 
         if (got < 0)
             return err_sys(e, "cannot read what it prints");
         if (got == 0)
-            return *len < SECRET_MAX ? 0 : err_set(e, ERR_CONFIG, "it prints more than %zu bytes", SECRET_MAX);
+            return *len < SECRET_MAX
+                       ? 0
+                       : err_set(e, ERR_CONFIG, "it prints more than %zu bytes", SECRET_MAX);
         *len += (size_t)got;
     }
 }

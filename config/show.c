@@ -10,7 +10,8 @@ static const char *value_of(const struct config *cfg, enum config_param p, unsig
     return flags & CONFIG_SHOW_DEFAULTS || !cfg ? config_params[p].def : cfg->values[p].shown;
 }
 
-static void show_param(const struct config *cfg, enum config_param p, unsigned flags, struct buf *out)
+static void show_param(const struct config *cfg, enum config_param p, unsigned flags,
+                       struct buf *out)
 {
     const char *value = value_of(cfg, p, flags);
 
@@ -97,13 +98,14 @@ int config_find_param(const char *name, enum config_param *p, struct err *e)
     const char *near = o ? NULL : suggest_param(span_str(name));
 
     if (!o)
-        return err_set(e, ERR_CONFIG, "there is no parameter %s%s%s%s", name, near ? "; did you mean " : "",
-                       near ? near : "", near ? "?" : "");
+        return err_set(e, ERR_CONFIG, "there is no parameter %s%s%s%s", name,
+                       near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     *p = (enum config_param)(o - config_params);
     return 0;
 }
 
-int config_show(const struct config *cfg, char *const *names, unsigned flags, struct buf *out, struct err *e)
+int config_show(const struct config *cfg, char *const *names, unsigned flags, struct buf *out,
+                struct err *e)
 {
     enum config_param p;
 

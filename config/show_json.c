@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * show_json.c - the same for programs. In a file of its own, so that sendmail does not link jansson. Lists are arrays,
- * times are seconds, sizes bytes, booleans booleans; all else is text. */
+ * show_json.c - the same for programs. In a file of its own, so that sendmail does not link
+ * jansson. Lists are arrays, times are seconds, sizes bytes, booleans booleans; all else is text.
+ */
 #include "config/config_int.h"
 
 #include "base/clock.h"
@@ -58,12 +59,14 @@ static void add_param(json_t *to, const struct config *cfg, enum config_param p,
     if (flags & CONFIG_SHOW_NON_DEFAULT && cfg && cfg->values[p].origin == FROM_DEFAULT)
         return;
     json_object_set_new(to, config_params[p].name,
-                        flags & CONFIG_SHOW_DEFAULTS || !cfg ? text(config_params[p].def) : value_of(cfg, p));
+                        flags & CONFIG_SHOW_DEFAULTS || !cfg ? text(config_params[p].def)
+                                                             : value_of(cfg, p));
 }
 
 static json_t *login(const struct login *l)
 {
-    json_t *o = json_pack("{s:o,s:o,s:b}", "host", text(l->host.text), "user", text(l->user), "password", l->password);
+    json_t *o = json_pack("{s:o,s:o,s:b}", "host", text(l->host.text), "user", text(l->user),
+                          "password", l->password);
 
     if (l->password_file[0])
         json_object_set_new(o, "password_file", text(l->password_file));
@@ -97,7 +100,8 @@ static void add_sections(json_t *to, const struct config *cfg)
     json_object_set_new(to, "listen", listens);
 }
 
-int config_show_json(const struct config *cfg, char *const *names, unsigned flags, struct buf *out, struct err *e)
+int config_show_json(const struct config *cfg, char *const *names, unsigned flags, struct buf *out,
+                     struct err *e)
 {
     json_t *all = json_object();
     enum config_param p;

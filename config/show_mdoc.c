@@ -11,13 +11,27 @@
 #define LINE_MAX_LEN 76
 
 static const char *const type_names[N_TYPES] = {
-    [TYPE_STR] = "text",         [TYPE_HOST] = "name",         [TYPE_ORIGIN] = "domain",
-    [TYPE_PATH] = "file",        [TYPE_ADDRESS4] = "address",  [TYPE_ADDRESS6] = "address",
-    [TYPE_LOG] = "where",        [TYPE_LIST] = "list",         [TYPE_COMMAND] = "program",
-    [TYPE_MAPS] = "files",       [TYPE_INTERFACES] = "addresses", [TYPE_TIME] = "time",
-    [TYPE_SIZE] = "size",        [TYPE_INT] = "number",        [TYPE_PORT] = "port",
-    [TYPE_BOOL] = "yes|no",      [TYPE_ENUM] = "word",         [TYPE_NETWORKS] = "networks",
-    [TYPE_RELAYHOSTS] = "hosts", [TYPE_TRANSPORT] = "transport", [TYPE_TLSVERSIONS] = "versions",
+    [TYPE_STR] = "text",
+    [TYPE_HOST] = "name",
+    [TYPE_ORIGIN] = "domain",
+    [TYPE_PATH] = "file",
+    [TYPE_ADDRESS4] = "address",
+    [TYPE_ADDRESS6] = "address",
+    [TYPE_LOG] = "where",
+    [TYPE_LIST] = "list",
+    [TYPE_COMMAND] = "program",
+    [TYPE_MAPS] = "files",
+    [TYPE_INTERFACES] = "addresses",
+    [TYPE_TIME] = "time",
+    [TYPE_SIZE] = "size",
+    [TYPE_INT] = "number",
+    [TYPE_PORT] = "port",
+    [TYPE_BOOL] = "yes|no",
+    [TYPE_ENUM] = "word",
+    [TYPE_NETWORKS] = "networks",
+    [TYPE_RELAYHOSTS] = "hosts",
+    [TYPE_TRANSPORT] = "transport",
+    [TYPE_TLSVERSIONS] = "versions",
     [TYPE_SECRET] = "text",
 };
 
@@ -33,10 +47,12 @@ static void add_char(struct buf *out, char c, bool is_line_start)
 
 static bool ends_sentence(const char *s)
 {
-    return *s == '.' && s[1] == ' ' && (s[2] == '`' || s[2] == '"' || (s[2] >= 'A' && s[2] <= 'Z') || ascii_is_digit(s[2]));
+    return *s == '.' && s[1] == ' ' &&
+           (s[2] == '`' || s[2] == '"' || (s[2] >= 'A' && s[2] <= 'Z') || ascii_is_digit(s[2]));
 }
 
-/* A macro's argument: what could be taken for a macro or for the end of the argument is protected. */
+/* A macro's argument: what could be taken for a macro or for the end of the argument is protected.
+ */
 static void add_argument(struct buf *out, struct span s)
 {
     buf_addc(out, '"');
@@ -129,7 +145,8 @@ static void add_option(struct buf *out, const struct config_option *o)
     }
 }
 
-static void add_options(struct buf *out, const struct config_option *table, size_t n, bool says_restart)
+static void add_options(struct buf *out, const struct config_option *table, size_t n,
+                        bool says_restart)
 {
     buf_adds(out, ".Bl -tag -width Ds\n");
     for (size_t i = 0; i < n; i++) {
@@ -175,6 +192,8 @@ int config_show_mdoc(const char *what, struct buf *out, struct err *e)
     else if (strcmp(what, "differences") == 0)
         add_differences(out);
     else
-        return err_set(e, ERR_CONFIG, "there is no list \"%s\": there are parameters, login, listen, differences", what);
+        return err_set(e, ERR_CONFIG,
+                       "there is no list \"%s\": there are parameters, login, listen, differences",
+                       what);
     return 0;
 }

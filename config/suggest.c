@@ -24,7 +24,8 @@ static size_t distance(struct span a, struct span b)
         size_t *now = row[i % 3], *before = row[(i + 2) % 3], *before_that = row[(i + 1) % 3];
         now[0] = i;
         for (size_t j = 1; j <= b.len; j++) {
-            bool is_same = ascii_lower((unsigned char)a.at[i - 1]) == ascii_lower((unsigned char)b.at[j - 1]);
+            bool is_same =
+                ascii_lower((unsigned char)a.at[i - 1]) == ascii_lower((unsigned char)b.at[j - 1]);
             now[j] = least(before[j] + 1, now[j - 1] + 1, before[j - 1] + !is_same);
             if (i > 1 && j > 1 && a.at[i - 1] == b.at[j - 2] && a.at[i - 2] == b.at[j - 1] &&
                 before_that[j - 2] + 1 < now[j])
@@ -57,9 +58,11 @@ const char *suggest_param(struct span name)
     return suggest_option(config_params, N_PARAMS, name);
 }
 
-#define USE_LOGIN "write a section instead: login \"[smtp.example.com]:587\" { user = \"NAME\" password_file = \"/FILE\" }"
+#define USE_LOGIN                                                                                  \
+    "write a section instead: login \"[smtp.example.com]:587\" { user = \"NAME\" password_file = \"/FILE\" }"
 #define NOT_NEEDED "Baton does not need it: delete the line"
-#define FOR_SERVERS "it belongs to receiving mail for others, which this version does not do: delete the line"
+#define FOR_SERVERS                                                                                \
+    "it belongs to receiving mail for others, which this version does not do: delete the line"
 
 static const struct {
     const char *name, *cure;
@@ -79,7 +82,8 @@ static const struct {
     { "maillog_file", "write log = \"stderr\", \"syslog\" or a file's name" },
     { "mailq_path", NOT_NEEDED },
     { "manpage_directory", NOT_NEEDED },
-    { "mynetworks_style", "write the networks themselves: mynetworks = \"127.0.0.0/8, [::1]/128\"" },
+    { "mynetworks_style",
+      "write the networks themselves: mynetworks = \"127.0.0.0/8, [::1]/128\"" },
     { "newaliases_path", NOT_NEEDED },
     { "readme_directory", NOT_NEEDED },
     { "sample_directory", NOT_NEEDED },
@@ -93,7 +97,8 @@ static const struct {
     { "smtp_tls_protocols", "write smtp_tls_mandatory_protocols, which counts for all TLS" },
     { "smtp_tls_mandatory_ciphers", "write smtp_tls_ciphers, which counts for all TLS" },
     { "smtp_tls_session_cache_database", NOT_NEEDED },
-    { "smtp_tls_wrappermode", "port 465 is spoken with TLS from the first byte: write it into relayhost" },
+    { "smtp_tls_wrappermode",
+      "port 465 is spoken with TLS from the first byte: write it into relayhost" },
     { "smtp_use_tls", "write smtp_tls_security_level = \"may\" or \"secure\"" },
     { "smtpd_recipient_restrictions", FOR_SERVERS },
     { "smtpd_relay_restrictions", FOR_SERVERS },

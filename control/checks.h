@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * checks.h - what `baton check` looks at, a subject a function. Each tells what it found; none changes anything. */
+ * checks.h - what `baton check` looks at, a subject a function. Each tells what it found; none
+ * changes anything. */
 #ifndef CONTROL_CHECKS_H
 #define CONTROL_CHECKS_H
 

@@ -32,16 +32,19 @@ void check_users(const struct config *cfg, struct findings *f)
     if (geteuid() != 0)
         return;
     if (!pw)
-        findings_add(f, FINDING_ERROR, "mail_owner",
-                     "there is no user %s: useradd --system --user-group --no-create-home %s, or set mail_owner", cfg->mail_owner,
-                     cfg->mail_owner);
+        findings_add(
+            f, FINDING_ERROR, "mail_owner",
+            "there is no user %s: useradd --system --user-group --no-create-home %s, or set mail_owner",
+            cfg->mail_owner, cfg->mail_owner);
     else if (pw->pw_uid == 0)
-        findings_add(f, FINDING_ERROR, "mail_owner", "%s is root: workers have to be somebody who may do nothing else",
+        findings_add(f, FINDING_ERROR, "mail_owner",
+                     "%s is root: workers have to be somebody who may do nothing else",
                      cfg->mail_owner);
     else
         findings_add(f, FINDING_OK, "mail_owner", "%s", cfg->mail_owner);
     if (!gr)
-        findings_add(f, FINDING_ERROR, "setgid_group", "there is no group %s: groupadd --system %s, or set setgid_group",
+        findings_add(f, FINDING_ERROR, "setgid_group",
+                     "there is no group %s: groupadd --system %s, or set setgid_group",
                      cfg->setgid_group, cfg->setgid_group);
 }
 
@@ -64,11 +67,13 @@ static void check_missing_spool(const struct config *cfg, struct findings *f)
 
     existing_parent(cfg->queue_directory, parent, sizeof parent);
     if (access(parent, W_OK) == 0)
-        findings_add(f, FINDING_OK, "spool", "%s: batond makes it at its first start", cfg->queue_directory);
+        findings_add(f, FINDING_OK, "spool", "%s: batond makes it at its first start",
+                     cfg->queue_directory);
     else
-        findings_add(f, FINDING_ERROR, "spool", "%s does not exist, and %s may not make it in %s: set queue_directory to a "
-                     "folder that this user may write to, or start batond as root", cfg->queue_directory,
-                     user_name(geteuid()), parent);
+        findings_add(f, FINDING_ERROR, "spool",
+                     "%s does not exist, and %s may not make it in %s: set queue_directory to a "
+                     "folder that this user may write to, or start batond as root",
+                     cfg->queue_directory, user_name(geteuid()), parent);
 }
 
 /* Whom it ought to belong to: mail_owner when root starts batond, else whoever does. */
@@ -78,14 +83,16 @@ static void check_owner(const struct config *cfg, const struct stat *st, struct 
     bool is_mail_owner = pw && st->st_uid == pw->pw_uid;
 
     if (geteuid() != 0 && st->st_uid != geteuid())
-        findings_add(f, is_mail_owner ? FINDING_NOTE : FINDING_WARNING, "spool", "%s belongs to %s: only root and %s look into it",
-                     cfg->queue_directory, user_name(st->st_uid), user_name(st->st_uid));
+        findings_add(f, is_mail_owner ? FINDING_NOTE : FINDING_WARNING, "spool",
+                     "%s belongs to %s: only root and %s look into it", cfg->queue_directory,
+                     user_name(st->st_uid), user_name(st->st_uid));
     else if (geteuid() == 0 && pw && !is_mail_owner)
-        findings_add(f, FINDING_ERROR, "spool", "%s belongs to %s, not to mail_owner: chown -R %s %s", cfg->queue_directory,
+        findings_add(f, FINDING_ERROR, "spool",
+                     "%s belongs to %s, not to mail_owner: chown -R %s %s", cfg->queue_directory,
                      user_name(st->st_uid), cfg->mail_owner, cfg->queue_directory);
     else if (st->st_mode & S_IWOTH && !(st->st_mode & S_ISVTX))
-        findings_add(f, FINDING_ERROR, "spool", "%s may be written to by everybody: chmod o-w %s", cfg->queue_directory,
-                     cfg->queue_directory);
+        findings_add(f, FINDING_ERROR, "spool", "%s may be written to by everybody: chmod o-w %s",
+                     cfg->queue_directory, cfg->queue_directory);
     else
         findings_add(f, FINDING_OK, "spool", "%s", cfg->queue_directory);
 }
@@ -116,10 +123,11 @@ void check_space(const struct config *cfg, struct findings *f)
     if (wants < cfg->queue_minfree)
         wants = cfg->queue_minfree;
     if (has <= wants)
-        findings_add(f, FINDING_ERROR, "space", "%s has %llu MiB left; below %llu no mail is taken", at,
-                     (unsigned long long)(has >> 20), (unsigned long long)(wants >> 20));
+        findings_add(f, FINDING_ERROR, "space", "%s has %llu MiB left; below %llu no mail is taken",
+                     at, (unsigned long long)(has >> 20), (unsigned long long)(wants >> 20));
     else
-        findings_add(f, FINDING_OK, "space", "%llu MiB left at %s", (unsigned long long)(has >> 20), at);
+        findings_add(f, FINDING_OK, "space", "%llu MiB left at %s", (unsigned long long)(has >> 20),
+                     at);
     if (v.f_flag & ST_RDONLY)
         findings_add(f, FINDING_ERROR, "space", "the file system of %s is mounted read-only", at);
 }
@@ -136,10 +144,13 @@ void check_sendmail(const struct config *cfg, struct findings *f)
         return;
     }
     if (!(st.st_mode & S_ISGID))
-        findings_add(f, FINDING_NOTE, "sendmail",
-                     "%s is not setgid: while batond is down, only the owner of the spool can hand mail in", program);
+        findings_add(
+            f, FINDING_NOTE, "sendmail",
+            "%s is not setgid: while batond is down, only the owner of the spool can hand mail in",
+            program);
     else if (!gr || st.st_gid != gr->gr_gid)
-        findings_add(f, FINDING_ERROR, "sendmail", "%s is setgid to another group than setgid_group: chgrp %s %s && chmod g+s %s",
+        findings_add(f, FINDING_ERROR, "sendmail",
+                     "%s is setgid to another group than setgid_group: chgrp %s %s && chmod g+s %s",
                      program, cfg->setgid_group, program, program);
     else
         findings_add(f, FINDING_OK, "sendmail", "%s, setgid to %s", program, cfg->setgid_group);
@@ -158,21 +169,30 @@ static void check_port(const union addr *at, const char *name, struct findings *
         close(fd);
         findings_add(f, FINDING_OK, "listen", "%s: %s is free", name, text);
     } else if (e.sys == EADDRINUSE) {
-        findings_add(f, FINDING_NOTE, "listen", "%s: %s is taken: by batond, if it runs; else another mail server has to make room",
-                     name, text);
+        findings_add(
+            f, FINDING_NOTE, "listen",
+            "%s: %s is taken: by batond, if it runs; else another mail server has to make room",
+            name, text);
     } else if (e.sys == EACCES || e.sys == EPERM) {
-        findings_add(f, FINDING_NOTE, "listen", "%s: %s is for root only: start batond as root, or write a listen section with a "
-                     "port above 1023", name, text);
+        findings_add(
+            f, FINDING_NOTE, "listen",
+            "%s: %s is for root only: start batond as root, or write a listen section with a "
+            "port above 1023",
+            name, text);
     } else if (e.sys == EADDRNOTAVAIL) {
-        findings_add(f, FINDING_ERROR, "listen", "%s: this machine has no address %s: look at inet_interfaces", name, text);
+        findings_add(f, FINDING_ERROR, "listen",
+                     "%s: this machine has no address %s: look at inet_interfaces", name, text);
     } else {
         findings_add(f, FINDING_ERROR, "listen", "%s", e.text);
     }
 }
 
-static void check_address(const struct config *cfg, const char *word, uint16_t port, const char *name, struct findings *f)
+static void check_address(const struct config *cfg, const char *word, uint16_t port,
+                          const char *name, struct findings *f)
 {
-    static const char *const loopback[] = { "127.0.0.1", "::1", NULL }, *const all[] = { "0.0.0.0", "::", NULL };
+    static const char *const loopback[] = { "127.0.0.1", "::1", NULL }, *const all[] = {
+        "0.0.0.0", "::", NULL
+    };
     const char *single[] = { word, NULL };
     const char *const *texts = strcasecmp(word, "all") == 0             ? all
                                : strcasecmp(word, "loopback-only") == 0 ? loopback
@@ -181,12 +201,14 @@ static void check_address(const struct config *cfg, const char *word, uint16_t p
 
     for (; *texts; texts++) {
         if (!addr_parse(&at, span_str(*texts), port)) {
-            findings_add(f, FINDING_NOTE, "listen", "%s: %s port %u (the name is looked up at start)", name, *texts, port);
+            findings_add(f, FINDING_NOTE, "listen",
+                         "%s: %s port %u (the name is looked up at start)", name, *texts, port);
             continue;
         }
         if (!(cfg->inet_protocols & (at.sa.sa_family == AF_INET ? CONFIG_IPV4 : CONFIG_IPV6)))
             continue;
-        if (texts != single && at.sa.sa_family == AF_INET6 && access("/proc/net/if_inet6", F_OK) < 0)
+        if (texts != single && at.sa.sa_family == AF_INET6 &&
+            access("/proc/net/if_inet6", F_OK) < 0)
             continue;
         check_port(&at, name, f);
     }
@@ -220,6 +242,6 @@ void check_log(const struct config *cfg, struct findings *f)
     if (access(cfg->log, W_OK) == 0 || (errno == ENOENT && access(folder, W_OK) == 0))
         findings_add(f, FINDING_OK, "log", "%s", cfg->log);
     else
-        findings_add(f, geteuid() == 0 ? FINDING_ERROR : FINDING_WARNING, "log", "%s cannot be written to: %s", cfg->log,
-                     strerror(errno));
+        findings_add(f, geteuid() == 0 ? FINDING_ERROR : FINDING_WARNING, "log",
+                     "%s cannot be written to: %s", cfg->log, strerror(errno));
 }

@@ -13,11 +13,13 @@ void check_name(const struct config *cfg, struct findings *f)
     struct span name = span_str(cfg->myhostname);
 
     if (span_iends(name, ".localdomain") || span_eq(name, SPAN("localhost")))
-        findings_add(f, FINDING_WARNING, "name",
-                     "%s: no name that others know; many relayhosts refuse it in EHLO. Set myhostname, or smtp_helo_name",
-                     cfg->myhostname);
+        findings_add(
+            f, FINDING_WARNING, "name",
+            "%s: no name that others know; many relayhosts refuse it in EHLO. Set myhostname, or smtp_helo_name",
+            cfg->myhostname);
     else
-        findings_add(f, FINDING_OK, "name", "%s; addresses without a domain get @%s", cfg->myhostname, cfg->myorigin);
+        findings_add(f, FINDING_OK, "name", "%s; addresses without a domain get @%s",
+                     cfg->myhostname, cfg->myorigin);
 }
 
 static const char *const levels[] = {
@@ -31,16 +33,18 @@ static const char *const levels[] = {
 void check_relayhost(const struct config *cfg, struct findings *f)
 {
     if (cfg->relayhost.n == 0) {
-        findings_add(f, FINDING_WARNING, "relayhost",
-                     "there is none: mail is taken and kept, and leaves when one is set: relayhost = "
-                     "\"[smtp.example.com]:587\"");
+        findings_add(
+            f, FINDING_WARNING, "relayhost",
+            "there is none: mail is taken and kept, and leaves when one is set: relayhost = "
+            "\"[smtp.example.com]:587\"");
         return;
     }
     for (size_t i = 0; i < cfg->relayhost.n; i++) {
         const struct relayhost *h = &cfg->relayhost.at[i];
         const struct login *l = config_login_for(cfg, h);
-        findings_add(f, FINDING_OK, "relayhost", "%s, %s%s%s", h->text, levels[config_tls_level(cfg, h)],
-                     l ? ", as user " : ", without login", l ? l->user : "");
+        findings_add(f, FINDING_OK, "relayhost", "%s, %s%s%s", h->text,
+                     levels[config_tls_level(cfg, h)], l ? ", as user " : ", without login",
+                     l ? l->user : "");
     }
 }
 
@@ -66,8 +70,9 @@ void check_authorities(const struct config *cfg, struct findings *f)
     if (!t)
         findings_add(f, FINDING_ERROR, "authorities", "%s", e.text);
     else if (tls_client_n_authorities(t) == 0)
-        findings_add(f, FINDING_ERROR, "authorities",
-                     "none: no certificate can be verified. Install ca-certificates, or set smtp_tls_CAfile");
+        findings_add(
+            f, FINDING_ERROR, "authorities",
+            "none: no certificate can be verified. Install ca-certificates, or set smtp_tls_CAfile");
     else
         findings_add(f, FINDING_OK, "authorities", "%zu, from %s; %s", tls_client_n_authorities(t),
                      tls_client_authorities_from(t), tls_library());
@@ -80,9 +85,11 @@ static void check_program(const struct login *l, struct findings *f)
     const char *program = l->password_command.at[0];
 
     if (access(program, X_OK) < 0)
-        findings_add(f, FINDING_ERROR, "login", "%s: password_command %s: %s", l->host.text, program, strerror(errno));
+        findings_add(f, FINDING_ERROR, "login", "%s: password_command %s: %s", l->host.text,
+                     program, strerror(errno));
     else
-        findings_add(f, FINDING_OK, "login", "%s: user %s, the password comes from %s (check --live runs it)", l->host.text,
+        findings_add(f, FINDING_OK, "login",
+                     "%s: user %s, the password comes from %s (check --live runs it)", l->host.text,
                      l->user, program);
 }
 
@@ -98,9 +105,11 @@ void check_logins(const struct config *cfg, struct findings *f)
         }
         char *secret = config_login_secret(cfg, l, &e);
         if (secret)
-            findings_add(f, FINDING_OK, "login", "%s: user %s, and a password", l->host.text, l->user);
+            findings_add(f, FINDING_OK, "login", "%s: user %s, and a password", l->host.text,
+                         l->user);
         else if (e.sys == EACCES && geteuid() != 0)
-            findings_add(f, FINDING_NOTE, "login", "%s: %s (this user may not read it; root may)", l->host.text, e.text);
+            findings_add(f, FINDING_NOTE, "login", "%s: %s (this user may not read it; root may)",
+                         l->host.text, e.text);
         else
             findings_add(f, FINDING_ERROR, "login", "%s: %s", l->host.text, e.text);
         config_secret_free(secret);

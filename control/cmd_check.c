@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * baton check - is everything there that the configuration names, and right? Without the network, unless --live. */
+ * baton check - is everything there that the configuration names, and right? Without the network,
+ * unless --live. */
 #include "control/checks.h"
 #include "control/command.h"
 #include "control/probe.h"
@@ -10,8 +11,8 @@
 #include <getopt.h>
 
 static check_fn *const checks[] = {
-    check_name,    check_relayhost, check_authorities, check_logins, check_users,
-    check_spool,   check_space,     check_sendmail,    check_listeners, check_log,
+    check_name,  check_relayhost, check_authorities, check_logins,    check_users,
+    check_spool, check_space,     check_sendmail,    check_listeners, check_log,
 };
 
 static const struct option long_options[] = {
@@ -31,8 +32,8 @@ static struct config *check_config(const struct command_options *o, struct findi
     struct config *cfg = config_load(o->file, CONFIG_ENV, &r);
 
     for (size_t i = 0; i < r.n; i++)
-        findings_add(f, kind_of[r.at[i].severity], "config", "%s%s%s", r.at[i].where, *r.at[i].where ? ": " : "",
-                     r.at[i].text);
+        findings_add(f, kind_of[r.at[i].severity], "config", "%s%s%s", r.at[i].where,
+                     *r.at[i].where ? ": " : "", r.at[i].text);
     if (cfg && r.n_warnings == 0 && cfg->file)
         findings_add(f, FINDING_OK, "config", "%s", cfg->file);
     config_report_fini(&r);
@@ -44,8 +45,8 @@ static int end(struct findings *f)
     unsigned errors = findings_errors(f), warnings = findings_warnings(f);
 
     if (errors)
-        findings_end(f, "%u error%s, %u warning%s: baton will not work like this", errors, errors == 1 ? "" : "s", warnings,
-                     warnings == 1 ? "" : "s");
+        findings_end(f, "%u error%s, %u warning%s: baton will not work like this", errors,
+                     errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
     else if (warnings)
         findings_end(f, "it will work, but look at the warning%s", warnings == 1 ? "" : "s");
     else
@@ -79,11 +80,12 @@ static int run(const struct command_options *o, int argc, char **argv)
 const struct command cmd_check = {
     .name = "check",
     .help = "look whether the configuration and all that it names is right",
-    .usage = "[-c FILE] [--json] check [--live]\n\n"
-             "Reads the configuration and looks at what it names: spool, users, certificates, passwords, aliases,\n"
-             "ports. Nothing is changed and the network is left alone.\n"
-             "  --live  also resolve and reach the relayhost, with TLS and login, as `baton test` does\n"
-             "  --json  one object with all findings\n"
-             "Exit status: 0 when nothing is in the way, 78 when something is.\n",
+    .usage =
+        "[-c FILE] [--json] check [--live]\n\n"
+        "Reads the configuration and looks at what it names: spool, users, certificates, passwords, aliases,\n"
+        "ports. Nothing is changed and the network is left alone.\n"
+        "  --live  also resolve and reach the relayhost, with TLS and login, as `baton test` does\n"
+        "  --json  one object with all findings\n"
+        "Exit status: 0 when nothing is in the way, 78 when something is.\n",
     .run = run,
 };

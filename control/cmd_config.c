@@ -32,7 +32,8 @@ static int show(const struct command_options *o, char *const *names, unsigned fl
     if (!(flags & CONFIG_SHOW_DEFAULTS) && !(cfg = command_config(o)))
         return EX_CONFIG;
     buf_init(&out, BUF_NO_MAX);
-    int result = (o->json ? config_show_json : config_show)(cfg, *names ? names : NULL, flags, &out, &e);
+    int result =
+        (o->json ? config_show_json : config_show)(cfg, *names ? names : NULL, flags, &out, &e);
     config_free(cfg);
     return print(&out, result, &e);
 }

@@ -52,9 +52,11 @@ static void print_json(const struct sink_message *m, const char *subject, const 
 
     for (size_t i = 0; i < m->env->n_rcpts; i++)
         json_array_append_new(to, string(m->env->rcpts[i].address));
-    json_t *line = json_pack("{s:s,s:o,s:o,s:I,s:o,s:b,s:o,s:o}", "client", m->client, "from", string(m->env->sender), "to", to,
-                             "size", (json_int_t)m->content.len, "subject", string(subject), "tls", m->is_encrypted, "login",
-                             m->login ? string(m->login) : json_null(), "file", file ? string(file) : json_null());
+    json_t *line = json_pack("{s:s,s:o,s:o,s:I,s:o,s:b,s:o,s:o}", "client", m->client, "from",
+                             string(m->env->sender), "to", to, "size", (json_int_t)m->content.len,
+                             "subject", string(subject), "tls", m->is_encrypted, "login",
+                             m->login ? string(m->login) : json_null(), "file",
+                             file ? string(file) : json_null());
     json_dumpf(line, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(line);
@@ -65,8 +67,9 @@ static void print_line(const struct sink_message *m, const char *subject, const 
     printf("%s: from=<%s>", m->client, log_safe_str(m->env->sender));
     for (size_t i = 0; i < m->env->n_rcpts; i++)
         printf(" to=<%s>", log_safe_str(m->env->rcpts[i].address));
-    printf(" size=%zu%s%s%s%s%s subject=\"%s\"\n", m->content.len, m->is_encrypted ? " tls" : "", m->login ? " login=" : "",
-           m->login ? log_safe_str(m->login) : "", file ? " file=" : "", file ? file : "", subject);
+    printf(" size=%zu%s%s%s%s%s subject=\"%s\"\n", m->content.len, m->is_encrypted ? " tls" : "",
+           m->login ? " login=" : "", m->login ? log_safe_str(m->login) : "", file ? " file=" : "",
+           file ? file : "", subject);
 }
 
 /* What a mailbox would put on top. */
@@ -113,7 +116,10 @@ static int add_rule(struct sink *s, const char *text)
     long code = equals ? strtol(equals + 1, &end, 10) : 0;
 
     if (code < 200 || code > 599 || (*end && *end != ' ')) {
-        fprintf(stderr, "baton sink: --reply %s: it is PATTERN=CODE TEXT, \"bad*=550 5.1.1 no such user\"\n", text);
+        fprintf(
+            stderr,
+            "baton sink: --reply %s: it is PATTERN=CODE TEXT, \"bad*=550 5.1.1 no such user\"\n",
+            text);
         return -1;
     }
     s->rules = xreallocarray(s->rules, s->n_rules + 1, sizeof *s->rules);
@@ -126,12 +132,12 @@ static int add_rule(struct sink *s, const char *text)
 }
 
 static const struct option long_options[] = {
-    { "listen", required_argument, NULL, 'l' },       { "maildir", required_argument, NULL, 'm' },
-    { "discard", no_argument, NULL, 'd' },            { "cert", required_argument, NULL, 'c' },
-    { "key", required_argument, NULL, 'k' },          { "implicit-tls", no_argument, NULL, 'i' },
-    { "login", required_argument, NULL, 'u' },        { "reply", required_argument, NULL, 'r' },
-    { "size-limit", required_argument, NULL, 's' },   { "lmtp", no_argument, NULL, 'L' },
-    { "count", required_argument, NULL, 'n' },        { NULL, 0, NULL, 0 },
+    { "listen", required_argument, NULL, 'l' },     { "maildir", required_argument, NULL, 'm' },
+    { "discard", no_argument, NULL, 'd' },          { "cert", required_argument, NULL, 'c' },
+    { "key", required_argument, NULL, 'k' },        { "implicit-tls", no_argument, NULL, 'i' },
+    { "login", required_argument, NULL, 'u' },      { "reply", required_argument, NULL, 'r' },
+    { "size-limit", required_argument, NULL, 's' }, { "lmtp", no_argument, NULL, 'L' },
+    { "count", required_argument, NULL, 'n' },      { NULL, 0, NULL, 0 },
 };
 
 static bool take_number(const char *name, uint64_t *out)
@@ -203,7 +209,8 @@ static void on_client(void *arg, struct conn *c)
 static int open_tls(struct options *o, struct err *e)
 {
     if (!o->cert)
-        return o->sink.is_implicit_tls ? err_set(e, ERR_CONFIG, "--implicit-tls needs --cert FILE") : 0;
+        return o->sink.is_implicit_tls ? err_set(e, ERR_CONFIG, "--implicit-tls needs --cert FILE")
+                                       : 0;
     if (tls_init_process(e) < 0)
         return -1;
     const struct tls_server_options t = { .cert = tls_cert_load(o->cert, o->key, e) };
@@ -230,7 +237,8 @@ static int listen_and_tell(struct options *o, struct listener **out, struct err 
     }
     if (!o->is_json)
         printf("listening at %s; mail goes to %s; relayhost = \"%s\"\n", addr_format(&at, text),
-               o->discards ? "nowhere" : o->maildir, at.sa.sa_family == AF_INET ? "[127.0.0.1]:PORT" : "[::1]:PORT");
+               o->discards ? "nowhere" : o->maildir,
+               at.sa.sa_family == AF_INET ? "[127.0.0.1]:PORT" : "[::1]:PORT");
     fflush(stdout);
     return 0;
 }
@@ -241,8 +249,9 @@ static int serve(struct options *o, struct err *e)
     int result = -1;
 
     signal(SIGPIPE, SIG_IGN);
-    if ((o->discards || maildir_make(o->maildir, e) == 0) && (o->sink.loop = loop_new(e)) && open_tls(o, e) == 0 &&
-        listen_and_tell(o, &li, e) == 0 && loop_signal(o->sink.loop, SIGTERM, on_signal, o->sink.loop, e) == 0 &&
+    if ((o->discards || maildir_make(o->maildir, e) == 0) && (o->sink.loop = loop_new(e)) &&
+        open_tls(o, e) == 0 && listen_and_tell(o, &li, e) == 0 &&
+        loop_signal(o->sink.loop, SIGTERM, on_signal, o->sink.loop, e) == 0 &&
         loop_signal(o->sink.loop, SIGINT, on_signal, o->sink.loop, e) == 0) {
         loop_run(o->sink.loop);
         result = 0;
@@ -287,19 +296,20 @@ static int run(const struct command_options *co, int argc, char **argv)
 const struct command cmd_sink = {
     .name = "sink",
     .help = "be a relayhost that keeps what it is sent, for trying out",
-    .usage = "[--json] sink [--listen ADDRESS:PORT] [--maildir DIR | --discard] [option ...]\n\n"
-             "Takes every message, prints a line for each and keeps it in a Maildir, until it is interrupted.\n"
-             "  --listen ADDRESS:PORT      where (127.0.0.1:2525)\n"
-             "  --maildir DIR              where to (./sink)\n"
-             "  --discard                  keep nothing\n"
-             "  --cert FILE [--key FILE]   offer STARTTLS with this certificate\n"
-             "  --implicit-tls             speak TLS from the first byte, as at port 465\n"
-             "  --login USER:PASSWORD      want this login\n"
-             "  --reply 'PATTERN=CODE TEXT'  answer so to recipients like PATTERN (*, ?); an empty PATTERN: to the content.\n"
-             "                             Several may be given; the first that fits counts\n"
-             "  --size-limit BYTES         announce and keep this limit\n"
-             "  --count N                  leave after N messages\n"
-             "  --lmtp                     speak LMTP\n"
-             "  --json                     an object a line\n",
+    .usage =
+        "[--json] sink [--listen ADDRESS:PORT] [--maildir DIR | --discard] [option ...]\n\n"
+        "Takes every message, prints a line for each and keeps it in a Maildir, until it is interrupted.\n"
+        "  --listen ADDRESS:PORT      where (127.0.0.1:2525)\n"
+        "  --maildir DIR              where to (./sink)\n"
+        "  --discard                  keep nothing\n"
+        "  --cert FILE [--key FILE]   offer STARTTLS with this certificate\n"
+        "  --implicit-tls             speak TLS from the first byte, as at port 465\n"
+        "  --login USER:PASSWORD      want this login\n"
+        "  --reply 'PATTERN=CODE TEXT'  answer so to recipients like PATTERN (*, ?); an empty PATTERN: to the content.\n"
+        "                             Several may be given; the first that fits counts\n"
+        "  --size-limit BYTES         announce and keep this limit\n"
+        "  --count N                  leave after N messages\n"
+        "  --lmtp                     speak LMTP\n"
+        "  --json                     an object a line\n",
     .run = run,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * baton test ADDRESS - walks the way to the relayhost aloud, and says where it stops and what to change. */
+ * baton test ADDRESS - walks the way to the relayhost aloud, and says where it stops and what to
+ * change. */
 #include "control/command.h"
 #include "control/probe.h"
 
@@ -17,11 +18,13 @@ static const struct option long_options[] = {
 };
 
 /* As sendmail would write it. */
-static int take_address(struct address *a, const char *text, const struct config *cfg, unsigned flags)
+static int take_address(struct address *a, const char *text, const struct config *cfg,
+                        unsigned flags)
 {
     struct err e;
 
-    if (address_parse_path(a, span_str(text), flags | ADDRESS_BARE | ADDRESS_LOCAL | ADDRESS_UTF8, NULL, &e) < 0 ||
+    if (address_parse_path(a, span_str(text), flags | ADDRESS_BARE | ADDRESS_LOCAL | ADDRESS_UTF8,
+                           NULL, &e) < 0 ||
         (a->len && !a->has_domain && address_complete(a, cfg->myorigin, &e) < 0)) {
         fprintf(stderr, "baton test: %s\n", e.text);
         return -1;
@@ -59,7 +62,9 @@ static int test(const struct command_options *o, const char *from, const char *t
         config_free(cfg);
         return EX_DATAERR;
     }
-    const struct probe_mail mail = { .sender = sender.text, .recipient = recipient.text, .is_verbose = is_verbose };
+    const struct probe_mail mail = { .sender = sender.text,
+                                     .recipient = recipient.text,
+                                     .is_verbose = is_verbose };
     struct findings *f = findings_new(o->json);
     bool is_taken = probe_mail(cfg, &mail, f);
     int status = end(f, cfg, recipient.text, is_taken);
@@ -89,11 +94,12 @@ static int run(const struct command_options *o, int argc, char **argv)
 const struct command cmd_test = {
     .name = "test",
     .help = "walk the way of a message to the relayhost, aloud",
-    .usage = "[-c FILE] [--json] test [-v] [-f SENDER] ADDRESS\n\n"
-             "Name, connection, TLS, certificate, login, sender, recipient: each step is told, and where it stops,\n"
-             "what to change. No message is sent.\n"
-             "  -f SENDER, --from SENDER  whom it is from (the name of who runs this, @myorigin)\n"
-             "  -v, --verbose             the conversation too\n"
-             "Exit status: 0 when the relayhost would take it, 69 when not, 78 when the configuration is wrong.\n",
+    .usage =
+        "[-c FILE] [--json] test [-v] [-f SENDER] ADDRESS\n\n"
+        "Name, connection, TLS, certificate, login, sender, recipient: each step is told, and where it stops,\n"
+        "what to change. No message is sent.\n"
+        "  -f SENDER, --from SENDER  whom it is from (the name of who runs this, @myorigin)\n"
+        "  -v, --verbose             the conversation too\n"
+        "Exit status: 0 when the relayhost would take it, 69 when not, 78 when the configuration is wrong.\n",
     .run = run,
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * command.h - what a subcommand of baton is. To add one: write control/cmd_NAME.c with a `const struct command
- * cmd_NAME`, declare it here, put it into the table in main.c and the file into local.mk. */
+ * command.h - what a subcommand of baton is. To add one: write control/cmd_NAME.c with a `const
+ * struct command cmd_NAME`, declare it here, put it into the table in main.c and the file into
+ * local.mk. */
 #ifndef CONTROL_COMMAND_H
 #define CONTROL_COMMAND_H
 
@@ -19,8 +20,10 @@ struct command_options {
 struct command {
     const char *name;
     const char *help;  /* one line for `baton --help`, without a full stop */
-    const char *usage; /* what `baton NAME --help` prints: the synopsis behind "usage: baton ", then what it does */
-    /* argv[0] is the name. Options of its own it reads with getopt_long(). Returns the exit status, of sysexits.h. */
+    const char *usage; /* what `baton NAME --help` prints: the synopsis behind "usage: baton ", then
+                          what it does */
+    /* argv[0] is the name. Options of its own it reads with getopt_long(). Returns the exit status,
+     * of sysexits.h. */
     int (*run)(const struct command_options *o, int argc, char **argv);
 };
 

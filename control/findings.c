@@ -53,7 +53,8 @@ static json_t *string(const char *s)
     return j ? j : json_string("(not UTF-8)");
 }
 
-void findings_add(struct findings *f, enum finding_kind kind, const char *subject, const char *fmt, ...)
+void findings_add(struct findings *f, enum finding_kind kind, const char *subject, const char *fmt,
+                  ...)
 {
     va_list ap;
 
@@ -63,7 +64,8 @@ void findings_add(struct findings *f, enum finding_kind kind, const char *subjec
     f->errors += kind == FINDING_ERROR;
     f->warnings += kind == FINDING_WARNING;
     if (f->all) {
-        json_array_append_new(f->all, json_pack("{s:s,s:s,s:o}", "kind", words[kind], "subject", subject, "text", string(text)));
+        json_array_append_new(f->all, json_pack("{s:s,s:s,s:o}", "kind", words[kind], "subject",
+                                                subject, "text", string(text)));
         return;
     }
     printf("%-8s %-12s %s\n", words[kind], subject, text);
@@ -78,7 +80,8 @@ void findings_advise(struct findings *f, const char *fmt, ...)
     const char *text = safe(fmt, ap);
     va_end(ap);
     if (f->all)
-        json_object_set_new(json_array_get(f->all, json_array_size(f->all) - 1), "advice", string(text));
+        json_object_set_new(json_array_get(f->all, json_array_size(f->all) - 1), "advice",
+                            string(text));
     else
         printf("%-8s %-12s %s\n", "", "", text);
 }
@@ -104,7 +107,8 @@ void findings_end(struct findings *f, const char *fmt, ...)
         printf("%s\n", text);
         return;
     }
-    json_t *whole = json_pack("{s:b,s:o,s:O}", "ok", f->errors == 0, "result", string(text), "findings", f->all);
+    json_t *whole = json_pack("{s:b,s:o,s:O}", "ok", f->errors == 0, "result", string(text),
+                              "findings", f->all);
     json_dumpf(whole, stdout, JSON_INDENT(2));
     printf("\n");
     json_decref(whole);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * findings.h - what a check found, told as it is found: a line each, or with --json one object at the end. */
+ * findings.h - what a check found, told as it is found: a line each, or with --json one object at
+ * the end. */
 #ifndef CONTROL_FINDINGS_H
 #define CONTROL_FINDINGS_H
 
@@ -13,11 +14,13 @@ struct findings;
 
 struct findings *findings_new(bool json);
 void findings_free(struct findings *f);
-/* "ok       relayhost    [smtp.example.com]:587". What strangers said is escaped here. Lines of `text` are kept. */
-void findings_add(struct findings *f, enum finding_kind kind, const char *subject, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+/* "ok       relayhost    [smtp.example.com]:587". What strangers said is escaped here. Lines of
+ * `text` are kept. */
+void findings_add(struct findings *f, enum finding_kind kind, const char *subject, const char *fmt,
+                  ...) __attribute__((format(printf, 4, 5)));
 /* What to do about the one before. */
-void findings_advise(struct findings *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void findings_advise(struct findings *f, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 unsigned findings_errors(const struct findings *f);
 unsigned findings_warnings(const struct findings *f);
 /* The last line, or with --json the whole: { "ok": ..., "result": ..., "findings": [...] }. */

@@ -13,7 +13,7 @@ baton_SOURCES = \
 	control/findings.c control/findings.h \
 	control/main.c \
 	control/maildir.c control/maildir.h \
-	control/probe.c control/probe.h \
+	control/probe.c control/probe.h control/probe_int.h control/probe_session.c \
 	control/sink.c control/sink.h
 baton_LDADD = config/libconfig.a lib/net/libnet.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
 	$(NET_LIBS) $(CONFUSE_LIBS) $(JANSSON_LIBS)

@@ -13,7 +13,8 @@
 static int make(const char *dir, const char *below, struct err *e)
 {
     char *path = xasprintf("%s%s", dir, below);
-    int result = mkdir(path, 0700) < 0 && errno != EEXIST ? err_sys(e, "make the folder %s", path) : 0;
+    int result =
+        mkdir(path, 0700) < 0 && errno != EEXIST ? err_sys(e, "make the folder %s", path) : 0;
 
     free(path);
     return result;
@@ -64,8 +65,8 @@ char *maildir_keep(const char *dir, struct span head, struct span content, struc
     int64_t now = clock_real_us();
 
     gethostname(host, sizeof host - 1);
-    char *name = xasprintf("%lld.M%06lldP%dQ%06u.%s", (long long)(now / USEC_PER_SEC), (long long)(now % USEC_PER_SEC),
-                           (int)getpid(), ++counter, host);
+    char *name = xasprintf("%lld.M%06lldP%dQ%06u.%s", (long long)(now / USEC_PER_SEC),
+                           (long long)(now % USEC_PER_SEC), (int)getpid(), ++counter, host);
     char *from = xasprintf("%s/tmp/%s", dir, name), *to = xasprintf("%s/new/%s", dir, name);
     bool is_kept = write_file(from, head, content, e) == 0;
     if (is_kept && rename(from, to) < 0) {

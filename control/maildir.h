@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * maildir.h - messages as files, for `baton sink`: written below tmp/, then renamed into new/, with LF line ends. Nothing
- * is synced: a sink promises nothing. */
+ * maildir.h - messages as files, for `baton sink`: written below tmp/, then renamed into new/, with
+ * LF line ends. Nothing is synced: a sink promises nothing. */
 #ifndef CONTROL_MAILDIR_H
 #define CONTROL_MAILDIR_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * baton - what operators run. This file finds the subcommand; each has a file of its own, cmd_NAME.c. */
+ * baton - what operators run. This file finds the subcommand; each has a file of its own,
+ * cmd_NAME.c. */
 #include "control/command.h"
 
 #include "base/mem.h"
@@ -54,7 +55,8 @@ struct found {
     bool lacks_file; /* -c was the last word */
 };
 
-/* -c FILE, --json, --help and --version count wherever they stand before "--"; they are taken out of argv. */
+/* -c FILE, --json, --help and --version count wherever they stand before "--"; they are taken out
+ * of argv. */
 static int take_options(struct found *f, int argc, char **argv)
 {
     int kept = 1;

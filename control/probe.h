@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * probe.h - walks the way to the relayhost aloud: name, connection, greeting, TLS, certificate, login, sender,
- * recipient. No message is sent: after the recipient comes RSET. Where it stops it says what to change. */
+ * probe.h - walks the way to the relayhost aloud: name, connection, greeting, TLS, certificate,
+ * login, sender, recipient. No message is sent: after the recipient comes RSET. Where it stops it
+ * says what to change. */
 #ifndef CONTROL_PROBE_H
 #define CONTROL_PROBE_H
 
@@ -15,7 +16,8 @@ struct probe_mail {
 
 /* To the end of the login, at each relayhost of the list. */
 void probe_relayhosts(const struct config *cfg, struct findings *f);
-/* As mail would go: the relayhosts in order, till one answers for the recipient. True when it takes it. */
+/* As mail would go: the relayhosts in order, till one answers for the recipient. True when it takes
+ * it. */
 bool probe_mail(const struct config *cfg, const struct probe_mail *mail, struct findings *f);
 
 #endif

@@ -37,7 +37,9 @@ static void client_free(struct client *c)
 static const struct sink_rule *rule_for(const struct sink *s, const char *text)
 {
     for (size_t i = 0; i < s->n_rules; i++)
-        if (text[0] ? s->rules[i].pattern[0] && fnmatch(s->rules[i].pattern, text, FNM_CASEFOLD) == 0 : !s->rules[i].pattern[0])
+        if (text[0]
+                ? s->rules[i].pattern[0] && fnmatch(s->rules[i].pattern, text, FNM_CASEFOLD) == 0
+                : !s->rules[i].pattern[0])
             return &s->rules[i];
     return NULL;
 }
@@ -122,7 +124,8 @@ static void on_reset(void *arg)
 
 static void decide(struct client *c, struct smtp_cmd *cmd, struct span user, struct span password)
 {
-    bool is_good = span_eq(user, span_str(c->sink->user)) && span_eq(password, span_str(c->sink->password));
+    bool is_good =
+        span_eq(user, span_str(c->sink->user)) && span_eq(password, span_str(c->sink->password));
 
     if (is_good) {
         smtp_server_set_login(c->engine, c->sink->user);
@@ -241,7 +244,9 @@ static void on_closed(void *arg, const struct err *why)
     client_free(c);
 }
 
-static const struct conn_ops conn_ops = { .data = on_bytes, .drained = on_drained, .closed = on_closed };
+static const struct conn_ops conn_ops = { .data = on_bytes,
+                                          .drained = on_drained,
+                                          .closed = on_closed };
 
 static void start_engine(struct client *c, bool is_encrypted);
 

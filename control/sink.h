@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sink.h - the embedded relayhost: an SMTP server that takes what it is sent, or answers as it was told to. */
+ * sink.h - the embedded relayhost: an SMTP server that takes what it is sent, or answers as it was
+ * told to. */
 #ifndef CONTROL_SINK_H
 #define CONTROL_SINK_H
 
@@ -25,7 +26,7 @@ struct sink_message {
 struct sink {
     struct loop *loop;
     const char *hostname;
-    struct tls_server *tls;    /* NULL: no TLS */
+    struct tls_server *tls; /* NULL: no TLS */
     bool is_implicit_tls, is_lmtp;
     const char *user, *password; /* NULL: no login; else one is wanted */
     uint64_t size_limit;

@@ -18,7 +18,8 @@ static void check(const struct config *cfg)
     buf_init(&out, BUF_NO_MAX);
     BUG_IF(config_show(cfg, NULL, 0, &out, NULL) != 0);
     for (size_t i = 0; i < out.len; i++)
-        BUG_IF((unsigned char)out.at[i] < 0x20 && out.at[i] != '\n' && out.at[i] != '\t' && out.at[i] != '\r');
+        BUG_IF((unsigned char)out.at[i] < 0x20 && out.at[i] != '\n' && out.at[i] != '\t' &&
+               out.at[i] != '\r');
     buf_fini(&out);
     for (size_t i = 0; i < cfg->relayhost.n; i++) {
         BUG_IF(!cfg->relayhost.at[i].host[0] || cfg->relayhost.at[i].port == 0);

@@ -52,12 +52,14 @@ static void assert_refused(const char *text, const char *why)
     struct config *cfg = load_with(text, CONFIG_ENV, 0600);
 
     if (cfg || !strstr(said.at, why))
-        fail_msg("%s\n%s; wanted: %s\nsaid: %s", text, cfg ? "is taken" : "is refused", why, said.at);
+        fail_msg("%s\n%s; wanted: %s\nsaid: %s", text, cfg ? "is taken" : "is refused", why,
+                 said.at);
 }
 
 static int forget_environment(void **state)
 {
-    const char *form = getenv("CMOCKA_MESSAGE_OUTPUT"); /* cmocka asks for it again after each test */
+    const char *form =
+        getenv("CMOCKA_MESSAGE_OUTPUT"); /* cmocka asks for it again after each test */
     char *kept = form ? xstrdup(form) : NULL;
 
     (void)state;
@@ -116,8 +118,9 @@ static void the_handbooks_null_client_works(void **state)
 
 static void the_handbooks_prefix_lengths_are_understood(void **state)
 {
-    struct config *cfg = good("inet_interfaces = \"127.0.0.1/32, [::1]/128, 192.0.2.1, [2001:db8:1::1]\"\n"
-                              "mynetworks = { \"127.0.0.1/32\", \"[::1]/128\", \"192.0.2.1/24\", \"[2001:db8:1::1]/64\" }\n");
+    struct config *cfg = good(
+        "inet_interfaces = \"127.0.0.1/32, [::1]/128, 192.0.2.1, [2001:db8:1::1]\"\n"
+        "mynetworks = { \"127.0.0.1/32\", \"[::1]/128\", \"192.0.2.1/24\", \"[2001:db8:1::1]/64\" }\n");
     char text[64];
     (void)state;
 
@@ -126,21 +129,28 @@ static void the_handbooks_prefix_lengths_are_understood(void **state)
     assert_string_equal(cfg->inet_interfaces.at[1], "::1");
     assert_string_equal(cfg->inet_interfaces.at[3], "2001:db8:1::1");
     assert_string_equal(cidr_format(&cfg->mynetworks.at[2], text, sizeof text), "192.0.2.0/24");
-    assert_string_equal(cidr_format(&cfg->mynetworks.at[3], text, sizeof text), "[2001:db8:1::]/64");
-    assert_non_null(strstr(said.at, "note 1 inet_interfaces: the prefix length of \"127.0.0.1/32\""));
-    assert_non_null(strstr(said.at, "warning 2 mynetworks: \"192.0.2.1/24\" has host bits set; it is taken as \"192.0.2.0/24\""));
+    assert_string_equal(cidr_format(&cfg->mynetworks.at[3], text, sizeof text),
+                        "[2001:db8:1::]/64");
+    assert_non_null(
+        strstr(said.at, "note 1 inet_interfaces: the prefix length of \"127.0.0.1/32\""));
+    assert_non_null(strstr(
+        said.at,
+        "warning 2 mynetworks: \"192.0.2.1/24\" has host bits set; it is taken as \"192.0.2.0/24\""));
     config_free(cfg);
     assert_refused("inet_interfaces = 192.0.2.0/24", "write \"192.0.2.0\"");
 }
 
 static void all_errors_of_a_file_are_told_with_their_lines(void **state)
 {
-    struct config *cfg = load_with("myhostnam = x\nqueue_run_delay = 1y\nmail_name = a+b\nlog_level = \"loud\"\n"
-                                   "listen x { port = 0 }\nsmtp_helo_name = $nothing\n", CONFIG_ENV, 0600);
+    struct config *cfg =
+        load_with("myhostnam = x\nqueue_run_delay = 1y\nmail_name = a+b\nlog_level = \"loud\"\n"
+                  "listen x { port = 0 }\nsmtp_helo_name = $nothing\n",
+                  CONFIG_ENV, 0600);
     (void)state;
 
     assert_null(cfg);
-    assert_non_null(strstr(said.at, "error 1 myhostnam: there is no such parameter; did you mean myhostname?"));
+    assert_non_null(
+        strstr(said.at, "error 1 myhostnam: there is no such parameter; did you mean myhostname?"));
     assert_non_null(strstr(said.at, "error 2 queue_run_delay: \"1y\" is not a time"));
     assert_non_null(strstr(said.at, "error 3 mail_name: \"*\" and \"+\""));
     assert_non_null(strstr(said.at, "error 4 log_level: it is \"error\" or \"warn\""));
@@ -151,12 +161,14 @@ static void all_errors_of_a_file_are_told_with_their_lines(void **state)
 static void a_parameter_set_twice_is_a_contradiction_unless_both_are_the_same(void **state)
 {
     (void)state;
-    assert_refused("relayhost = a\n\nrelayhost = b\n", "error 3 relayhost: it is set in line 1 already");
+    assert_refused("relayhost = a\n\nrelayhost = b\n",
+                   "error 3 relayhost: it is set in line 1 already");
     struct config *cfg = good("relayhost = a\nrelayhost = \"a\"\n");
     assert_non_null(strstr(said.at, "warning 2"));
     config_free(cfg);
-    assert_refused("login h { user = a password_command = /x }\nlogin H { user = b password_command = /x }\n",
-                   "error 2 login \"H\": there is such a section in line 1 already");
+    assert_refused(
+        "login h { user = a password_command = /x }\nlogin H { user = b password_command = /x }\n",
+        "error 2 login \"H\": there is such a section in line 1 already");
 }
 
 static void times_and_sizes_take_suffixes(void **state)
@@ -174,8 +186,9 @@ static void times_and_sizes_take_suffixes(void **state)
         config_free(cfg);
         free(text);
     }
-    struct config *cfg = good("message_size_limit = 20M\nheader_size_limit = 64k\nmaximal_queue_lifetime = 2\n"
-                              "bounce_queue_lifetime = 1w\ndelay_warning_time = 4");
+    struct config *cfg =
+        good("message_size_limit = 20M\nheader_size_limit = 64k\nmaximal_queue_lifetime = 2\n"
+             "bounce_queue_lifetime = 1w\ndelay_warning_time = 4");
     assert_true(cfg->message_size_limit == 20u << 20);
     assert_true(cfg->header_size_limit == 64u << 10);
     assert_true(cfg->maximal_queue_lifetime == 2 * 86400 * USEC_PER_SEC); /* as in Postfix: days */
@@ -191,8 +204,9 @@ static void times_and_sizes_take_suffixes(void **state)
 
 static void references_are_replaced_in_any_order(void **state)
 {
-    struct config *cfg = good("smtp_helo_name = \"a.$mydomain\"\nmyorigin = ${mydomain}\nmydomain = example.org\n"
-                              "mail_name = \"$(mydomain) $$5 ${recipient_delimiter:-none}\"\nmyhostname = h.$mydomain\n");
+    struct config *cfg = good(
+        "smtp_helo_name = \"a.$mydomain\"\nmyorigin = ${mydomain}\nmydomain = example.org\n"
+        "mail_name = \"$(mydomain) $$5 ${recipient_delimiter:-none}\"\nmyhostname = h.$mydomain\n");
     (void)state;
 
     assert_string_equal(cfg->smtp_helo_name, "a.example.org");
@@ -208,7 +222,8 @@ static void references_are_replaced_in_any_order(void **state)
     cfg = good("myhostname = mail.example.org");
     assert_string_equal(cfg->mydomain, "example.org");
     config_free(cfg);
-    assert_refused("mail_name = $smtpd_banner", "error 0 smtpd_banner: it refers to itself, by way of $mail_name");
+    assert_refused("mail_name = $smtpd_banner",
+                   "error 0 smtpd_banner: it refers to itself, by way of $mail_name");
     assert_refused("mail_name = $mail_name", "error 1 mail_name: it refers to itself");
     assert_refused("mail_name = $mydomian", "did you mean $mydomain?");
     assert_refused("mail_name = \"${mydomain\"", "without the bracket");
@@ -221,13 +236,15 @@ static void references_that_multiply_end_at_a_limit(void **state)
     (void)state;
 
     buf_init(&text, BUF_NO_MAX);
-    static const char *const chain[] = { "mail_name", "smtp_helo_name", "recipient_delimiter", "smtpd_banner" };
+    static const char *const chain[] = { "mail_name", "smtp_helo_name", "recipient_delimiter",
+                                         "smtpd_banner" };
     buf_adds(&text, "mail_owner = \"");
     for (int i = 0; i < 1000; i++)
         buf_adds(&text, "0123456789");
     buf_adds(&text, "\"\nmail_name = \"$mail_owner\"\n");
     for (size_t i = 1; i < ARRAY_LEN(chain); i++)
-        buf_addf(&text, "%s = \"$%s$%s$%s$%s\"\n", chain[i], chain[i - 1], chain[i - 1], chain[i - 1], chain[i - 1]);
+        buf_addf(&text, "%s = \"$%s$%s$%s$%s\"\n", chain[i], chain[i - 1], chain[i - 1],
+                 chain[i - 1], chain[i - 1]);
     assert_refused(buf_cstr(&text), "longer than 65536 bytes");
     buf_fini(&text);
 }
@@ -238,15 +255,18 @@ static void the_environment_counts_when_it_may(void **state)
     setenv("BATON_RELAYHOST", "[env.example.com]:587", 1);
     setenv("BATON_RELAYHOTS", "x", 1);
     setenv("MAILHUB", "hub.example.com", 1);
-    struct config *cfg = good("relayhost = file.example.com\nmyorigin = ${MAILHUB}\nmydomain = \"${NONE:-d.example}\"");
+    struct config *cfg = good(
+        "relayhost = file.example.com\nmyorigin = ${MAILHUB}\nmydomain = \"${NONE:-d.example}\"");
     assert_string_equal(cfg->relayhost.at[0].host, "env.example.com");
     assert_string_equal(cfg->myorigin, "hub.example.com");
     assert_string_equal(cfg->mydomain, "d.example");
     assert_non_null(strstr(said.at, "there is no parameter relayhots; did you mean relayhost"));
     config_free(cfg);
 
-    cfg = load_with("relayhost = file.example.com\nmydomain = ${MAILHUB}\nmyorigin = \"${MAILHUB:-o.example}\"\n"
-                    "login ${MAILHUB} { }", 0, 0600);
+    cfg = load_with(
+        "relayhost = file.example.com\nmydomain = ${MAILHUB}\nmyorigin = \"${MAILHUB:-o.example}\"\n"
+        "login ${MAILHUB} { }",
+        0, 0600);
     assert_non_null(cfg);
     assert_string_equal(cfg->relayhost.at[0].host, "file.example.com");
     assert_string_not_equal(cfg->mydomain, "hub.example.com");
@@ -257,7 +277,8 @@ static void the_environment_counts_when_it_may(void **state)
     setenv("BATON_MESSAGE_SIZE_LIMIT", "much", 1);
     assert_refused("", "message_size_limit: \"much\" is not a size");
     unsetenv("BATON_MESSAGE_SIZE_LIMIT");
-    assert_refused("mail_name = ${NOT_SET}", "${NOT_SET} is no parameter, and not set in the environment");
+    assert_refused("mail_name = ${NOT_SET}",
+                   "${NOT_SET} is no parameter, and not set in the environment");
 }
 
 static void a_login_comes_from_the_environment_too(void **state)
@@ -295,7 +316,11 @@ static void relayhosts_are_read_in_every_spelling(void **state)
         { "192.0.2.1", "192.0.2.1", 25, true, true },
         { "[2001:db8::1]:26", "2001:db8::1", 26, true, true },
         { "[IPv6:2001:db8::1]", "2001:db8::1", 25, true, true },
-        { "b\xc3\xbc" "cher.example", "b\xc3\xbc" "cher.example", 25, false, false },
+        { "b\xc3\xbc"
+          "cher.example",
+          "b\xc3\xbc"
+          "cher.example",
+          25, false, false },
     };
     static const struct {
         const char *text, *why;
@@ -362,25 +387,32 @@ static void the_login_that_fits_best_is_taken(void **state)
 static void contradictions_are_refused_with_their_cure(void **state)
 {
     (void)state;
-    assert_refused("minimal_backoff_time = 2h\nmaximal_backoff_time = 1h", "minimal_backoff_time: 2h is longer than");
-    assert_refused("header_size_limit = 200k\nmessage_size_limit = 100k", "larger than message_size_limit");
-    assert_refused("relayhost = h\nlogin h { user = u password_command = /x }\nsmtp_tls_security_level = may",
-                   "may send the password for h in the clear");
+    assert_refused("minimal_backoff_time = 2h\nmaximal_backoff_time = 1h",
+                   "minimal_backoff_time: 2h is longer than");
+    assert_refused("header_size_limit = 200k\nmessage_size_limit = 100k",
+                   "larger than message_size_limit");
+    assert_refused(
+        "relayhost = h\nlogin h { user = u password_command = /x }\nsmtp_tls_security_level = may",
+        "may send the password for h in the clear");
     assert_refused("relayhost = h:465\nsmtp_tls_security_level = none", "contradict each other");
     assert_refused("myhostname = h.example\nrelayhost = \"[h.example]\"", "is this machine itself");
     assert_refused("inet_interfaces = all\nmynetworks = 0.0.0.0/0", "holds every address");
-    assert_refused("relayhost = h\nlogin h { user = u }", "none of password, password_file and password_command");
-    assert_refused("relayhost = h\nlogin h { user = u password_file = /a password_command = /b }", "more than one of");
+    assert_refused("relayhost = h\nlogin h { user = u }",
+                   "none of password, password_file and password_command");
+    assert_refused("relayhost = h\nlogin h { user = u password_file = /a password_command = /b }",
+                   "more than one of");
     assert_refused("login h { password_command = /b }", "user: it may not be empty");
     assert_refused("smtp_tls_mandatory_protocols = \"!TLSv1.2, !TLSv1.3\"", "leaves no version");
-    assert_refused("smtp_sasl_password_maps = \"hash:/etc/postfix/sasl\"", "write a section instead: login");
+    assert_refused("smtp_sasl_password_maps = \"hash:/etc/postfix/sasl\"",
+                   "write a section instead: login");
     assert_refused("local_transport = local", "there is no transport \"local\"");
     assert_refused("myorigin = \"a b\"", "takes one value");
     assert_refused("mail_name = { a, b }", "not a list");
     assert_refused("mail_name = \"a\\x07\"", "control character");
     assert_refused("queue_directory = spool", "no full file name");
     struct config *cfg = good("relayhost = h\nlogin \"[h]\" { user = u password_command = /x }");
-    assert_non_null(strstr(said.at, "warning 2 login \"[h]\" is for none of the hosts in relayhost (\"h\")"));
+    assert_non_null(
+        strstr(said.at, "warning 2 login \"[h]\" is for none of the hosts in relayhost (\"h\")"));
     config_free(cfg);
 }
 
@@ -390,8 +422,10 @@ static void tls_versions_are_read_as_a_range(void **state)
         const char *text;
         int min, max;
     } cases[] = {
-        { ">=TLSv1.2", 12, 13 }, { ">=TLSv1.3", 13, 13 }, { "TLSv1.2", 12, 12 }, { "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", 12, 13 },
-        { "!TLSv1.3", 12, 12 },  { ">=TLSv1", 12, 13 },   { "", 12, 13 },        { ">=TLSv1.2, <=TLSv1.2", 12, 12 },
+        { ">=TLSv1.2", 12, 13 }, { ">=TLSv1.3", 13, 13 },
+        { "TLSv1.2", 12, 12 },   { "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", 12, 13 },
+        { "!TLSv1.3", 12, 12 },  { ">=TLSv1", 12, 13 },
+        { "", 12, 13 },          { ">=TLSv1.2, <=TLSv1.2", 12, 12 },
     };
     (void)state;
 
@@ -407,7 +441,8 @@ static void tls_versions_are_read_as_a_range(void **state)
 
 static void lists_are_appended_to_with_plus(void **state)
 {
-    struct config *cfg = good("mynetworks += 10.0.0.0/8\nmynetworks += { \"!192.168.1.1\", \"192.168.0.0/16\" }\n");
+    struct config *cfg =
+        good("mynetworks += 10.0.0.0/8\nmynetworks += { \"!192.168.1.1\", \"192.168.0.0/16\" }\n");
     (void)state;
 
     assert_int_equal(cfg->mynetworks.n, 5);
@@ -481,7 +516,8 @@ static void a_password_is_taken_as_it_was_meant(void **state)
 
 static void a_password_comes_from_a_file_that_others_cannot_read(void **state)
 {
-    char *good_file = write_temp("s3cret word\nnot this\n", 0600), *open_file = write_temp("x\n", 0604);
+    char *good_file = write_temp("s3cret word\nnot this\n", 0600),
+         *open_file = write_temp("x\n", 0604);
     char *text;
     (void)state;
 
@@ -506,16 +542,21 @@ static void a_password_comes_from_a_program_without_a_shell(void **state)
     assert_no_secret("password_command = /bin/false", "left with status 1");
     assert_no_secret("password_command = /bin/true", "it is empty");
     assert_no_secret("password_command = /nonexistent/program", "No such file");
-    assert_no_secret("password_command = { \"/bin/head\", \"-c\", \"9999\", \"/dev/zero\" }", "prints more than");
+    assert_no_secret("password_command = { \"/bin/head\", \"-c\", \"9999\", \"/dev/zero\" }",
+                     "prints more than");
 }
 
 static void a_password_in_a_file_that_everybody_reads_is_refused(void **state)
 {
     (void)state;
-    struct config *cfg = load_with("relayhost = h\nlogin h { user = u password = p }", CONFIG_ENV, 0644);
+    struct config *cfg =
+        load_with("relayhost = h\nlogin h { user = u password = p }", CONFIG_ENV, 0644);
     assert_null(cfg);
-    assert_non_null(strstr(said.at, "error 2 password: everybody may read this file, and the password in it; chmod o-r"));
-    cfg = load_with("relayhost = h\nlogin h { user = u password = \"${SECRET}\" }", CONFIG_ENV, 0644);
+    assert_non_null(strstr(
+        said.at,
+        "error 2 password: everybody may read this file, and the password in it; chmod o-r"));
+    cfg =
+        load_with("relayhost = h\nlogin h { user = u password = \"${SECRET}\" }", CONFIG_ENV, 0644);
     assert_non_null(cfg); /* the secret is not in the file */
     config_free(cfg);
 }
@@ -538,7 +579,8 @@ static void no_secret_is_printed(void **state)
 
 static void what_needs_a_restart_is_named(void **state)
 {
-    struct config *a = good("relayhost = h\nlog = syslog"), *b = good("relayhost = i\nlog = stderr\nqueue_directory = /x");
+    struct config *a = good("relayhost = h\nlog = syslog"),
+                  *b = good("relayhost = i\nlog = stderr\nqueue_directory = /x");
     struct buf names;
     (void)state;
 

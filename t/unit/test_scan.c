@@ -18,9 +18,11 @@ static char *scanned(const char *text)
     scan_init(&s, span_str(text));
     while ((it = scan_next(&s))->kind != SCAN_END) {
         if (it->kind == SCAN_ASSIGN)
-            buf_addf(&out, "%.*s%s%s\n", (int)it->name.len, it->name.at, it->is_append ? "+=" : "=", it->value);
+            buf_addf(&out, "%.*s%s%s\n", (int)it->name.len, it->name.at, it->is_append ? "+=" : "=",
+                     it->value);
         else if (it->kind == SCAN_OPEN)
-            buf_addf(&out, "%.*s[%s]{\n", (int)it->name.len, it->name.at, it->value ? it->value : "none");
+            buf_addf(&out, "%.*s[%s]{\n", (int)it->name.len, it->name.at,
+                     it->value ? it->value : "none");
         else if (it->kind == SCAN_CLOSE)
             buf_adds(&out, "}\n");
         else
@@ -57,7 +59,9 @@ static void values_come_out_in_quotes(void **state)
         { "a = {}", "a={}\n" },
         { "a = { b, }", "a={\"b\",}\n" },
         { "a =\n\"b\"", "a=\n\"b\"\n" },
-        { "\xef\xbb\xbf" "a = b\r\nc = d\r\n", "a=\"b\"\nc=\"d\"\n" },
+        { "\xef\xbb\xbf"
+          "a = b\r\nc = d\r\n",
+          "a=\"b\"\nc=\"d\"\n" },
         { "a = [smtp.example.com]:587", "a=\"[smtp.example.com]:587\"\n" },
         { "a = http://h:25/x", "a=\"http://h:25/x\"\n" },
         { "a = /etc/aliases", "a=\"/etc/aliases\"\n" },
@@ -98,13 +102,16 @@ static void dollars_are_kept_from_libconfuse(void **state)
 static void sections_open_and_close(void **state)
 {
     static const struct scan_case cases[] = {
-        { "login \"[h]:25\" {\n user = a\n}\nb = c", "login[\"[h]:25\"]{\nuser=\"a\"\n}\nb=\"c\"\n" },
-        { "login h { user = \"a\", password_file = \"/b\" }", "login[\"h\"]{\nuser=\"a\"\npassword_file=\"/b\"\n}\n" },
+        { "login \"[h]:25\" {\n user = a\n}\nb = c",
+          "login[\"[h]:25\"]{\nuser=\"a\"\n}\nb=\"c\"\n" },
+        { "login h { user = \"a\", password_file = \"/b\" }",
+          "login[\"h\"]{\nuser=\"a\"\npassword_file=\"/b\"\n}\n" },
         { "listen x { port=1}", "listen[\"x\"]{\nport=\"1\"\n}\n" },
         { "login {\n}", "login[none]{\n}\n" },
         { "login h\n{\n}", "login[\"h\"]{\n}\n" },
         { "}", "!1 this } closes nothing\n" },
-        { "login h {\na = b\n", "login[\"h\"]{\na=\"b\"\n!1 the section that begins here is never closed: its } is missing\n" },
+        { "login h {\na = b\n",
+          "login[\"h\"]{\na=\"b\"\n!1 the section that begins here is never closed: its } is missing\n" },
         { "login h {\nlogin i {\n}",
           "login[\"h\"]{\n!2 the section that begins in line 1 has no } before this one\nlogin[\"i\"]{\n}\n" },
     };
@@ -120,14 +127,19 @@ static void what_libconfuse_would_drop_is_said(void **state)
         { "a = u+tag@x\nb = c",
           "!1 a: \"*\" and \"+\" have to stand in quotes; write a = \"u+tag@x\"\nb=\"c\"\n" },
         { "a =\nb = c", "!1 a has no value; for an empty one write a = \"\"\nb=\"c\"\n" },
-        { "a = b;\nc = d", "!1 a: no semicolon ends a line here; one that is meant stands in quotes; write a = \"b\"\n"
-                           "c=\"d\"\n" },
-        { "a = b#c", "!1 a: \"#\" begins a comment unless it stands in quotes; write a = \"b#c\"\n" },
-        { "a = dc=x,dc=y", "!1 a: quotes, \"=\" and brackets have to stand in quotes; write a = \"dc=x,dc=y\"\n" },
-        { "a = \"x\\qy\"", "!1 a: a backslash stands before a letter that it means nothing to: write \\\\ for a "
-                           "backslash, or single quotes around the text\n" },
-        { "a = \"x\\x00y\"", "!1 a: a backslash stands before a letter that it means nothing to: write \\\\ for a "
-                             "backslash, or single quotes around the text\n" },
+        { "a = b;\nc = d",
+          "!1 a: no semicolon ends a line here; one that is meant stands in quotes; write a = \"b\"\n"
+          "c=\"d\"\n" },
+        { "a = b#c",
+          "!1 a: \"#\" begins a comment unless it stands in quotes; write a = \"b#c\"\n" },
+        { "a = dc=x,dc=y",
+          "!1 a: quotes, \"=\" and brackets have to stand in quotes; write a = \"dc=x,dc=y\"\n" },
+        { "a = \"x\\qy\"",
+          "!1 a: a backslash stands before a letter that it means nothing to: write \\\\ for a "
+          "backslash, or single quotes around the text\n" },
+        { "a = \"x\\x00y\"",
+          "!1 a: a backslash stands before a letter that it means nothing to: write \\\\ for a "
+          "backslash, or single quotes around the text\n" },
     };
     (void)state;
     check(cases, ARRAY_LEN(cases));
@@ -155,10 +167,13 @@ static void what_is_never_closed_costs_one_statement(void **state)
         { "a = 'b", "!1 a: the quote that begins here is never closed\n" },
         { "a = { b,\n c\nd = e\n", "!1 a: the list that begins here is never closed\nd=\"e\"\n" },
         { "a = { \"b }\nd = e\n", "!1 a: the list that begins here is never closed\nd=\"e\"\n" },
-        { "a = { b c }\nd = e", "!1 a: the values of a list are parted by commas: { \"a\", \"b\" }\nd=\"e\"\n" },
-        { "a = { b,,c }\nd = e", "!1 a: there is nothing between two commas of the list\nd=\"e\"\n" },
-        { "a = \"b\" c\nd = e", "!1 a: there is something behind its value (a value ends with its quote or bracket; no "
-                                "semicolon is needed)\nd=\"e\"\n" },
+        { "a = { b c }\nd = e",
+          "!1 a: the values of a list are parted by commas: { \"a\", \"b\" }\nd=\"e\"\n" },
+        { "a = { b,,c }\nd = e",
+          "!1 a: there is nothing between two commas of the list\nd=\"e\"\n" },
+        { "a = \"b\" c\nd = e",
+          "!1 a: there is something behind its value (a value ends with its quote or bracket; no "
+          "semicolon is needed)\nd=\"e\"\n" },
         { "= b\nd = e", "!1 \"= b\" does not begin with the name of a parameter\nd=\"e\"\n" },
     };
     (void)state;
@@ -176,7 +191,9 @@ static void lines_are_counted_through_everything(void **state)
 static void unquoting_is_the_reverse(void **state)
 {
     static const struct scan_case cases[] = {
-        { "\"a\\\"b\\\\c\\$d\"", "a\"b\\c$d" }, { "\"\\x41\\102\\t.\"", "AB\t." }, { "'a\\'b\\\\c\\d'", "a'b\\c\\d" },
+        { "\"a\\\"b\\\\c\\$d\"", "a\"b\\c$d" },
+        { "\"\\x41\\102\\t.\"", "AB\t." },
+        { "'a\\'b\\\\c\\d'", "a'b\\c\\d" },
         { "\"a\\\nb\"", "ab" },
     };
     struct buf out;

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fields.c - the texts of a configuration that was read, expanded and made into the fields of its
+ * structs. */
+#include "config/reader_int.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+static void convert_params(struct reader *rd)
+{
+    struct config *cfg = rd->cfg;
+    struct err e = { 0 };
+    struct conversion c = { .err = &e };
+
+    for (int i = 0; i < N_PARAMS; i++) {
+        enum config_param p = (enum config_param)i;
+        const struct config_value *v = &cfg->values[p];
+        if (v->state != VALUE_DONE)
+            continue;
+        c.option = &config_params[p];
+        c.text = &v->text;
+        c.is_list = v->is_list;
+        c.notice[0] = '\0';
+        if (convert_value(&c, cfg) < 0)
+            remark_param(rd->report, cfg, p, CONFIG_ERROR, "%s", e.text);
+        else if (*c.notice)
+            remark_param(rd->report, cfg, p, c.notice_severity, "%s", c.notice);
+    }
+}
+
+static void convert_section(struct reader *rd, const struct section *s, void *base)
+{
+    for (size_t i = 0; i < s->n_options; i++) {
+        const struct config_option *o = &s->options[i];
+        const struct config_value *v = &s->values[i];
+        int line = v->origin == FROM_FILE ? v->line : s->line;
+        struct strlist text = { 0 };
+        struct err e = { 0 };
+        struct conversion c = { .option = o, .text = &text, .is_list = v->is_list, .err = &e };
+
+        if (o->type == TYPE_SECRET) {
+            *(bool *)((char *)base + o->offset) = v->origin == FROM_FILE;
+            continue;
+        }
+        char *def = (char *)(uintptr_t)o->def;
+        struct strlist raw = v->origin == FROM_FILE ? v->raw : (struct strlist){ &def, 1 };
+        if (expand_list(rd->cfg, &raw, &text, &e) < 0 || convert_value(&c, base) < 0) {
+            if (*e.text)
+                remark(rd->report, CONFIG_ERROR, reader_at(rd, line), "%s \"%s\": %s: %s", s->kind,
+                       s->title, o->name, e.text);
+        } else if (*c.notice) {
+            remark(rd->report, c.notice_severity, reader_at(rd, line), "%s \"%s\": %s: %s", s->kind,
+                   s->title, o->name, c.notice);
+        }
+        strlist_clear(&text);
+    }
+}
+
+static void make_login(struct reader *rd, const struct section *s)
+{
+    struct config *cfg = rd->cfg;
+    struct login l = { .line = s->line };
+    char *title = s->title;
+    struct strlist raw = { &title, 1 }, text = { 0 };
+    struct err e = { 0 };
+
+    if (expand_list(cfg, &raw, &text, &e) < 0 ||
+        relayhost_parse(&l.host, span_str(text.at[0]), &e) < 0)
+        if (*e.text)
+            remark(rd->report, CONFIG_ERROR, reader_at(rd, s->line), "login \"%s\": %s", s->title,
+                   e.text);
+    strlist_clear(&text);
+    convert_section(rd, s, &l);
+    cfg->logins = xreallocarray(cfg->logins, cfg->n_logins + 1, sizeof *cfg->logins);
+    cfg->logins[cfg->n_logins++] = l;
+}
+
+static void make_listen(struct reader *rd, const struct section *s)
+{
+    struct config *cfg = rd->cfg;
+    struct listen l = { .line = s->line, .name = xstrdup(s->title) };
+
+    convert_section(rd, s, &l);
+    cfg->listens = xreallocarray(cfg->listens, cfg->n_listens + 1, sizeof *cfg->listens);
+    cfg->listens[cfg->n_listens++] = l;
+}
+
+void reader_make_fields(struct reader *rd)
+{
+    expand_all(rd->cfg, rd->report);
+    convert_params(rd);
+    for (size_t i = 0; i < rd->n_sections && rd->cfg->flags & CONFIG_ENV; i++) {
+        const struct section *s = &rd->sections[i];
+        if (s->options == config_login_options)
+            make_login(rd, s);
+        else if (s->options == config_listen_options)
+            make_listen(rd, s);
+    }
+    if (rd->cfg->flags & CONFIG_ENV)
+        reader_take_login(rd);
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * probe_session.c - one host of the walk: connection, TLS, what the engine of lib/smtp tells, and
+ * what to advise. */
+#include "control/probe_int.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/dial.h"
+#include "smtp/verdict.h"
+
+#include <stdio.h>
+
+static enum config_tls_level level(const struct probe *p)
+{
+    return config_tls_level(p->cfg, p->hop);
+}
+
+/* ---- what the engine tells ---------------------------------------- */
+
+static const char *advice_for(const struct probe *p, const struct smtp_result *why)
+{
+    const char *advice = smtp_verdict_advice(why);
+
+    if (advice)
+        return advice;
+    if (why->stage == SMTP_AT_GREETING && why->is_ours && p->hop->port != 465)
+        return "does this port speak SMTP? 465 speaks TLS from the first byte: write \":465\" if that is meant";
+    if (why->stage == SMTP_AT_STARTTLS && why->is_ours)
+        return "the relayhost offers no TLS, which smtp_tls_security_level wants: is the port right (587, 465)?";
+    if (smtp_reply_class(&why->reply) == 4)
+        return "this may pass by itself; mail is kept and tried again";
+    if (why->stage == SMTP_AT_MAIL)
+        return "the relayhost does not like the sender: look at myorigin, and at --from";
+    if (why->stage == SMTP_AT_RCPT)
+        return "mail for this recipient would be returned to its sender";
+    return NULL;
+}
+
+static void tell_refusal(struct probe *p, const struct smtp_result *why)
+{
+    char reply[SMTP_REPLY_TEXT + 32];
+    const char *advice = advice_for(p, why);
+
+    if (why->is_ours)
+        findings_add(p->f, FINDING_ERROR, smtp_stage_name(why->stage), "%s", why->reply.text);
+    else
+        findings_add(p->f, FINDING_ERROR, smtp_stage_name(why->stage), "%s said: %s", p->host,
+                     smtp_reply_format(&why->reply, reply, sizeof reply));
+    if (advice)
+        findings_advise(p->f, "%s", advice);
+}
+
+static void tell_features(struct probe *p)
+{
+    const struct smtp_features *t = smtp_client_features(p->client);
+    char size[40] = " SIZE";
+
+    if (t->size_limit)
+        snprintf(size, sizeof size, " SIZE %llu", (unsigned long long)t->size_limit);
+    findings_add(p->f, FINDING_OK, "EHLO", "as %s; it offers%s%s%s%s%s%s%s%s%s",
+                 p->cfg->smtp_helo_name, t->has_pipelining ? " PIPELINING" : "",
+                 t->has_size ? size : "", t->has_starttls ? " STARTTLS" : "",
+                 t->has_8bitmime ? " 8BITMIME" : "", t->has_smtputf8 ? " SMTPUTF8" : "",
+                 t->has_dsn ? " DSN" : "", t->has_chunking ? " CHUNKING" : "",
+                 *t->mechanisms ? " AUTH " : "", t->mechanisms);
+    if (t->size_limit && p->cfg->message_size_limit > t->size_limit)
+        findings_add(
+            p->f, FINDING_WARNING, "size",
+            "it takes %llu bytes at most, message_size_limit is %llu: set it to the same, so that who sends too "
+            "much is told at once",
+            (unsigned long long)t->size_limit, (unsigned long long)p->cfg->message_size_limit);
+}
+
+static void tell_login(struct probe *p, const struct login *l)
+{
+    if (smtp_client_mechanism(p->client))
+        findings_add(p->f, FINDING_OK, "login", "as %s, by %s", l->user,
+                     smtp_client_mechanism(p->client));
+    else if (*smtp_client_features(p->client)->mechanisms && !l)
+        findings_add(
+            p->f, FINDING_NOTE, "login",
+            "it offers one, and there is none for it; if it wants one: login \"%s\" { user = \"NAME\", password_file "
+            "= \"/FILE\" }",
+            p->hop->text);
+}
+
+static void on_ready(void *arg)
+{
+    struct probe *p = arg;
+
+    if (p->outcome != UNDER_WAY) {
+        smtp_client_quit(p->client);
+        return;
+    }
+    tell_features(p);
+    tell_login(p, config_login_for(p->cfg, p->hop));
+    if (p->mail) {
+        smtp_client_probe(p->client, &p->message);
+    } else {
+        p->outcome = REACHED;
+        smtp_client_quit(p->client);
+    }
+}
+
+static void on_rcpt(void *arg, size_t index, const struct smtp_result *r)
+{
+    struct probe *p = arg;
+    char reply[SMTP_REPLY_TEXT + 32];
+    (void)index;
+
+    if (p->outcome != UNDER_WAY)
+        return;
+    if (r->stage != SMTP_AT_MAIL)
+        findings_add(p->f, FINDING_OK, "sender", "<%s>", p->env.sender);
+    if (smtp_reply_class(&r->reply) != 2) {
+        p->outcome = REFUSED;
+        tell_refusal(p, r);
+        return;
+    }
+    p->outcome = REACHED;
+    findings_add(p->f, FINDING_OK, "recipient", "<%s>: %s", p->rcpt.address,
+                 smtp_reply_format(&r->reply, reply, sizeof reply));
+}
+
+static void on_done(void *arg)
+{
+    (void)arg;
+}
+
+static void on_client_closed(void *arg, const struct smtp_result *why)
+{
+    struct probe *p = arg;
+
+    if (p->outcome != UNDER_WAY)
+        return;
+    p->outcome =
+        smtp_reply_class(&why->reply) == 5 || why->stage == SMTP_AT_AUTH ? REFUSED : NEXT_HOST;
+    tell_refusal(p, why);
+}
+
+static void on_trace(void *arg, bool is_ours, struct span line)
+{
+    struct probe *p = arg;
+
+    if (!is_ours && !p->has_greeting) {
+        p->has_greeting = true;
+        findings_add(p->f, FINDING_OK, "greeting", "%.*s", (int)line.len, line.at);
+    } else if (p->mail && p->mail->is_verbose) {
+        findings_add(p->f, FINDING_NOTE, is_ours ? "we say" : "it says", "%.*s", (int)line.len,
+                     line.at);
+    }
+}
+
+/* ---- the connection ---------------------------------------- */
+
+static const struct smtp_client_ops client_ops;
+
+static void pump(struct probe *p)
+{
+    struct span out;
+
+    while (p->client && p->conn && (out = smtp_client_output(p->client)).len) {
+        conn_write(p->conn, out);
+        smtp_client_sent(p->client, out.len);
+    }
+}
+
+static void on_data(void *arg, struct span bytes)
+{
+    struct probe *p = arg;
+
+    if (p->client)
+        smtp_client_input(p->client, bytes);
+    pump(p);
+}
+
+static void on_conn_closed(void *arg, const struct err *why)
+{
+    struct probe *p = arg;
+
+    if (p->client)
+        smtp_client_lost(p->client, why->kind == ERR_NONE ? "it closed the connection" : why->text);
+    if (p->outcome == UNDER_WAY)
+        p->outcome = NEXT_HOST;
+}
+
+static const struct conn_ops conn_ops = { .data = on_data, .closed = on_conn_closed };
+
+static enum smtp_client_tls tls_wanted(const struct probe *p)
+{
+    if (level(p) == CONFIG_TLS_NONE || p->is_without_tls)
+        return SMTP_TLS_NONE;
+    return level(p) == CONFIG_TLS_MAY ? SMTP_TLS_MAY : SMTP_TLS_REQUIRED;
+}
+
+static void start_client(struct probe *p, bool is_encrypted)
+{
+    const struct login *l = config_login_for(p->cfg, p->hop);
+    const struct smtp_client_config c = {
+        .is_encrypted = is_encrypted,
+        .helo_name = p->cfg->smtp_helo_name,
+        .tls = tls_wanted(p),
+        .user = l ? l->user : NULL,
+        .secret = p->secret,
+        .may_auth_in_clear = sockaddr_is_loopback(&conn_peer(p->conn)->sa),
+        .sends_8bit_anyway = true,
+    };
+
+    conn_set_timeout(p->conn, p->cfg->smtp_helo_timeout / 1000);
+    p->client = smtp_client_new(&c, &client_ops, p);
+    pump(p);
+}
+
+/* ---- TLS ---------------------------------------- */
+
+static void tell_certificate(struct probe *p, const struct tls_info *i)
+{
+    findings_add(p->f, FINDING_OK, "TLS", "%s, %s", i->protocol, i->cipher);
+    if (i->is_verified)
+        findings_add(p->f, FINDING_OK, "certificate", "for %s, until %s, by %s", i->names,
+                     i->not_after, i->issuer);
+    else
+        findings_add(p->f, FINDING_NOTE, "certificate",
+                     "%s (smtp_tls_security_level does not ask for more)", i->why_not);
+}
+
+static void advise_tls(struct probe *p, const struct tls_info *i)
+{
+    if (i && i->is_trusted && !i->is_verified && *i->names)
+        findings_advise(p->f, "write the relayhost by a name that its certificate is for: %s",
+                        i->names);
+    else if (i && *i->subject && !i->is_trusted)
+        findings_advise(
+            p->f,
+            "if the authority is your own, name its certificate in smtp_tls_CAfile (issuer: %s)",
+            i->issuer);
+    else
+        findings_advise(
+            p->f, "port 465 speaks TLS at once, 587 and 25 after STARTTLS: is the port right?");
+}
+
+static void on_tls(void *arg, const struct tls_info *info, const struct err *why)
+{
+    struct probe *p = arg;
+
+    if (why->kind == ERR_NONE) {
+        tell_certificate(p, info);
+        if (p->client)
+            smtp_client_tls_started(p->client);
+        else
+            start_client(p, true);
+        pump(p);
+        return;
+    }
+    if (level(p) == CONFIG_TLS_MAY && !config_tls_is_implicit(p->hop)) {
+        findings_add(p->f, FINDING_WARNING, "TLS",
+                     "%s; mail goes without (smtp_tls_security_level = may)", why->text);
+        p->is_without_tls = true;
+    } else {
+        findings_add(p->f, FINDING_ERROR, "TLS", "%s", why->text);
+        advise_tls(p, info);
+    }
+    p->outcome = NEXT_HOST;
+}
+
+static void start_tls(struct probe *p)
+{
+    const struct tls_target target = {
+        .demand = level(p) >= CONFIG_TLS_VERIFY ? TLS_VERIFY : TLS_ENCRYPT,
+        .host = p->host,
+        .match = level(p) == CONFIG_TLS_SECURE ? p->hop->host : NULL,
+        .port = p->hop->port,
+    };
+
+    conn_set_timeout(p->conn, p->cfg->smtp_starttls_timeout / 1000);
+    conn_start_tls_client(p->conn, p->tls, &target, on_tls);
+}
+
+static void on_starttls(void *arg)
+{
+    struct probe *p = arg;
+
+    pump(p);
+    start_tls(p);
+}
+
+static const struct smtp_client_ops client_ops = {
+    .ready = on_ready,
+    .starttls = on_starttls,
+    .rcpt = on_rcpt,
+    .done = on_done,
+    .closed = on_client_closed,
+    .trace = on_trace,
+};
+
+/* ---- dialling ---------------------------------------- */
+
+static void on_dialled(void *arg, struct conn *c, const struct err *why)
+{
+    struct probe *p = arg;
+    char text[ADDR_TEXT];
+
+    if (!c) {
+        p->outcome = NEXT_HOST;
+        findings_add(p->f, probe_bad(p), "connect", "%s", why->text);
+        findings_advise(
+            p->f, p->hop->port == 25
+                      ? "many networks block port 25: does the relayhost take mail at 587 (with a "
+                        "login)? Is there a firewall in between?"
+                      : "is the port right? Is there a firewall in between?");
+        return;
+    }
+    p->conn = c;
+    findings_add(p->f, FINDING_OK, "connect", "%s, in %.2f s", addr_format(conn_peer(c), text),
+                 (double)(clock_mono_us() - p->dialled_us) / 1e6);
+    conn_open(c, &conn_ops, p);
+    if (config_tls_is_implicit(p->hop))
+        start_tls(p);
+    else
+        start_client(p, false);
+}
+
+static const union addr *bind_to(const char *text, union addr *out)
+{
+    return text[0] && addr_parse(out, span_str(text), 0) ? out : NULL;
+}
+
+static void hang_up(struct probe *p)
+{
+    smtp_client_free(p->client);
+    if (p->conn)
+        conn_close(p->conn);
+    p->client = NULL;
+    p->conn = NULL;
+    p->has_greeting = false;
+}
+
+enum outcome probe_converse(struct probe *p)
+{
+    union addr from4, from6;
+    const struct dial_options o = {
+        .to = &p->addrs,
+        .timeout_ms = p->cfg->smtp_connect_timeout / 1000,
+        .from4 = bind_to(p->cfg->smtp_bind_address, &from4),
+        .from6 = bind_to(p->cfg->smtp_bind_address6, &from6),
+        .no_ipv4 = !(p->cfg->inet_protocols & CONFIG_IPV4),
+        .no_ipv6 = !(p->cfg->inet_protocols & CONFIG_IPV6),
+    };
+
+    p->outcome = UNDER_WAY;
+    p->dialled_us = clock_mono_us();
+    dial_start(p->loop, &o, on_dialled, p);
+    while (p->outcome == UNDER_WAY && loop_turn(p->loop, true))
+        continue;
+    pump(p); /* the QUIT; its answer is not waited for */
+    if (p->conn)
+        conn_flush(p->conn);
+    hang_up(p);
+    return p->outcome;
+}
