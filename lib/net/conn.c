@@ -28,7 +28,7 @@
 
 /* ---- queues ---------------------------------------- */
 
-void queue_add(struct queue *q, const void *at, size_t len)
+void outbox_add(struct outbox *q, const void *at, size_t len)
 {
     if (!len)
         return;
@@ -48,18 +48,18 @@ void queue_add(struct queue *q, const void *at, size_t len)
     q->len += len;
 }
 
-void queue_drop(struct queue *q, size_t len)
+void outbox_drop(struct outbox *q, size_t len)
 {
     q->start += len;
     q->len -= len;
     if (!q->len)
-        queue_fini(q);
+        outbox_fini(q);
 }
 
-void queue_fini(struct queue *q)
+void outbox_fini(struct outbox *q)
 {
     free(q->at);
-    *q = (struct queue){ 0 };
+    *q = (struct outbox){ 0 };
 }
 
 /* ---- what the loop is to watch for ---------------------------------------- */
@@ -167,8 +167,8 @@ static void write_failed(struct conn *c, int error)
     break_sys(c, error, "send");
     c->is_write_broken = true;
     c->is_blocked = false;
-    queue_fini(&c->wire);
-    queue_fini(&c->plain);
+    outbox_fini(&c->wire);
+    outbox_fini(&c->plain);
 }
 
 /* Returns what the socket took, 0 when it is full or broken. */
@@ -197,7 +197,7 @@ static void send_queued(struct conn *c)
             conn_tls_output(c);
         if (!c->wire.len)
             return;
-        queue_drop(&c->wire, send_some(c, queue_span(&c->wire)));
+        outbox_drop(&c->wire, send_some(c, outbox_span(&c->wire)));
     }
 }
 
@@ -209,7 +209,7 @@ bool conn_write(struct conn *c, struct span bytes)
     if (in_clear && !c->wire.len && !c->is_blocked && bytes.len >= SEND_AS_IS)
         bytes = span_from(bytes, send_some(c, bytes));
     if (!c->is_write_broken) {
-        queue_add(in_clear ? &c->wire : &c->plain, bytes.at, bytes.len);
+        outbox_add(in_clear ? &c->wire : &c->plain, bytes.at, bytes.len);
         if (conn_queued(c) >= SEND_AT)
             send_queued(c);
     }
@@ -311,10 +311,10 @@ static void on_later(void *arg)
     if (!c->is_closed)
         send_queued(c);
     if (!c->is_closed && c->held.len && !c->is_paused && c->ops) {
-        struct queue held = c->held;
-        c->held = (struct queue){ 0 };
-        conn_tls_input(c, queue_span(&held));
-        queue_fini(&held);
+        struct outbox held = c->held;
+        c->held = (struct outbox){ 0 };
+        conn_tls_input(c, outbox_span(&held));
+        outbox_fini(&held);
         if (!c->is_closed)
             send_queued(c);
     }
@@ -434,9 +434,9 @@ void conn_close(struct conn *c)
     later_cancel(&c->later);
     timer_stop(&c->silence);
     list_remove(&c->ending);
-    queue_fini(&c->wire);
-    queue_fini(&c->plain);
-    queue_fini(&c->held);
+    outbox_fini(&c->wire);
+    outbox_fini(&c->plain);
+    outbox_fini(&c->held);
     uv_close((uv_handle_t *)&c->poll, on_closed);
     close(c->fd);
     c->fd = -1;

@@ -11,15 +11,15 @@
 struct tls_link;
 
 /* Bytes that leave at the front. Empty, it holds no memory. */
-struct queue {
+struct outbox {
     char *at;
     size_t start, len, cap;
 };
 
-void queue_add(struct queue *q, const void *at, size_t len);
-void queue_drop(struct queue *q, size_t len);
-void queue_fini(struct queue *q);
-static inline struct span queue_span(const struct queue *q)
+void outbox_add(struct outbox *q, const void *at, size_t len);
+void outbox_drop(struct outbox *q, size_t len);
+void outbox_fini(struct outbox *q);
+static inline struct span outbox_span(const struct outbox *q)
 {
     return span_of(q->at + q->start, q->len);
 }
@@ -33,9 +33,9 @@ struct conn {
     int events; /* that `poll` waits for */
     const struct conn_ops *ops; /* borrowed from the owner */
     void *arg;
-    struct queue wire;  /* to the socket */
-    struct queue plain; /* to be encrypted first; empty in the clear */
-    struct queue held;  /* came over the wire within TLS, and not looked at while paused */
+    struct outbox wire;  /* to the socket */
+    struct outbox plain; /* to be encrypted first; empty in the clear */
+    struct outbox held;  /* came over the wire within TLS, and not looked at while paused */
     struct span feed;   /* what TLS is reading from, during conn_tls_input() */
     struct later later;
     struct timer silence;

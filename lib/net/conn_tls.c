@@ -16,7 +16,7 @@
 static int on_send(void *arg, const unsigned char *at, size_t len)
 {
     struct conn *c = arg;
-    queue_add(&c->wire, at, len);
+    outbox_add(&c->wire, at, len);
     return (int)len;
 }
 
@@ -119,7 +119,7 @@ static void hold(struct conn *c)
 {
     if (c->is_closed)
         return;
-    queue_add(&c->held, c->feed.at, c->feed.len);
+    outbox_add(&c->held, c->feed.at, c->feed.len);
 }
 
 static void read_records(struct conn *c)
@@ -157,7 +157,7 @@ void conn_tls_input(struct conn *c, struct span bytes)
 void conn_tls_output(struct conn *c)
 {
     struct err why;
-    struct span bytes = queue_span(&c->plain);
+    struct span bytes = outbox_span(&c->plain);
     size_t room = (size_t)64 * 1024;
     if (bytes.len > room)
         bytes.len = room;
@@ -165,10 +165,10 @@ void conn_tls_output(struct conn *c)
         conn_break(c, &why);
         conn_set_end(c);
         c->is_write_broken = true;
-        queue_fini(&c->plain);
+        outbox_fini(&c->plain);
         return;
     }
-    queue_drop(&c->plain, bytes.len);
+    outbox_drop(&c->plain, bytes.len);
 }
 
 void conn_tls_end(struct conn *c)
