@@ -151,13 +151,13 @@ struct scan {
 };
 
 /* `text` has to stay. It may hold anything. */
-void scan_init(struct scan *s, struct span text);
+void prescan_init(struct scan *s, struct span text);
 /* Wipes what it kept of values: one may have been a password. */
-void scan_fini(struct scan *s);
-const struct scan_item *scan_next(struct scan *s);
+void prescan_fini(struct scan *s);
+const struct scan_item *prescan_next(struct scan *s);
 /* What a value in the form of scan_item.value stands for, when it is a single string; false when it
  * is a list. */
-bool scan_unquote(const char *value, struct buf *out);
+bool prescan_unquote(const char *value, struct buf *out);
 
 /* The whole of a file, NUL-terminated; `size_max` is its limit. The caller wipes what may hold a
  * secret. */

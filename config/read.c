@@ -185,7 +185,7 @@ static void on_open(struct reader *rd, const struct scan_item *it)
                                   it->line,
                                   NULL };
     if (it->value)
-        scan_unquote(it->value, &title);
+        prescan_unquote(it->value, &title);
     if (!s.n_options)
         remark(rd->report, CONFIG_ERROR, reader_at(rd, it->line),
                "there is no section \"%.*s\"; there are login \"HOST\" { } and listen NAME { }",
@@ -219,8 +219,8 @@ static void read_statements(struct reader *rd, struct span text)
     struct scan scan;
     const struct scan_item *it;
 
-    scan_init(&scan, text);
-    while ((it = scan_next(&scan))->kind != SCAN_END) {
+    prescan_init(&scan, text);
+    while ((it = prescan_next(&scan))->kind != SCAN_END) {
         if (it->kind == SCAN_FAULT)
             remark(rd->report, CONFIG_ERROR, reader_at(rd, it->line), "%s", it->fault);
         else if (it->kind == SCAN_OPEN)
@@ -230,7 +230,7 @@ static void read_statements(struct reader *rd, struct span text)
         else if (!rd->open || rd->open->n_options) /* what is in an unknown section is unknown */
             on_assign(rd, it);
     }
-    scan_fini(&scan);
+    prescan_fini(&scan);
     rd->open = NULL;
 }
 

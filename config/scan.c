@@ -220,7 +220,7 @@ static const struct scan_item *take_close(struct scan *s)
     return &s->item;
 }
 
-const struct scan_item *scan_next(struct scan *s)
+const struct scan_item *prescan_next(struct scan *s)
 {
     scan_skip_space(s, false);
     buf_clear(&s->value);
@@ -249,7 +249,7 @@ const struct scan_item *scan_next(struct scan *s)
     return take_section(s);
 }
 
-void scan_init(struct scan *s, struct span text)
+void prescan_init(struct scan *s, struct span text)
 {
     *s = (struct scan){ .text = text, .line = 1 };
     /* Room for the worst case at once: a value that is never moved leaves no copy to wipe behind.
@@ -260,7 +260,7 @@ void scan_init(struct scan *s, struct span text)
         s->at = 3;
 }
 
-void scan_fini(struct scan *s)
+void prescan_fini(struct scan *s)
 {
     if (s->value.at)
         wipe(s->value.at, s->value.cap);

@@ -269,7 +269,7 @@ static int escaped(char c)
     return at ? means[at - letters] : c;
 }
 
-bool scan_unquote(const char *value, struct buf *out)
+bool prescan_unquote(const char *value, struct buf *out)
 {
     char quote = *value;
 

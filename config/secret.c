@@ -84,7 +84,7 @@ static bool title_is(const struct config *cfg, const char *value, const struct l
 
     buf_init(&raw, SECRET_MAX);
     buf_init(&title, SECRET_MAX);
-    if (value && scan_unquote(value, &raw) &&
+    if (value && prescan_unquote(value, &raw) &&
         expand_text((struct config *)(uintptr_t)cfg, buf_cstr(&raw), &title, NULL) == 0 &&
         relayhost_parse(&h, buf_span(&title), NULL) == 0)
         is_it = strcmp(h.text, login->host.text) == 0;
@@ -104,7 +104,7 @@ static char *expanded(const struct config *cfg, const char *value, struct err *e
     buf_room(&raw, SECRET_MAX);
     buf_room(&out, SECRET_MAX);
     /* Parameters are expanded already; this changes nothing in cfg. */
-    if (!scan_unquote(value, &raw))
+    if (!prescan_unquote(value, &raw))
         err_set(e, ERR_CONFIG, "it takes one value, not a list");
     else if (expand_text((struct config *)(uintptr_t)cfg, buf_cstr(&raw), &out, e) == 0)
         secret = checked(buf_span(&out), e);
@@ -124,8 +124,8 @@ static char *from_statements(const struct config *cfg, const struct login *login
     char *secret = NULL;
 
     err_set(e, ERR_CONFIG, "it is not there any more: %s was changed; reload", cfg->file);
-    scan_init(&scan, text);
-    while (!secret && (it = scan_next(&scan))->kind != SCAN_END) {
+    prescan_init(&scan, text);
+    while (!secret && (it = prescan_next(&scan))->kind != SCAN_END) {
         if (it->kind == SCAN_OPEN)
             is_in_it = span_eq(it->name, SPAN("login")) && title_is(cfg, it->value, login);
         else if (it->kind == SCAN_CLOSE)
@@ -135,7 +135,7 @@ static char *from_statements(const struct config *cfg, const struct login *login
             break;
         }
     }
-    scan_fini(&scan);
+    prescan_fini(&scan);
     return secret;
 }
 

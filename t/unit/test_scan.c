@@ -15,8 +15,8 @@ static char *scanned(const char *text)
     const struct scan_item *it;
 
     buf_init(&out, BUF_NO_MAX);
-    scan_init(&s, span_str(text));
-    while ((it = scan_next(&s))->kind != SCAN_END) {
+    prescan_init(&s, span_str(text));
+    while ((it = prescan_next(&s))->kind != SCAN_END) {
         if (it->kind == SCAN_ASSIGN)
             buf_addf(&out, "%.*s%s%s\n", (int)it->name.len, it->name.at, it->is_append ? "+=" : "=",
                      it->value);
@@ -28,7 +28,7 @@ static char *scanned(const char *text)
         else
             buf_addf(&out, "!%d %s\n", it->line, it->fault);
     }
-    scan_fini(&s);
+    prescan_fini(&s);
     return buf_take(&out);
 }
 
@@ -202,10 +202,10 @@ static void unquoting_is_the_reverse(void **state)
     buf_init(&out, BUF_NO_MAX);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         buf_clear(&out);
-        assert_true(scan_unquote(cases[i].text, &out));
+        assert_true(prescan_unquote(cases[i].text, &out));
         assert_string_equal(buf_cstr(&out), cases[i].want);
     }
-    assert_false(scan_unquote("{\"a\"}", &out));
+    assert_false(prescan_unquote("{\"a\"}", &out));
     buf_fini(&out);
 }
 
