@@ -1,6 +1,42 @@
 # relay: batond
+sbin_PROGRAMS += batond
+batond_SOURCES = \
+	relay/alias.c relay/alias.h \
+	relay/attempt.c relay/attempt.h \
+	relay/bounce.c relay/bounce.h \
+	relay/control.c relay/control.h \
+	relay/intake.c \
+	relay/listeners.c relay/listeners.h \
+	relay/logline.c relay/logline.h \
+	relay/main.c \
+	relay/notify.c relay/notify.h \
+	relay/operate.c relay/operate.h \
+	relay/peer.c relay/peer.h \
+	relay/policy.c relay/policy.h \
+	relay/queue.c relay/queue.h \
+	relay/receive.c \
+	relay/relay.c relay/relay_int.h \
+	relay/resolve.c relay/resolve.h \
+	relay/schedule.c \
+	relay/session.c relay/session.h \
+	relay/settle.c \
+	relay/supervise.c relay/supervise.h \
+	relay/walk.c relay/walk.h \
+	relay/worker.c relay/worker.h
+batond_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CARES_CFLAGS) $(SECCOMP_CFLAGS)
+batond_LDADD = relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/net/libnet.a \
+	lib/base/libbase.a $(CONFUSE_LIBS) $(UV_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(MBEDTLS_LIBS) $(SECCOMP_LIBS)
 
-# What batond links for jail.h: relay/libjail.a before lib/base/libbase.a, and $(SECCOMP_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += t/unit/test_queue t/unit/test_resolve
+endif
+t_unit_test_queue_SOURCES = t/unit/test_queue.c t/unit/unit.h relay/queue.c relay/queue.h
+t_unit_test_queue_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
+t_unit_test_resolve_SOURCES = t/unit/test_resolve.c t/unit/unit.h relay/alias.c relay/alias.h relay/resolve.c relay/resolve.h
+t_unit_test_resolve_LDADD = config/libconfig.a lib/spool/libspool.a lib/mail/libmail.a lib/base/libbase.a \
+	$(CONFUSE_LIBS) $(CMOCKA_LIBS)
+
+# the jail, a library of its own for its test
 noinst_LIBRARIES += relay/libjail.a
 relay_libjail_a_SOURCES = relay/jail.c relay/jail.h relay/jail_int.h relay/jail_files.c relay/jail_calls.c
 

@@ -429,6 +429,15 @@ sub fake_daemon {
 # The messages in the drop: their raw files, oldest first
 sub drop { my ($self) = @_; return map { slurp($_) } sort glob "$self->{spool}/drop/[!t]*" }
 
+# nameserver({ 'name A' => [...], ... }): its address, for BATON_NAMESERVERS; see Baton::Nameserver
+sub nameserver {
+    my ($self, $zone) = @_;
+    require Baton::Nameserver;
+    my $server = Baton::Nameserver->start($zone);
+    push @{ $self->{children} }, $server;
+    return $server->address;
+}
+
 # Certificates for the TLS tests, made with openssl(1): { ca, key, cert } (PEM paths) for `names`, signed by our own CA.
 # Options: names => [...] (DNS names or addresses), days => n (negative: expired), self_signed => 1
 sub certificate {

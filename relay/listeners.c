@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/listeners.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct listening *add(struct listeners *l, enum listen_kind kind, const char *name, const char *path,
+                             const union addr *at)
+{
+    l->at = xreallocarray(l->at, l->n + 1, sizeof *l->at);
+    struct listening *li = &l->at[l->n++];
+    *li = (struct listening){ .kind = kind, .name = xstrdup(name), .path = path ? xstrdup(path) : NULL, .fd = -1 };
+    if (at)
+        li->at = *at;
+    return li;
+}
+
+static void add_unix(struct listeners *l, const struct config *cfg, enum listen_kind kind, const char *name)
+{
+    char *path = xasprintf("%s/public/%s", cfg->queue_directory, name);
+    add(l, kind, name, path, NULL);
+    free(path);
+}
+
+/* ---- names to addresses ---- */
+
+static void add_tcp(struct listeners *l, const struct config *cfg, const char *name, const struct sockaddr *sa, int port)
+{
+    union addr at = { .sa = { .sa_family = sa->sa_family } };
+
+    if (sa->sa_family == AF_INET)
+        at.in4 = *(const struct sockaddr_in *)(const void *)sa;
+    else if (sa->sa_family == AF_INET6)
+        at.in6 = *(const struct sockaddr_in6 *)(const void *)sa;
+    else
+        return;
+    if (!(cfg->inet_protocols & (sa->sa_family == AF_INET ? CONFIG_IPV4 : CONFIG_IPV6)))
+        return;
+    addr_set_port(&at, (uint16_t)port);
+    for (size_t i = 0; i < l->n; i++)
+        if (l->at[i].kind == LISTEN_SMTP && addr_eq(&l->at[i].at, &at))
+            return;
+    add(l, LISTEN_SMTP, name, NULL, &at);
+}
+
+static void add_text(struct listeners *l, const struct config *cfg, const char *name, const char *text, int port)
+{
+    union addr at;
+    if (addr_parse(&at, span_str(text), 0))
+        add_tcp(l, cfg, name, &at.sa, port);
+}
+
+/* Whether this machine has a loopback address of that family: containers often have no ::1. */
+static bool has_ipv6_loopback(void)
+{
+    struct ifaddrs *all;
+    bool has = false;
+
+    if (getifaddrs(&all) < 0)
+        return true;
+    for (struct ifaddrs *i = all; i; i = i->ifa_next)
+        has |= i->ifa_addr && i->ifa_addr->sa_family == AF_INET6;
+    freeifaddrs(all);
+    return has;
+}
+
+static int add_name(struct listeners *l, const struct config *cfg, const char *name, const char *host, int port,
+                    struct err *e)
+{
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+    struct addrinfo *found;
+    int rc = getaddrinfo(host, NULL, &hints, &found);
+
+    if (rc != 0)
+        return err_set(e, ERR_CONFIG, "inet_interfaces: \"%s\" has no address: %s", host, gai_strerror(rc));
+    for (struct addrinfo *ai = found; ai; ai = ai->ai_next)
+        add_tcp(l, cfg, name, ai->ai_addr, port);
+    freeaddrinfo(found);
+    return 0;
+}
+
+static int add_interfaces(struct listeners *l, const struct config *cfg, const char *name,
+                          const struct strlist *interfaces, int port, struct err *e)
+{
+    union addr literal;
+
+    for (size_t i = 0; i < interfaces->n; i++) {
+        const char *text = interfaces->at[i];
+        if (strcmp(text, "all") == 0) {
+            add_text(l, cfg, name, "0.0.0.0", port);
+            if (has_ipv6_loopback())
+                add_text(l, cfg, name, "::", port);
+        } else if (strcmp(text, "loopback-only") == 0) {
+            add_text(l, cfg, name, "127.0.0.1", port);
+            if (has_ipv6_loopback())
+                add_text(l, cfg, name, "::1", port);
+        } else if (addr_parse(&literal, span_str(text), 0)) {
+            add_text(l, cfg, name, text, port);
+        } else if (add_name(l, cfg, name, text, port, e) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int list_all(struct listeners *l, const struct config *cfg, struct err *e)
+{
+    add_unix(l, cfg, LISTEN_SUBMIT, "submit");
+    add_unix(l, cfg, LISTEN_CONTROL, "control");
+    if (cfg->n_listens == 0)
+        return add_interfaces(l, cfg, "smtp", &cfg->inet_interfaces, 25, e);
+    for (size_t i = 0; i < cfg->n_listens; i++) {
+        const struct listen *sec = &cfg->listens[i];
+        if (sec->path[0])
+            add(l, LISTEN_SMTP, sec->name, sec->path, NULL);
+        else if (add_interfaces(l, cfg, sec->name, &sec->address, sec->port, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static int open_one(struct listening *li, bool is_default, struct err *e)
+{
+    char text[ADDR_TEXT];
+
+    if (li->path) {
+        li->fd = listen_open_unix(li->path, 0666, e);
+        return li->fd < 0 ? -1 : 0;
+    }
+    li->fd = listen_open_tcp(&li->at, 0, e);
+    if (li->fd >= 0)
+        return 0;
+    if (is_default && geteuid() != 0 && (e->sys == EACCES || e->sys == EPERM)) {
+        log_info("not listening on %s: only root may have this port (a listen section can name another)",
+                 addr_format(&li->at, text));
+        return 0;
+    }
+    if (e->sys == EADDRINUSE)
+        err_set(e, ERR_CONFIG,
+                "listen on %s: another program has it: stop that one, or give listen %s another port, or set "
+                "inet_interfaces to \"\" (sendmail works without)",
+                addr_format(&li->at, text), li->name);
+    return -1;
+}
+
+static bool is_same(const struct listening *a, const struct listening *b)
+{
+    if (a->kind != b->kind || !a->path != !b->path)
+        return false;
+    return a->path ? strcmp(a->path, b->path) == 0 : addr_eq(&a->at, &b->at);
+}
+
+static void fini(struct listening *li)
+{
+    if (li->fd >= 0)
+        close(li->fd);
+    free(li->name);
+    free(li->path);
+}
+
+void listeners_free(struct listeners *l)
+{
+    if (!l)
+        return;
+    for (size_t i = 0; i < l->n; i++)
+        fini(&l->at[i]);
+    free(l->at);
+    free(l);
+}
+
+int listeners_reopen(struct listeners *l, const struct config *cfg, struct err *e)
+{
+    struct listeners now = { 0 };
+
+    if (list_all(&now, cfg, e) < 0)
+        goto fail;
+    for (size_t i = 0; i < now.n; i++) {
+        struct listening *old = NULL;
+        for (size_t k = 0; k < l->n && !old; k++)
+            if (l->at[k].fd >= 0 && is_same(&l->at[k], &now.at[i]))
+                old = &l->at[k];
+        now.at[i].fd = old ? fcntl(old->fd, F_DUPFD_CLOEXEC, 3) : -1;
+        if (now.at[i].fd < 0 && open_one(&now.at[i], cfg->n_listens == 0, e) < 0)
+            goto fail;
+    }
+    for (size_t i = 0; i < l->n; i++)
+        fini(&l->at[i]);
+    free(l->at);
+    *l = now;
+    return 0;
+fail:
+    for (size_t i = 0; i < now.n; i++)
+        fini(&now.at[i]);
+    free(now.at);
+    return -1;
+}
+
+struct listeners *listeners_open(const struct config *cfg, struct err *e)
+{
+    struct listeners *l = xcalloc(1, sizeof *l);
+
+    if (listeners_reopen(l, cfg, e) < 0) {
+        listeners_free(l);
+        return NULL;
+    }
+    return l;
+}

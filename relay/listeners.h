@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * listeners.h - the sockets that batond listens on, opened by the supervisor with its rights and inherited by workers.
+ *
+ * There are always two unix sockets below queue_directory/public: `submit` (mail from sendmail; the receivers') and
+ * `control` (baton and mailq; the relay's). TCP: the `listen` sections, or, without any, port 25 on inet_interfaces. That
+ * default one is left out, with a notice, when an ordinary user runs us and may not have the port. */
+#ifndef RELAY_LISTENERS_H
+#define RELAY_LISTENERS_H
+
+#include "config/config.h"
+#include "net/addr.h"
+
+enum listen_kind { LISTEN_SUBMIT, LISTEN_CONTROL, LISTEN_SMTP };
+
+struct listening {
+    enum listen_kind kind;
+    char *name;              /* "smtp", of the section; for the log */
+    char *path;              /* unix, or NULL */
+    union addr at;           /* TCP */
+    int fd;
+};
+
+struct listeners {
+    struct listening *at;
+    size_t n;
+};
+
+struct listeners *listeners_open(const struct config *cfg, struct err *e);
+/* Opens what the new configuration adds, then closes what it has no more; what stays is not touched, so that no connection
+ * is refused meanwhile. -1: nothing has changed. */
+int listeners_reopen(struct listeners *l, const struct config *cfg, struct err *e);
+void listeners_free(struct listeners *l);
+
+#endif

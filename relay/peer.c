@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One connection to a next hop, from looking up its hosts to QUIT:
+ *
+ *     walk ─▶ dial ─▶ [TLS] ─▶ greeting, EHLO, [STARTTLS], [AUTH] ─▶ ready ─▶ message ... message ─▶ idle ─▶ QUIT
+ *       ▲ next host      │              │                              │
+ *       └────────────────┴──────────────┘ failed before ready          └ broke: its message gets what it got
+ *
+ * What goes wrong before ready is the host's fault: the next one is tried, and when there is none the destination has
+ * failed. What goes wrong after it is the message's. The engine (smtp/client.h) calls back in the middle of things, so a peer is
+ * freed from a later call only. */
+#include "relay/peer.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/conn.h"
+#include "net/dial.h"
+#include "relay/attempt.h"
+#include "relay/walk.h"
+#include "smtp/client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    IDLE_MS = 5000,  /* kept for the next message */
+};
+
+enum peer_state { PEER_OPENING, PEER_BUSY, PEER_IDLE, PEER_DEAD };
+
+struct peer {
+    struct list link; /* of its destination's pool */
+    struct relay *relay;
+    struct dest *dest;
+    enum peer_state state;
+    struct walk *walk;
+    const struct relayhost *relayhost; /* borrowed from the walk: of the host at hand */
+    char *host;
+    struct addr_list addrs;
+    char *remote;                      /* "mx.example.com[192.0.2.1]:25" */
+    struct dial *dial;
+    struct conn *conn;
+    struct smtp_client *client;
+    bool is_without_tls;               /* opportunistic TLS failed: this time without */
+    bool is_feeding;                   /* inside smtp_client_*(): output is pumped when it returns */
+    struct attempt *attempt;
+    const struct rcpt **rcpts;         /* of the transaction under way */
+    bool is_stale;                     /* a kept connection turned out to be gone before it took anything */
+    unsigned n_sent;                   /* messages so far */
+    struct timer idle_timer;
+    struct later free_later;
+    struct buf troubles;
+    bool has_temporary;
+};
+
+struct pool {
+    struct list peers;
+    size_t n;
+};
+
+static void try_next_host(struct peer *p);
+static void dial_host(struct peer *p);
+static void start_session(struct peer *p, bool is_encrypted);
+static void take_job(struct peer *p);
+
+static struct pool *pool_of(struct dest *d)
+{
+    if (!d->pool) {
+        struct pool *pool = xcalloc(1, sizeof *pool);
+        list_init(&pool->peers);
+        d->pool = pool;
+    }
+    return d->pool;
+}
+
+size_t peer_count(const struct dest *d)
+{
+    const struct pool *pool = d->pool;
+    return pool ? pool->n : 0;
+}
+
+static size_t count_in(struct pool *pool, enum peer_state state)
+{
+    size_t n = 0;
+    list_each(it, &pool->peers)
+        n += list_entry(it, struct peer, link)->state == state;
+    return n;
+}
+
+/* ---- its end ---- */
+
+static void free_peer(void *arg)
+{
+    struct peer *p = arg;
+
+    walk_free(p->walk);
+    dial_cancel(p->dial);
+    smtp_client_free(p->client);
+    conn_close(p->conn);
+    timer_stop(&p->idle_timer);
+    addr_list_fini(&p->addrs);
+    buf_fini(&p->troubles);
+    free(p->host);
+    free(p->remote);
+    free(p->rcpts);
+    free(p);
+}
+
+/* Out of the pool now, freed at the end of this turn. */
+static void bury(struct peer *p)
+{
+    struct pool *pool = p->dest->pool;
+
+    if (p->state == PEER_DEAD)
+        return;
+    p->state = PEER_DEAD;
+    list_remove(&p->link);
+    pool->n--;
+    p->relay->n_peers--;
+    timer_stop(&p->idle_timer);
+    later_start(&p->free_later, p->relay->loop, free_peer, p);
+    schedule_run(p->relay);
+}
+
+static void end_attempt(struct peer *p)
+{
+    struct attempt *a = p->attempt;
+
+    p->attempt = NULL;
+    if (!a)
+        return;
+    if (p->is_stale) {
+        queue_put_back(p->relay->queue, a->job);
+        attempt_free(a);
+        schedule_run(p->relay);
+    } else {
+        settle(a);
+    }
+}
+
+/* ---- failing before ready ---- */
+
+static void add_trouble(struct peer *p, bool is_config, const char *text)
+{
+    if (p->troubles.len)
+        buf_adds(&p->troubles, "; ");
+    buf_adds(&p->troubles, text);
+    p->has_temporary |= !is_config;
+}
+
+static void drop_host(struct peer *p)
+{
+    smtp_client_free(p->client);
+    p->client = NULL;
+    conn_close(p->conn);
+    p->conn = NULL;
+    dial_cancel(p->dial);
+    p->dial = NULL;
+}
+
+static void host_failed(struct peer *p, bool is_config, const char *what)
+{
+    char *text = p->remote ? xasprintf("%s: %s", p->remote, what) : xstrdup(what);
+
+    add_trouble(p, is_config, text);
+    free(text);
+    drop_host(p);
+    try_next_host(p);
+}
+
+/* Freed from a callback of the client's, so it must not go on inside it. */
+static void retry_without_tls(struct peer *p, const char *why)
+{
+    log_info("%s: TLS failed, going on without it (smtp_tls_security_level = may): %s", p->remote, log_safe_str(why));
+    p->is_without_tls = true;
+    drop_host(p);
+    dial_host(p);
+}
+
+static void all_hosts_failed(struct peer *p, const struct err *why)
+{
+    struct pool *pool = p->dest->pool;
+
+    if (why->kind != ERR_NONE)
+        add_trouble(p, why->kind == ERR_CONFIG, why->text);
+    /* Others may be connected and working: then this is only one connection less. */
+    if (count_in(pool, PEER_BUSY) + count_in(pool, PEER_IDLE) == 0)
+        schedule_dest_failed(p->relay, p->dest, p->has_temporary ? TROUBLE_TEMPORARY : TROUBLE_CONFIG,
+                             buf_cstr(&p->troubles));
+    bury(p);
+}
+
+/* ---- bytes in and out ---- */
+
+static int64_t timeout_us(const struct peer *p)
+{
+    const struct config *cfg = p->relay->cfg;
+
+    switch (smtp_client_phase(p->client)) {
+    case SMTP_CLIENT_HELO:
+    case SMTP_CLIENT_AUTH: return cfg->smtp_helo_timeout;
+    case SMTP_CLIENT_STARTTLS: return cfg->smtp_starttls_timeout;
+    case SMTP_CLIENT_MAIL: return cfg->smtp_mail_timeout;
+    case SMTP_CLIENT_RCPT: return cfg->smtp_rcpt_timeout;
+    case SMTP_CLIENT_DATA_INIT: return cfg->smtp_data_init_timeout;
+    case SMTP_CLIENT_DATA_XFER: return cfg->smtp_data_xfer_timeout;
+    case SMTP_CLIENT_DATA_DONE: return cfg->smtp_data_done_timeout;
+    case SMTP_CLIENT_RSET: return cfg->smtp_rset_timeout;
+    case SMTP_CLIENT_QUIT: return cfg->smtp_quit_timeout;
+    default: return 0;
+    }
+}
+
+static void pump(struct peer *p)
+{
+    struct span out;
+
+    while (p->conn && p->client && p->state != PEER_DEAD && (out = smtp_client_output(p->client)).len) {
+        bool has_room = conn_write(p->conn, out);
+        smtp_client_sent(p->client, out.len);
+        if (!has_room)
+            break;
+    }
+    if (p->conn && p->client && p->state != PEER_DEAD)
+        conn_set_timeout(p->conn, timeout_us(p) / 1000);
+}
+
+static void on_data(void *arg, struct span bytes)
+{
+    struct peer *p = arg;
+    smtp_client_input(p->client, bytes);
+    pump(p);
+}
+
+static void on_drained(void *arg)
+{
+    pump(arg);
+}
+
+static void on_closed(void *arg, const struct err *why)
+{
+    struct peer *p = arg;
+    smtp_client_lost(p->client, why->kind == ERR_NONE ? "lost connection" : why->text);
+    pump(p);
+}
+
+static const struct conn_ops conn_ops = { on_data, on_drained, on_closed };
+
+/* ---- what the engine tells ---- */
+
+static void on_ready(void *arg)
+{
+    struct peer *p = arg;
+
+    if (p->state == PEER_OPENING) {
+        p->state = PEER_BUSY;
+        schedule_dest_works(p->relay, p->dest);
+        schedule_run(p->relay); /* perhaps there is work for one more */
+    }
+    take_job(p);
+}
+
+static long on_content(void *arg, uint64_t offset, char *to, size_t len)
+{
+    struct peer *p = arg;
+    struct err e;
+    long n = spool_body_read(p->attempt->body, offset, to, len, &e);
+    if (n < 0)
+        log_error("content of a message: %s", e.text);
+    return n;
+}
+
+static void on_rcpt(void *arg, size_t index, const struct smtp_result *result)
+{
+    struct peer *p = arg;
+    struct attempt *a = p->attempt;
+
+    bool was_lost = result->is_ours && smtp_reply_class(&result->reply) == 4 && result->stage <= SMTP_AT_RCPT;
+    if (index == 0)
+        p->is_stale = was_lost && p->n_sent > 0 && a->chunk_first == 0;
+    if (p->is_stale)
+        return;
+    attempt_result(a, a->chunk_first + index, result, smtp_client_features(p->client)->has_dsn);
+}
+
+static void on_done(void *arg)
+{
+    struct peer *p = arg;
+
+    p->n_sent++;
+    if (p->is_stale || attempt_next_chunk(p->attempt, (size_t)p->relay->cfg->smtp_destination_recipient_limit) == 0)
+        end_attempt(p);
+}
+
+static void on_client_closed(void *arg, const struct smtp_result *why)
+{
+    struct peer *p = arg;
+
+    if (p->state == PEER_OPENING && why) {
+        char text[SMTP_REPLY_TEXT + 200], said[SMTP_REPLY_TEXT + 32];
+        const char *advice = smtp_verdict_advice(why);
+        smtp_reply_format(&why->reply, said, sizeof said);
+        snprintf(text, sizeof text, "%s%s%s%s", why->is_ours ? why->reply.text : said,
+                 why->is_ours ? "" : " (in reply to ", why->is_ours ? "" : smtp_stage_name(why->stage),
+                 why->is_ours ? "" : ")");
+        char *whole = xasprintf("%s%s%s", text, advice ? "; " : "", advice ? advice : "");
+        host_failed(p, smtp_verdict(why, true) == VERDICT_CONFIG, whole);
+        free(whole);
+        return;
+    }
+    end_attempt(p);
+    bury(p);
+}
+
+/* ---- TLS ---- */
+
+static void log_tls(const struct peer *p, const struct tls_info *info)
+{
+    if (p->relay->cfg->smtp_tls_loglevel >= 1)
+        log_info("%s TLS connection established to %s: %s with cipher %s (%u bits)", tls_trust_word(info), p->remote,
+                 info->protocol, info->cipher, info->cipher_bits);
+}
+
+static enum config_tls_level tls_level(const struct peer *p)
+{
+    return config_tls_level(p->relay->cfg, p->relayhost);
+}
+
+static void on_tls(void *arg, const struct tls_info *info, const struct err *why)
+{
+    struct peer *p = arg;
+
+    if (why->kind != ERR_NONE) {
+        if (tls_level(p) == CONFIG_TLS_MAY && !config_tls_is_implicit(p->relayhost)) {
+            retry_without_tls(p, why->text);
+            return;
+        }
+        char *text = xasprintf("TLS: %s", why->text);
+        host_failed(p, why->kind == ERR_CONFIG, text);
+        free(text);
+        return;
+    }
+    log_tls(p, info);
+    if (p->client)
+        smtp_client_tls_started(p->client);
+    else
+        start_session(p, true);
+    pump(p);
+}
+
+static void start_tls(struct peer *p)
+{
+    enum config_tls_level level = tls_level(p);
+    bool is_verified = level >= CONFIG_TLS_VERIFY;
+    const struct tls_target target = {
+        .demand = is_verified ? TLS_VERIFY : TLS_ENCRYPT,
+        .host = p->host,
+        .match = level == CONFIG_TLS_SECURE ? p->relayhost->host : NULL,
+        .port = p->relayhost->port,
+    };
+
+    conn_set_timeout(p->conn, p->relay->cfg->smtp_starttls_timeout / 1000);
+    conn_start_tls_client(p->conn, is_verified ? p->relay->tls_verified : p->relay->tls_unverified, &target, on_tls);
+}
+
+/* The 220 to STARTTLS has come: what is queued in the clear has gone out before. */
+static void on_starttls(void *arg)
+{
+    start_tls(arg);
+}
+
+static const struct smtp_client_ops client_ops = {
+    .ready = on_ready,
+    .starttls = on_starttls,
+    .content = on_content,
+    .rcpt = on_rcpt,
+    .done = on_done,
+    .closed = on_client_closed,
+};
+
+/* ---- opening ---- */
+
+static enum smtp_client_tls client_tls(const struct peer *p)
+{
+    switch (tls_level(p)) {
+    case CONFIG_TLS_NONE: return SMTP_TLS_NONE;
+    case CONFIG_TLS_MAY: return p->is_without_tls ? SMTP_TLS_NONE : SMTP_TLS_MAY;
+    default: return SMTP_TLS_REQUIRED;
+    }
+}
+
+static const struct relay_login *login_for(const struct peer *p)
+{
+    const struct login *login = config_login_for(p->relay->cfg, p->relayhost);
+
+    for (size_t i = 0; login && i < p->relay->cfg->n_logins; i++)
+        if (p->relay->logins[i].login == login)
+            return &p->relay->logins[i];
+    return NULL;
+}
+
+static void start_session(struct peer *p, bool is_encrypted)
+{
+    const struct relay_login *login = login_for(p);
+
+    if (login && !login->secret) {
+        host_failed(p, true, login->error);
+        return;
+    }
+    const struct smtp_client_config cfg = {
+        .is_encrypted = is_encrypted,
+        .helo_name = p->relay->cfg->smtp_helo_name,
+        .tls = client_tls(p),
+        .user = login ? login->login->user : NULL,
+        .secret = login ? login->secret : NULL,
+        .may_auth_in_clear = sockaddr_is_loopback(&conn_peer(p->conn)->sa),
+        .sends_8bit_anyway = true,
+    };
+    p->client = smtp_client_new(&cfg, &client_ops, p);
+    pump(p);
+}
+
+static void on_dialled(void *arg, struct conn *c, const struct err *why)
+{
+    struct peer *p = arg;
+    char address[ADDR_TEXT];
+
+    p->dial = NULL;
+    if (!c) {
+        char *text = xasprintf("%s: %s", p->host, why->text);
+        free(p->remote);
+        p->remote = NULL;
+        host_failed(p, false, text);
+        free(text);
+        return;
+    }
+    p->conn = c;
+    free(p->remote);
+    p->remote = xasprintf("%s[%s]:%u", p->host, sockaddr_format(&conn_peer(c)->sa, address, sizeof address),
+                          addr_port(conn_peer(c)));
+    conn_open(c, &conn_ops, p);
+    if (config_tls_is_implicit(p->relayhost))
+        start_tls(p);
+    else
+        start_session(p, false);
+}
+
+static bool bind_to(const char *text, union addr *out)
+{
+    return text[0] && addr_parse(out, span_str(text), 0);
+}
+
+static void dial_host(struct peer *p)
+{
+    const struct config *cfg = p->relay->cfg;
+    union addr from4, from6;
+    const struct dial_options o = {
+        .to = &p->addrs,
+        .timeout_ms = cfg->smtp_connect_timeout / 1000,
+        .from4 = bind_to(cfg->smtp_bind_address, &from4) ? &from4 : NULL,
+        .from6 = bind_to(cfg->smtp_bind_address6, &from6) ? &from6 : NULL,
+        .no_ipv4 = !(cfg->inet_protocols & CONFIG_IPV4),
+        .no_ipv6 = !(cfg->inet_protocols & CONFIG_IPV6),
+    };
+    p->dial = dial_start(p->relay->loop, &o, on_dialled, p);
+}
+
+static void on_host(void *arg, const struct walk_host *host, const struct err *why)
+{
+    struct peer *p = arg;
+
+    if (!host) {
+        all_hosts_failed(p, why);
+        return;
+    }
+    p->relayhost = host->relayhost;
+    free(p->host);
+    p->host = xstrdup(host->name);
+    addr_list_fini(&p->addrs);
+    addr_list_copy(&p->addrs, host->addrs);
+    p->is_without_tls = false;
+    dial_host(p);
+}
+
+static void try_next_host(struct peer *p)
+{
+    walk_next(p->walk);
+}
+
+static void open_peer(struct relay *r, struct dest *d)
+{
+    struct pool *pool = pool_of(d);
+    struct peer *p = xcalloc(1, sizeof *p);
+
+    p->relay = r;
+    p->dest = d;
+    p->state = PEER_OPENING;
+    buf_init(&p->troubles, 4096);
+    list_append(&pool->peers, &p->link);
+    pool->n++;
+    r->n_peers++;
+    p->walk = walk_new(r->dns, r->loop, d->nexthop, r->cfg->inet_protocols, on_host, p);
+    walk_next(p->walk);
+}
+
+/* ---- work ---- */
+
+static void quit(struct peer *p)
+{
+    struct span out;
+
+    smtp_client_quit(p->client);
+    while ((out = smtp_client_output(p->client)).len) {
+        conn_write(p->conn, out);
+        smtp_client_sent(p->client, out.len);
+    }
+    conn_end(p->conn); /* it waits a moment for the answer, and we do not */
+    p->conn = NULL;
+    bury(p);
+}
+
+static void idle_too_long(void *arg)
+{
+    quit(arg);
+}
+
+static void send_chunk(struct peer *p)
+{
+    struct attempt *a = p->attempt;
+
+    p->rcpts = xreallocarray(p->rcpts, a->chunk_n, sizeof(*p->rcpts));
+    for (size_t i = 0; i < a->chunk_n; i++)
+        p->rcpts[i] = attempt_rcpt(a, a->chunk_first + i);
+    const struct smtp_message m = {
+        .env = &a->env,
+        .rcpts = p->rcpts,
+        .n_rcpts = a->chunk_n,
+        .size_bytes = a->info.size,
+        .has_dot_line = a->info.has_dot_line,
+        .is_8bit = a->info.is_8bit,
+    };
+    smtp_client_send(p->client, &m);
+}
+
+/* A message that cannot be read is set aside for a person to look at; others go on. */
+static void set_aside(struct relay *r, struct job *j, const struct err *e)
+{
+    char id[SPOOL_ID_TEXT];
+    log_error("%s: cannot be read, put on hold: %s", spool_id_format(j->message->id, id), e->text);
+    queue_hold(r->queue, j->message);
+    queue_defer(r->queue, j, 0);
+}
+
+static struct attempt *next_attempt(struct peer *p)
+{
+    struct relay *r = p->relay;
+    struct job *j;
+    struct err e;
+
+    while ((j = schedule_next(r, p->dest))) {
+        struct attempt *a = attempt_new(r, j, true, &e);
+        if (!a) {
+            set_aside(r, j, &e);
+            continue;
+        }
+        if (attempt_next_chunk(a, (size_t)r->cfg->smtp_destination_recipient_limit))
+            return a;
+        settle(a); /* no recipient goes this way any more: a changed configuration */
+    }
+    return NULL;
+}
+
+/* The client is ready: the next recipients of the message at hand, or the next message, or a pause. */
+static void take_job(struct peer *p)
+{
+    timer_stop(&p->idle_timer);
+    if (!p->attempt) {
+        p->attempt = next_attempt(p);
+        if (!p->attempt) {
+            p->state = PEER_IDLE;
+            timer_start(&p->idle_timer, p->relay->loop, p->relay->is_stopping ? 0 : IDLE_MS, idle_too_long, p);
+            return;
+        }
+        p->attempt->remote = xstrdup(p->remote);
+        p->attempt->remote_name = xstrdup(p->host);
+        p->attempt->connected_us = clock_real_us();
+    }
+    p->state = PEER_BUSY;
+    send_chunk(p);
+}
+
+void peer_feed(struct relay *r, struct dest *d)
+{
+    struct pool *pool = pool_of(d);
+    int64_t now = clock_real_us();
+
+    list_each(it, &pool->peers) {
+        struct peer *p = list_entry(it, struct peer, link);
+        if (p->state == PEER_IDLE && (queue_due(d) <= now || d->retry_us)) {
+            take_job(p);
+            pump(p);
+        }
+    }
+    bool is_probe = d->retry_us != 0;
+    if (r->is_stopping || (is_probe ? d->n_waiting == 0 : queue_due(d) > now))
+        return;
+    size_t opening = count_in(pool, PEER_OPENING), working = pool->n - opening;
+    size_t limit = is_probe ? 1 : (size_t)r->cfg->smtp_destination_concurrency_limit;
+    size_t may_open = is_probe || working == 0 ? 1 : working;
+    while (pool->n < limit && opening < may_open && opening < d->n_waiting) {
+        open_peer(r, d);
+        opening++;
+    }
+}
+
+/* ---- stopping ---- */
+
+static void each_peer(struct relay *r, void (*fn)(struct peer *p))
+{
+    list_each(d, queue_dests(r->queue)) {
+        struct pool *pool = list_entry(d, struct dest, link)->pool;
+        if (!pool)
+            continue;
+        list_each(it, &pool->peers)
+            fn(list_entry(it, struct peer, link));
+    }
+}
+
+static void stop_peer(struct peer *p)
+{
+    if (p->state == PEER_IDLE)
+        quit(p);
+    else if (p->state == PEER_OPENING)
+        bury(p);
+}
+
+void peer_stop_all(struct relay *r)
+{
+    each_peer(r, stop_peer);
+}
+
+static void drop_peer(struct peer *p)
+{
+    attempt_free(p->attempt);
+    p->attempt = NULL;
+    later_cancel(&p->free_later);
+    list_remove(&p->link);
+    free_peer(p);
+}
+
+void peer_drop_all(struct relay *r)
+{
+    each_peer(r, drop_peer);
+    list_each(d, queue_dests(r->queue)) {
+        struct dest *dest = list_entry(d, struct dest, link);
+        free(dest->pool);
+        dest->pool = NULL;
+    }
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/policy.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+
+bool policy_trusts(const struct config *cfg, const struct sockaddr *peer)
+{
+    return peer->sa_family == AF_UNIX || cidr_list_matches(cfg->mynetworks.at, cfg->mynetworks.n, peer);
+}
+
+/* HANDBOOK B1: "550 5.1.1 <rcpt>: Recipient address rejected: local delivery disabled"; 450 for a 4.x.x status. */
+static void refuse_route(const struct route *route, const char *address, struct refusal *out)
+{
+    out->code = route->status[0] == '4' ? 450 : 550;
+    snprintf(out->status, sizeof out->status, "%s", route->status);
+    snprintf(out->text, sizeof out->text, "<%s>: Recipient address rejected: %s", log_safe_str(address),
+             route->text ? route->text : "refused");
+}
+
+void policy_rcpt(const struct resolver *r, bool is_trusted, const char *address, struct refusal *out)
+{
+    struct route route;
+
+    *out = (struct refusal){ 0 };
+    resolve_check(r, address, &route);
+    if (route.kind == ROUTE_REFUSED) {
+        refuse_route(&route, address, out);
+    } else if (!is_trusted && !resolve_is_ours(r, address)) {
+        out->code = 554;
+        snprintf(out->status, sizeof out->status, "5.7.1");
+        snprintf(out->text, sizeof out->text, "<%s>: Relay access denied", log_safe_str(address));
+    }
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * policy.h - who may send what through here. In a null client: programs of this machine and clients in mynetworks may
+ * send to anybody; others only to addresses that are ours, of which a null client has none but its aliases. */
+#ifndef RELAY_POLICY_H
+#define RELAY_POLICY_H
+
+#include "config/config.h"
+#include "relay/resolve.h"
+
+#include <sys/socket.h>
+
+struct refusal {
+    int code; /* 0: none */
+    char status[12];
+    char text[400];
+};
+
+/* Whether mail of this peer is put right (missing headers, unqualified addresses) and relayed. */
+bool policy_trusts(const struct config *cfg, const struct sockaddr *peer);
+/* RCPT: `address` from a peer that is trusted or not. */
+void policy_rcpt(const struct resolver *r, bool is_trusted, const char *address, struct refusal *out);
+
+#endif

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Messages are found by id through an open hash of pointers; a destination's jobs stand in a binary heap by the time of
+ * their next attempt, then by age, so that what came first goes first. */
+#include "relay/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct queue {
+    struct list dests;
+    struct message **table; /* linear probing, at most half full */
+    size_t mask, n;
+    struct queue_counts counts;
+};
+
+/* ---- messages by id ---- */
+
+static size_t hash_id(uint64_t id)
+{
+    return (size_t)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 24);
+}
+
+static size_t probe(const struct queue *q, uint64_t id)
+{
+    size_t i = hash_id(id) & q->mask;
+    while (q->table[i] && q->table[i]->id != id)
+        i = (i + 1) & q->mask;
+    return i;
+}
+
+static void grow_table(struct queue *q)
+{
+    struct message **old = q->table;
+    size_t size = q->mask + 1;
+
+    q->mask = size * 2 - 1;
+    q->table = xcalloc(size * 2, sizeof(*q->table));
+    for (size_t i = 0; i < size; i++)
+        if (old[i])
+            q->table[probe(q, old[i]->id)] = old[i];
+    free(old);
+}
+
+static void forget(struct queue *q, uint64_t id)
+{
+    size_t hole = probe(q, id);
+
+    q->n--;
+    /* Closes the gap: who was pushed past the hole moves back into it. */
+    for (size_t i = (hole + 1) & q->mask; q->table[i]; i = (i + 1) & q->mask) {
+        size_t home = hash_id(q->table[i]->id) & q->mask;
+        if (((i - home) & q->mask) >= ((i - hole) & q->mask)) {
+            q->table[hole] = q->table[i];
+            hole = i;
+        }
+    }
+    q->table[hole] = NULL;
+}
+
+struct message *queue_find(struct queue *q, uint64_t id)
+{
+    return q->table[probe(q, id)];
+}
+
+/* ---- the heap of a destination ---- */
+
+static bool is_before(const struct job *a, const struct job *b)
+{
+    return a->next_us != b->next_us ? a->next_us < b->next_us : a->message->id < b->message->id;
+}
+
+static void put_at(struct dest *d, struct job *j, size_t at)
+{
+    d->heap[at] = j;
+    j->heap_at = (uint32_t)at;
+}
+
+static void sift_up(struct dest *d, size_t at)
+{
+    struct job *j = d->heap[at];
+    while (at > 0 && is_before(j, d->heap[(at - 1) / 2])) {
+        put_at(d, d->heap[(at - 1) / 2], at);
+        at = (at - 1) / 2;
+    }
+    put_at(d, j, at);
+}
+
+static void sift_down(struct dest *d, size_t at)
+{
+    struct job *j = d->heap[at];
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= d->n_waiting)
+            break;
+        if (child + 1 < d->n_waiting && is_before(d->heap[child + 1], d->heap[child]))
+            child++;
+        if (!is_before(d->heap[child], j))
+            break;
+        put_at(d, d->heap[child], at);
+        at = child;
+    }
+    put_at(d, j, at);
+}
+
+static void heap_add(struct job *j)
+{
+    struct dest *d = j->dest;
+
+    if (d->n_waiting == d->cap) {
+        d->cap = d->cap ? d->cap + d->cap / 2 : 16;
+        d->heap = xreallocarray(d->heap, d->cap, sizeof(*d->heap));
+    }
+    j->place = JOB_WAITING;
+    put_at(d, j, d->n_waiting);
+    d->n_waiting++;
+    sift_up(d, d->n_waiting - 1);
+}
+
+static void heap_remove(struct job *j)
+{
+    struct dest *d = j->dest;
+    size_t at = j->heap_at;
+    struct job *last = d->heap[--d->n_waiting];
+
+    if (last == j)
+        return;
+    put_at(d, last, at);
+    sift_up(d, at);
+    sift_down(d, last->heap_at);
+}
+
+/* ---- queue and destinations ---- */
+
+struct queue *queue_new(void)
+{
+    struct queue *q = xcalloc(1, sizeof *q);
+    list_init(&q->dests);
+    q->mask = 63;
+    q->table = xcalloc(q->mask + 1, sizeof(*q->table));
+    return q;
+}
+
+static void free_message(struct message *m)
+{
+    for (struct job *j = m->jobs, *next; j; j = next) {
+        next = j->next;
+        if (j != &m->first)
+            free(j);
+    }
+    free(m);
+}
+
+void queue_free(struct queue *q)
+{
+    if (!q)
+        return;
+    for (size_t i = 0; i <= q->mask; i++)
+        if (q->table[i])
+            free_message(q->table[i]);
+    list_each(it, &q->dests) {
+        struct dest *d = list_entry(it, struct dest, link);
+        free(d->heap);
+        free(d->nexthop);
+        free(d->trouble_text);
+        free(d);
+    }
+    free(q->table);
+    free(q);
+}
+
+struct dest *queue_dest(struct queue *q, const char *nexthop)
+{
+    list_each(it, &q->dests) {
+        struct dest *d = list_entry(it, struct dest, link);
+        if (strcmp(d->nexthop, nexthop) == 0)
+            return d;
+    }
+    struct dest *d = xcalloc(1, sizeof *d);
+    d->nexthop = xstrdup(nexthop);
+    list_append(&q->dests, &d->link);
+    return d;
+}
+
+struct list *queue_dests(struct queue *q)
+{
+    return &q->dests;
+}
+
+/* ---- messages and jobs ---- */
+
+struct message *queue_add(struct queue *q, uint64_t id, uint64_t size, int64_t arrival_us, bool is_held)
+{
+    if (queue_find(q, id))
+        return NULL;
+    if ((q->n + 1) * 2 > q->mask)
+        grow_table(q);
+    struct message *m = xcalloc(1, sizeof *m);
+    *m = (struct message){ .id = id, .size = size, .arrival_us = arrival_us, .is_held = is_held };
+    q->table[probe(q, id)] = m;
+    q->n++;
+    q->counts.bytes += size;
+    q->counts.held += is_held;
+    return m;
+}
+
+struct job *queue_add_job(struct queue *q, struct message *m, struct dest *d, int64_t next_us, unsigned attempts)
+{
+    struct job *j = m->jobs ? xcalloc(1, sizeof *j) : &m->first;
+
+    (void)q;
+    *j = (struct job){ .message = m, .dest = d, .next = m->jobs, .next_us = next_us, .place = JOB_HELD };
+    j->attempts = attempts > UINT16_MAX ? UINT16_MAX : (uint16_t)attempts;
+    m->jobs = j;
+    if (!m->is_held)
+        heap_add(j);
+    return j;
+}
+
+struct job *queue_take(struct queue *q, struct dest *d, int64_t now_us)
+{
+    if (d->n_waiting == 0 || queue_due(d) > now_us)
+        return NULL;
+    struct job *j = d->heap[0];
+    heap_remove(j);
+    j->place = JOB_ACTIVE;
+    d->n_active++;
+    q->counts.active++;
+    return j;
+}
+
+int64_t queue_due(const struct dest *d)
+{
+    return d->n_waiting ? d->heap[0]->next_us : INT64_MAX;
+}
+
+static void no_longer_active(struct queue *q, struct job *j)
+{
+    if (j->place != JOB_ACTIVE)
+        return;
+    j->dest->n_active--;
+    q->counts.active--;
+}
+
+void queue_defer(struct queue *q, struct job *j, int64_t next_us)
+{
+    no_longer_active(q, j);
+    j->next_us = next_us;
+    if (j->attempts < UINT16_MAX)
+        j->attempts++;
+    if (j->message->is_held)
+        j->place = JOB_HELD;
+    else
+        heap_add(j);
+}
+
+void queue_put_back(struct queue *q, struct job *j)
+{
+    queue_defer(q, j, j->next_us);
+    j->attempts--;
+}
+
+void queue_all_due(struct queue *q, struct dest *d)
+{
+    (void)q;
+    for (size_t i = 0; i < d->n_waiting; i++)
+        d->heap[i]->next_us = 0;
+    for (size_t i = d->n_waiting / 2; i-- > 0;)
+        sift_down(d, i);
+}
+
+static void drop_message(struct queue *q, struct message *m)
+{
+    q->counts.bytes -= m->size;
+    q->counts.held -= m->is_held;
+    forget(q, m->id);
+    free_message(m);
+}
+
+bool queue_finish(struct queue *q, struct job *j)
+{
+    struct message *m = j->message;
+
+    no_longer_active(q, j);
+    if (j->place == JOB_WAITING)
+        heap_remove(j);
+    for (struct job **at = &m->jobs; *at; at = &(*at)->next)
+        if (*at == j) {
+            *at = j->next;
+            break;
+        }
+    if (j != &m->first)
+        free(j);
+    if (m->jobs)
+        return false;
+    drop_message(q, m);
+    return true;
+}
+
+void queue_hold(struct queue *q, struct message *m)
+{
+    if (m->is_held)
+        return;
+    m->is_held = true;
+    q->counts.held++;
+    for (struct job *j = m->jobs; j; j = j->next)
+        if (j->place == JOB_WAITING) {
+            heap_remove(j);
+            j->place = JOB_HELD;
+        }
+}
+
+void queue_release(struct queue *q, struct message *m)
+{
+    if (!m->is_held)
+        return;
+    m->is_held = false;
+    q->counts.held--;
+    for (struct job *j = m->jobs; j; j = j->next)
+        if (j->place == JOB_HELD) {
+            j->next_us = 0;
+            heap_add(j);
+        }
+}
+
+void queue_retry(struct queue *q, struct message *m)
+{
+    (void)q;
+    for (struct job *j = m->jobs; j; j = j->next)
+        if (j->place == JOB_WAITING) {
+            heap_remove(j);
+            j->next_us = 0;
+            heap_add(j);
+        }
+}
+
+bool queue_remove(struct queue *q, struct message *m)
+{
+    for (struct job *j = m->jobs; j; j = j->next)
+        if (j->place == JOB_ACTIVE) {
+            m->is_doomed = true;
+            return false;
+        }
+    for (struct job *j = m->jobs; j; j = j->next)
+        if (j->place == JOB_WAITING)
+            heap_remove(j);
+    drop_message(q, m);
+    return true;
+}
+
+void queue_count(const struct queue *q, struct queue_counts *out)
+{
+    *out = q->counts;
+    out->messages = q->n;
+}
+
+void queue_each(struct queue *q, void (*fn)(void *arg, struct message *m), void *arg)
+{
+    size_t n;
+    uint64_t *ids = queue_ids(q, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        struct message *m = queue_find(q, ids[i]);
+        if (m)
+            fn(arg, m);
+    }
+    free(ids);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+uint64_t *queue_ids(struct queue *q, size_t *n)
+{
+    uint64_t *ids = xreallocarray(NULL, q->n ? q->n : 1, sizeof(*ids));
+
+    *n = 0;
+    for (size_t i = 0; i <= q->mask; i++)
+        if (q->table[i])
+            ids[(*n)++] = q->table[i]->id;
+    qsort(ids, *n, sizeof(*ids), by_id);
+    return ids;
+}

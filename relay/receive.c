@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The receive worker: accepts on all sockets that mail comes in by, and keeps the sessions (session.c). What it has
+ * committed, the relay learns of from the spool. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/listen.h"
+#include "net/offload.h"
+#include "relay/jail.h"
+#include "relay/session.h"
+#include "relay/worker.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+enum { STOP_LIMIT_MS = 10000 };
+
+struct inlet { /* a socket that mail comes in by */
+    struct receive_worker *worker;
+    const struct listening *on;
+    struct listener *listener;
+};
+
+struct receive_worker {
+    struct receiver r;
+    const struct worker_env *env;
+    struct inlet *inlets;
+    size_t n_inlets;
+    struct timer stop_timer, look_timer;
+};
+
+static void accepted(void *arg, struct conn *c)
+{
+    struct inlet *in = arg;
+    session_start(&in->worker->r, in->on, c);
+}
+
+static void stop_now(void *arg)
+{
+    struct receive_worker *w = arg;
+    loop_stop(w->r.loop);
+}
+
+static void stop_if_idle(void *arg)
+{
+    struct receive_worker *w = arg;
+
+    session_stop_all(&w->r);
+    if (w->r.n_sessions == 0 && spool_is_idle(w->r.spool))
+        loop_stop(w->r.loop);
+    else
+        timer_start(&w->look_timer, w->r.loop, 20, stop_if_idle, w);
+}
+
+static void stop(void *arg, int signum)
+{
+    struct receive_worker *w = arg;
+
+    (void)signum;
+    if (w->r.is_stopping)
+        return;
+    w->r.is_stopping = true;
+    for (size_t i = 0; i < w->n_inlets; i++)
+        listen_stop(w->inlets[i].listener);
+    w->n_inlets = 0;
+    timer_start(&w->stop_timer, w->r.loop, STOP_LIMIT_MS, stop_now, w);
+    stop_if_idle(w);
+}
+
+static int listen_on_all(struct receive_worker *w, struct err *e)
+{
+    const struct listeners *l = w->env->listeners;
+
+    w->inlets = xcalloc(l->n, sizeof *w->inlets);
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->at[i].kind == LISTEN_CONTROL || l->at[i].fd < 0)
+            continue;
+        struct inlet *in = &w->inlets[w->n_inlets];
+        *in = (struct inlet){ .worker = w, .on = &l->at[i] };
+        in->listener = listen_start(w->r.loop, fcntl(l->at[i].fd, F_DUPFD_CLOEXEC, 3), accepted, in, e);
+        if (!in->listener)
+            return -1;
+        w->n_inlets++;
+    }
+    return 0;
+}
+
+static int open_all(struct receive_worker *w, struct err *e)
+{
+    struct worker_ids ids;
+    struct spool_config sc = {
+        .dir = w->r.cfg->queue_directory,
+        .role = SPOOL_RECEIVE,
+        .slot = w->env->slot,
+        .shared = w->env->shared,
+    };
+
+    if (worker_ids(w->r.cfg, &ids, e) < 0)
+        return -1;
+    w->r.resolver = resolver_new(w->r.cfg, e);
+    if (!w->r.resolver)
+        return -1;
+    const struct jail_options jail = { .role = JAIL_RECEIVE, .uid = ids.uid, .gid = ids.gid, .spool = sc.dir };
+    if (jail_enter(&jail, e) < 0)
+        return -1;
+    w->r.loop = worker_loop(stop, w, e);
+    if (!w->r.loop)
+        return -1;
+    sc.runner = loop_runner(w->r.loop);
+    w->r.spool = spool_open(&sc, e);
+    return w->r.spool ? listen_on_all(w, e) : -1;
+}
+
+static void close_all(struct receive_worker *w)
+{
+    for (size_t i = 0; i < w->n_inlets; i++)
+        listen_stop(w->inlets[i].listener);
+    free(w->inlets);
+    session_drop_all(&w->r);
+    timer_stop(&w->stop_timer);
+    timer_stop(&w->look_timer);
+    spool_close(w->r.spool);
+    resolver_free(w->r.resolver);
+    loop_free(w->r.loop);
+}
+
+int receive_main(const struct worker_env *env)
+{
+    static struct receive_worker w;
+    struct err e;
+    int status = 0;
+
+    w = (struct receive_worker){ .env = env, .r = { .cfg = env->cfg } };
+    list_init(&w.r.sessions);
+    if (open_all(&w, &e) < 0) {
+        log_error("%s", e.text);
+        status = e.kind == ERR_CONFIG ? EX_CONFIG : EX_OSERR;
+    } else {
+        worker_ready(env);
+        loop_run(w.r.loop);
+    }
+    close_all(&w);
+    return status;
+}

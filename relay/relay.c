@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The relay worker: opens what it needs while it may, gives up its rights, learns what waits, and then only reacts: to
+ * mail that the spool has found, to next hops, to operators, and to the time of the next attempt. */
+#include "relay/relay_int.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/offload.h"
+#include "relay/control.h"
+#include "relay/jail.h"
+#include "relay/listeners.h"
+#include "relay/peer.h"
+#include "relay/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { STOP_LIMIT_MS = 20000 };
+
+/* ---- mail that comes ---- */
+
+static void damaged(void *arg, const char *text)
+{
+    (void)arg;
+    log_error("spool: %s", text);
+}
+
+static const struct spool_ops spool_ops = { intake_found, damaged };
+
+static void poll_spool(struct relay *r)
+{
+    struct err e;
+    if (!r->is_stopping && spool_poll(r->spool, &e) < 0)
+        log_error("spool: %s", e.text);
+}
+
+static void woken(void *arg)
+{
+    struct relay *r = arg;
+    uint64_t n;
+
+    while (read(spool_shared_wake_fd(r->env->shared), &n, sizeof n) < 0 && errno == EINTR)
+        ;
+    poll_spool(r);
+}
+
+static void dropped(void *arg)
+{
+    struct relay *r = arg;
+    char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+
+    while (read(r->drop_fd, events, sizeof events) > 0)
+        ;
+    poll_spool(r);
+}
+
+static int watch_spool(struct relay *r, struct err *e)
+{
+    char drop[PATH_MAX];
+
+    r->drop_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (r->drop_fd < 0)
+        return err_sys(e, "inotify");
+    if (inotify_add_watch(r->drop_fd, spool_drop_path(r->cfg->queue_directory, drop), IN_MOVED_TO) < 0)
+        return err_sys(e, "watch %s", drop);
+    if (watch_start(&r->drop_watch, r->loop, r->drop_fd, dropped, r, e) < 0)
+        return -1;
+    return watch_start(&r->wake_watch, r->loop, spool_shared_wake_fd(r->env->shared), woken, r, e);
+}
+
+/* ---- stopping ---- */
+
+static void stop_now(void *arg)
+{
+    struct relay *r = arg;
+    if (r->n_peers)
+        log_warn("%u deliveries under way were cut off; they will be tried again", r->n_peers);
+    loop_stop(r->loop);
+}
+
+static void stop_if_idle(void *arg)
+{
+    struct relay *r = arg;
+
+    if (r->n_peers == 0 && r->n_reports == 0 && spool_is_idle(r->spool))
+        loop_stop(r->loop);
+    else
+        timer_start(&r->due_timer, r->loop, 20, stop_if_idle, r);
+}
+
+static void stop(void *arg, int signum)
+{
+    struct relay *r = arg;
+
+    (void)signum;
+    if (r->is_stopping)
+        return;
+    r->is_stopping = true;
+    control_free(r->control);
+    r->control = NULL;
+    watch_stop(&r->wake_watch);
+    watch_stop(&r->drop_watch);
+    later_cancel(&r->run_later);
+    peer_stop_all(r);
+    timer_start(&r->stop_timer, r->loop, STOP_LIMIT_MS, stop_now, r);
+    stop_if_idle(r);
+}
+
+/* ---- starting ---- */
+
+/* While we may read them: a secret that cannot be had stops its relayhost, not the others, nor the taking of mail. */
+static void read_secrets(struct relay *r)
+{
+    struct err e;
+
+    r->logins = xcalloc(r->cfg->n_logins, sizeof *r->logins);
+    for (size_t i = 0; i < r->cfg->n_logins; i++) {
+        struct relay_login *l = &r->logins[i];
+        l->login = &r->cfg->logins[i];
+        l->secret = config_login_secret(r->cfg, l->login, &e);
+        if (!l->secret) {
+            l->error = xasprintf("login \"%s\": %s", l->login->host.text, e.text);
+            log_error("%s", l->error);
+        }
+    }
+}
+
+static void wipe_secrets(struct relay *r)
+{
+    for (size_t i = 0; r->logins && i < r->cfg->n_logins; i++) {
+        config_secret_free(r->logins[i].secret);
+        free(r->logins[i].error);
+    }
+    free(r->logins);
+}
+
+static int open_tls(struct relay *r, struct err *e)
+{
+    const struct config *cfg = r->cfg;
+    struct tls_client_options o = {
+        .ca_file = cfg->smtp_tls_CAfile[0] ? cfg->smtp_tls_CAfile : NULL,
+        .ca_path = cfg->smtp_tls_CApath[0] ? cfg->smtp_tls_CApath : NULL,
+        .min_version = cfg->smtp_tls_mandatory_protocols.min >= 13 ? TLS_1_3 : TLS_1_2,
+        .grade = cfg->smtp_tls_ciphers == CONFIG_CIPHERS_HIGH ? TLS_GRADE_HIGH : TLS_GRADE_MEDIUM,
+    };
+
+    if (tls_init_process(e) < 0)
+        return -1;
+    r->tls_verified = tls_client_new(&o, e);
+    if (!r->tls_verified)
+        return -1;
+    o.min_version = TLS_1_2;
+    o.grade = TLS_GRADE_MEDIUM;
+    o.no_system_cas = !o.ca_file && !o.ca_path;
+    r->tls_unverified = tls_client_new(&o, e);
+    return r->tls_unverified ? 0 : -1;
+}
+
+static int control_fd(const struct listeners *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->at[i].kind == LISTEN_CONTROL)
+            return fcntl(l->at[i].fd, F_DUPFD_CLOEXEC, 3);
+    return -1;
+}
+
+static int open_all(struct relay *r, struct err *e)
+{
+    struct worker_ids ids;
+    struct spool_config sc = {
+        .dir = r->cfg->queue_directory,
+        .role = SPOOL_RELAY,
+        .shared = r->env->shared,
+        .ops = &spool_ops,
+        .arg = r,
+    };
+
+    if (worker_ids(r->cfg, &ids, e) < 0)
+        return -1;
+    r->resolver = resolver_new(r->cfg, e);
+    if (!r->resolver)
+        return -1;
+    read_secrets(r);
+    if (open_tls(r, e) < 0)
+        return -1;
+    const struct jail_options jail = { .role = JAIL_RELAY, .uid = ids.uid, .gid = ids.gid, .spool = r->cfg->queue_directory };
+    if (jail_enter(&jail, e) < 0)
+        return -1;
+    r->loop = worker_loop(stop, r, e);
+    if (!r->loop || !(r->dns = dns_new(r->loop, NULL, e)))
+        return -1;
+    sc.runner = loop_runner(r->loop);
+    r->spool = spool_open(&sc, e);
+    if (!r->spool || spool_start(r->spool, e) < 0 || watch_spool(r, e) < 0)
+        return -1;
+    r->control = control_new(r, control_fd(r->env->listeners), e);
+    return r->control ? 0 : -1;
+}
+
+static void close_all(struct relay *r)
+{
+    control_free(r->control);
+    if (r->queue)
+        peer_drop_all(r);
+    timer_stop(&r->due_timer);
+    timer_stop(&r->stop_timer);
+    watch_stop(&r->wake_watch);
+    watch_stop(&r->drop_watch);
+    if (r->drop_fd >= 0)
+        close(r->drop_fd);
+    later_cancel(&r->run_later);
+    queue_free(r->queue);
+    spool_close(r->spool);
+    dns_free(r->dns);
+    tls_client_free(r->tls_verified);
+    tls_client_free(r->tls_unverified);
+    resolver_free(r->resolver);
+    wipe_secrets(r);
+    loop_free(r->loop);
+}
+
+static void log_what_waits(struct relay *r)
+{
+    struct queue_counts c;
+    queue_count(r->queue, &c);
+    if (c.messages)
+        log_info("%zu messages wait (%zu on hold)", c.messages, c.held);
+}
+
+int relay_main(const struct worker_env *env)
+{
+    static struct relay r;
+    struct err e;
+    int status = 0;
+
+    r = (struct relay){ .env = env, .cfg = env->cfg, .drop_fd = -1, .started_us = clock_real_us() };
+    r.queue = queue_new();
+    srandom((unsigned)(r.started_us ^ getpid()));
+    if (open_all(&r, &e) < 0) {
+        log_error("%s", e.text);
+        status = e.kind == ERR_CONFIG ? EX_CONFIG : EX_OSERR;
+    } else {
+        r.is_started = true;
+        log_what_waits(&r);
+        poll_spool(&r);
+        worker_ready(env);
+        loop_run(r.loop);
+    }
+    close_all(&r);
+    return status;
+}

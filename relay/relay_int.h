@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * relay_int.h - the relay worker from inside: who holds what.
+ *
+ *     spool ─ found() ─▶ intake.c ─ resolve, jobs ─▶ queue.c ─▶ schedule.c ─ who is next ─▶ peer.c (one connection)
+ *                                                     ▲                                        │ attempt.c (one job)
+ *                                                     └───────────── settle.c ◀────────────────┘
+ *                                        (log line, state or end in the spool, report by bounce.c, when again) */
+#ifndef RELAY_RELAY_INT_H
+#define RELAY_RELAY_INT_H
+
+#include "config/config.h"
+#include "net/dns.h"
+#include "net/loop.h"
+#include "net/tls.h"
+#include "relay/queue.h"
+#include "relay/resolve.h"
+#include "relay/supervise.h"
+#include "spool/spool.h"
+
+struct control;
+
+/* Destinations that are none: what the resolver refuses is settled here, what has no relayhost waits for one. */
+#define NEXTHOP_REFUSED "!"
+#define NEXTHOP_NONE    ""
+
+struct relay_login { /* secrets are read before the worker gives up its rights */
+    const struct login *login;
+    char *secret; /* NULL: it could not be read, `error` says why */
+    char *error;
+};
+
+struct relay {
+    const struct worker_env *env;
+    const struct config *cfg;
+    struct loop *loop;
+    struct spool *spool;
+    struct queue *queue;
+    struct resolver *resolver;
+    struct dns *dns;
+    struct tls_client *tls_verified, *tls_unverified;
+    struct relay_login *logins; /* as many as cfg->n_logins */
+    struct control *control;
+    struct later run_later;     /* schedule_run() was asked for */
+    struct timer due_timer;     /* the next job or the next try of a destination */
+    struct timer stop_timer;
+    struct watch wake_watch, drop_watch;
+    int drop_fd;
+    int64_t started_us;
+    bool is_started; /* what is found from now on is new mail */
+    unsigned n_peers, n_reports; /* connections, and reports on their way to the disk: a shutdown waits for both */
+    bool is_stopping;
+};
+
+/* ---- intake.c ---- */
+
+void intake_found(void *arg, const struct spool_info *info, const struct envelope *env, const struct spool_state *state);
+/* The name of the destination that an address goes to: a next hop, or one of the two above. */
+const char *intake_nexthop(const struct relay *r, const char *address);
+
+/* ---- schedule.c ---- */
+
+/* Soon, and once however often it is asked for: gives due jobs to connections, opens what is missing, arms due_timer. */
+void schedule_run(struct relay *r);
+/* A connection of `d` asks for work; NULL: none is due. */
+struct job *schedule_next(struct relay *r, struct dest *d);
+/* The destination itself failed: no connection, no login. Its mail waits. */
+void schedule_dest_failed(struct relay *r, struct dest *d, enum trouble trouble, const char *text);
+/* It took a connection of ours, and our login: what waited for it is due. */
+void schedule_dest_works(struct relay *r, struct dest *d);
+/* The next hop refuses a message for a reason that somebody has to mend: one loud line, and a line in `baton status`;
+ * other mail goes on. */
+void schedule_alarm(struct relay *r, struct dest *d, const char *text);
+/* The operator wants it now: forgets what stood in the way of a try. */
+void schedule_dest_retry(struct relay *r, struct dest *d);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * resolve.h - the one place that decides where mail goes (DESIGN 1): the receiver asks it at RCPT whether to take an
+ * address, the relay asks it for the way.
+ *
+ * In a null client it is small. A name is local when it has no domain, or its domain is $myhostname, localhost,
+ * localhost.$mydomain or in mydestination. A local name is looked up in alias_maps; what is not there goes on as
+ * name@$myorigin to the relayhost, or, when its domain is in mydestination, to local_transport. */
+#ifndef RELAY_RESOLVE_H
+#define RELAY_RESOLVE_H
+
+#include "config/config.h"
+#include "spool/spool.h"
+
+enum route_kind {
+    ROUTE_NEXT_HOP, /* by SMTP to `nexthop` */
+    ROUTE_NOWHERE,  /* there is no relayhost: the mail is kept till there is one */
+    ROUTE_REFUSED,  /* `status` and `text` say why: "5.1.1", "local delivery disabled"; a 4.x.x status: keep and try again */
+};
+
+struct route {
+    enum route_kind kind;
+    const char *nexthop; /* borrowed from the resolver */
+    char status[12];
+    const char *text;    /* borrowed from the resolver */
+};
+
+struct resolver;
+
+/* Reads the alias files; what is wrong in them is logged, a file that is missing is passed over with a line in the log, and one
+ * that cannot be read is an error. */
+struct resolver *resolver_new(const struct config *cfg, struct err *e);
+void resolver_free(struct resolver *r);
+
+/* Where an address (in the form of base/envelope.h) goes, when it has been expanded. */
+void resolve_route(const struct resolver *r, const char *address, struct route *out);
+
+/* Replaces local names by what their aliases say and completes them, until nothing changes. `out` gets a new list (owned by
+ * the caller, state zero but `rcpts`), each address once, and true comes back, when anything changed; else false. */
+bool resolve_expand(const struct resolver *r, const struct envelope *env, struct spool_state *out);
+
+/* For RCPT: expands one address and reports the first route that is ROUTE_REFUSED, or the last one. */
+void resolve_check(const struct resolver *r, const char *address, struct route *out);
+
+/* Whether mail for it is meant for this machine: its domain is in mydestination, or it has an alias here. */
+bool resolve_is_ours(const struct resolver *r, const char *address);
+
+#endif

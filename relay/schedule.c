@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who is next, and when again.
+ *
+ * A destination that works is fed by its connections: each asks schedule_next() when it is free, and while jobs are due
+ * and the limit allows it, more are opened, as many at a time as there are already (slow start).
+ * A destination that failed is left alone until retry_us; then one job probes it. Meanwhile its due jobs are deferred one
+ * by one, by the same settle() as all others: that is what logs them, ages them, warns and at last bounces them.
+ * When a probe comes through, all its jobs are due. */
+#include "relay/relay_int.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "relay/attempt.h"
+#include "relay/peer.h"
+
+#include <stdlib.h>
+
+enum { SLICE = 200 }; /* jobs settled in one turn of the loop, so that it stays responsive */
+
+static void run(void *arg);
+
+void schedule_run(struct relay *r)
+{
+    if (!r->is_stopping)
+        later_start(&r->run_later, r->loop, run, r);
+}
+
+/* ---- trouble ---- */
+
+static void note_trouble(struct dest *d, enum trouble trouble, const char *text)
+{
+    if (d->trouble == NO_TROUBLE)
+        d->trouble_since_us = clock_real_us();
+    d->noted_us = clock_real_us();
+    d->trouble = trouble;
+    if (!d->trouble_text || strcmp(d->trouble_text, text) != 0) {
+        free(d->trouble_text);
+        d->trouble_text = xstrdup(text);
+        d->alarmed_us = 0;
+    }
+}
+
+/* Once an hour for the same thing. */
+static bool is_new_alarm(struct dest *d)
+{
+    int64_t now = clock_real_us();
+
+    if (d->alarmed_us && now - d->alarmed_us < 3600 * USEC_PER_SEC)
+        return false;
+    d->alarmed_us = now;
+    return true;
+}
+
+static const char *name_of(const struct dest *d)
+{
+    return d->nexthop[0] ? d->nexthop : "relayhost";
+}
+
+static void alarm_line(struct dest *d, const char *text)
+{
+    if (is_new_alarm(d))
+        log_error("%s: somebody has to look at this, the mail is kept and tried again: %s", name_of(d),
+                  log_safe_str(text));
+}
+
+void schedule_alarm(struct relay *r, struct dest *d, const char *text)
+{
+    (void)r;
+    note_trouble(d, TROUBLE_CONFIG, text);
+    alarm_line(d, text);
+}
+
+void schedule_dest_failed(struct relay *r, struct dest *d, enum trouble trouble, const char *text)
+{
+    int64_t wait = r->cfg->minimal_backoff_time;
+
+    for (unsigned i = 0; i < d->failures && wait < r->cfg->maximal_backoff_time; i++)
+        wait *= 2;
+    if (wait > r->cfg->maximal_backoff_time)
+        wait = r->cfg->maximal_backoff_time;
+    d->failures++;
+    d->retry_us = clock_real_us() + wait;
+    note_trouble(d, trouble, text);
+    if (trouble == TROUBLE_CONFIG)
+        alarm_line(d, text);
+    else
+        log_warn("%s does not take mail now, trying again in %lld s: %s", name_of(d), (long long)(wait / USEC_PER_SEC),
+                 log_safe_str(text));
+    schedule_run(r);
+}
+
+void schedule_dest_works(struct relay *r, struct dest *d)
+{
+    if (!d->retry_us)
+        return;
+    log_info("%s takes mail again", name_of(d));
+    d->retry_us = 0;
+    d->failures = 0;
+    d->trouble = NO_TROUBLE;
+    queue_all_due(r->queue, d);
+    schedule_run(r);
+}
+
+void schedule_dest_retry(struct relay *r, struct dest *d)
+{
+    if (d->retry_us)
+        d->retry_us = 1; /* long past: a probe is due */
+    d->failures = 0;
+    schedule_run(r);
+}
+
+/* ---- jobs ---- */
+
+struct job *schedule_next(struct relay *r, struct dest *d)
+{
+    int64_t now = clock_real_us();
+
+    if (r->is_stopping)
+        return NULL;
+    /* A probe takes whatever is first: somebody has to find out. */
+    if (d->retry_us)
+        return now >= d->retry_us ? queue_take(r->queue, d, INT64_MAX) : NULL;
+    return queue_take(r->queue, d, now);
+}
+
+static void defer_for_trouble(struct relay *r, struct job *j)
+{
+    const struct dest *d = j->dest;
+    struct attempt *a = attempt_new(r, j, false, NULL);
+
+    if (!a) {
+        queue_defer(r->queue, j, clock_real_us() + r->cfg->maximal_backoff_time);
+        return;
+    }
+    bool is_config = d->trouble == TROUBLE_CONFIG;
+    attempt_decide_rest(a, is_config ? VERDICT_CONFIG : VERDICT_TEMPORARY, is_config ? "4.3.5" : "4.4.1",
+                        d->trouble_text ? d->trouble_text : "the next hop does not take mail now");
+    settle(a);
+}
+
+/* What the resolver refuses needs no connection. */
+static void settle_refused(struct relay *r, struct job *j)
+{
+    struct attempt *a = attempt_new(r, j, false, NULL);
+
+    if (!a) {
+        queue_defer(r->queue, j, clock_real_us() + r->cfg->maximal_backoff_time);
+        return;
+    }
+    for (size_t i = 0; i < a->n; i++) {
+        struct route route;
+        resolve_route(r->resolver, attempt_rcpt(a, i)->address, &route);
+        attempt_decide(a, i, route.status[0] == '4' ? VERDICT_TEMPORARY : VERDICT_RCPT, route.status,
+                       route.text ? route.text : "refused");
+    }
+    settle(a);
+}
+
+static void settle_due(struct relay *r, struct dest *d, int64_t now, void (*how)(struct relay *, struct job *))
+{
+    struct job *j;
+    int n = 0;
+
+    while (n < SLICE && (j = queue_take(r->queue, d, now))) {
+        how(r, j);
+        n++;
+    }
+    if (n == SLICE)
+        schedule_run(r);
+}
+
+static void run_dest(struct relay *r, struct dest *d, int64_t now)
+{
+    if (strcmp(d->nexthop, NEXTHOP_REFUSED) == 0) {
+        settle_due(r, d, now, settle_refused);
+    } else if (strcmp(d->nexthop, NEXTHOP_NONE) == 0) {
+        if (d->n_waiting && d->trouble == NO_TROUBLE)
+            schedule_alarm(r, d, "there is no relayhost: set relayhost = \"[smtp.example.com]:587\" in the configuration");
+        settle_due(r, d, now, defer_for_trouble);
+    } else if (d->retry_us > now) {
+        settle_due(r, d, now, defer_for_trouble);
+    } else {
+        peer_feed(r, d);
+    }
+}
+
+static int64_t dest_due(const struct dest *d, int64_t now)
+{
+    int64_t due = queue_due(d);
+
+    /* Due but not taken: its connections will ask for it. */
+    if (due <= now)
+        due = INT64_MAX;
+    if (d->n_waiting && d->retry_us > now && d->retry_us < due)
+        due = d->retry_us;
+    return due;
+}
+
+static void run_due(void *arg)
+{
+    schedule_run(arg);
+}
+
+static void run(void *arg)
+{
+    struct relay *r = arg;
+    int64_t now = clock_real_us(), next = INT64_MAX;
+
+    list_each(it, queue_dests(r->queue)) {
+        struct dest *d = list_entry(it, struct dest, link);
+        run_dest(r, d, now);
+        if (dest_due(d, now) < next)
+            next = dest_due(d, now);
+    }
+    if (next == INT64_MAX)
+        timer_stop(&r->due_timer);
+    else
+        timer_start(&r->due_timer, r->loop, (next - now) / 1000 + 1, run_due, r);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * session.h - one client of a receive worker, from its connection to its QUIT: the engine (smtp/server.h) between the
+ * socket and the spool. */
+#ifndef RELAY_SESSION_H
+#define RELAY_SESSION_H
+
+#include "base/list.h"
+#include "net/conn.h"
+#include "relay/listeners.h"
+#include "relay/resolve.h"
+#include "spool/spool.h"
+
+struct receiver { /* what all sessions of a worker share; receive.c's */
+    const struct config *cfg;
+    struct loop *loop;
+    struct spool *spool;
+    struct resolver *resolver;
+    struct list sessions;
+    unsigned n_sessions;
+    bool is_stopping;
+    int64_t full_warned_us, crowd_warned_us, space_checked_us;
+    uint64_t space_bytes;
+};
+
+/* Takes the connection. */
+void session_start(struct receiver *r, const struct listening *on, struct conn *c);
+/* For a shutdown: those between messages are told 421 now, others after their message. */
+void session_stop_all(struct receiver *r);
+/* At once. Messages whose commit is under way are not answered any more, but kept. */
+void session_drop_all(struct receiver *r);
+
+#endif

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * After an attempt: each recipient is sent, bounced, or left. What is left becomes the message's new state; what has to
+ * be reported becomes a report, whose record carries that state with it; with nothing left the message ends.
+ *
+ * A job is finished or deferred only when that is written: with a report that is when its sync has come back; an end
+ * or a state alone waits for nobody (a crash may send twice, it never loses). */
+#include "relay/attempt.h"
+#include "relay/bounce.h"
+#include "relay/logline.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+struct settlement {
+    struct attempt *a;
+    struct spool_state left;       /* the recipients that stay, and when again */
+    struct report_rcpt *reported;
+    size_t n_reported;
+    bool is_expired, is_faulty, warns;
+    int64_t now_us, next_us;
+};
+
+static const char *const expired_dsn = "5.4.7";
+
+/* ---- when again ---- */
+
+/* As old as it is: so the waits double. A tenth of jitter keeps what came together from coming back together. */
+static int64_t next_attempt(const struct relay *r, const struct attempt *a, int64_t now)
+{
+    int64_t wait = now - a->info.arrival_us;
+
+    if (wait < r->cfg->minimal_backoff_time)
+        wait = r->cfg->minimal_backoff_time;
+    if (wait > r->cfg->maximal_backoff_time)
+        wait = r->cfg->maximal_backoff_time;
+    return now + wait + (int64_t)((double)wait * ((double)random() / (double)RAND_MAX - 0.5) / 5);
+}
+
+static bool is_too_old(const struct relay *r, const struct attempt *a, int64_t now)
+{
+    int64_t lifetime = a->env.sender[0] ? r->cfg->maximal_queue_lifetime : r->cfg->bounce_queue_lifetime;
+    return now - a->info.arrival_us >= lifetime;
+}
+
+/* ---- a recipient ---- */
+
+static void log_rcpt(const struct settlement *s, const struct rcpt *to, const struct fate *f, const char *status)
+{
+    const struct attempt *a = s->a;
+    const struct logline line = {
+        .id = a->info.id,
+        .to = to->address,
+        .orig_to = to->original,
+        .remote = a->remote,
+        .arrival_us = a->info.arrival_us,
+        .taken_us = a->taken_us,
+        .connected_us = a->connected_us,
+        .now_us = s->now_us,
+        .dsn = f->dsn,
+        .status = status,
+        .text = f->reason,
+    };
+    logline_delivery(&line);
+}
+
+static void report_on(struct settlement *s, const struct rcpt *to, const struct fate *f, enum report_action action,
+                      const char *dsn)
+{
+    const struct attempt *a = s->a;
+
+    if (!bounce_is_wanted(&a->env, to, action))
+        return;
+    s->reported = xreallocarray(s->reported, s->n_reported + 1, sizeof *s->reported);
+    s->reported[s->n_reported++] = (struct report_rcpt){
+        .address = to->address,
+        .original = to->original,
+        .orcpt = to->orcpt,
+        .action = action,
+        .status = dsn,
+        .reason = f->reason,
+        .remote_mta = f->diagnostic ? a->remote_name : NULL,
+        .diagnostic = f->diagnostic,
+        .last_attempt_us = s->now_us,
+        .will_retry_us = action == REPORT_DELAYED ? a->info.arrival_us + a->relay->cfg->maximal_queue_lifetime : 0,
+    };
+}
+
+static void keep(struct settlement *s, struct rcpt *to, const char *reason)
+{
+    struct spool_rcpt *left = &s->left.rcpts[s->left.n_rcpts++];
+
+    left->rcpt = *to;
+    *to = (struct rcpt){ 0 }; /* moved */
+    left->reason = reason ? xstrdup(reason) : NULL;
+}
+
+static void settle_rcpt(struct settlement *s, struct rcpt *to, struct fate *f)
+{
+    switch (f->verdict) {
+    case VERDICT_OK:
+        log_rcpt(s, to, f, "sent");
+        if (!f->is_reported_on)
+            report_on(s, to, f, REPORT_RELAYED, f->dsn);
+        return;
+    case VERDICT_RCPT:
+    case VERDICT_MESSAGE:
+        log_rcpt(s, to, f, "bounced");
+        report_on(s, to, f, REPORT_FAILED, f->dsn[0] == '5' ? f->dsn : "5.0.0");
+        return;
+    default:
+        if (s->is_expired && f->verdict != VERDICT_CONFIG) {
+            log_rcpt(s, to, f, "expired");
+            report_on(s, to, f, REPORT_FAILED, expired_dsn);
+            return;
+        }
+        s->is_faulty |= f->verdict == VERDICT_CONFIG;
+        log_rcpt(s, to, f, "deferred");
+        if (s->warns)
+            report_on(s, to, f, REPORT_DELAYED, f->dsn[0] == '4' ? f->dsn : "4.0.0");
+    }
+}
+
+static bool is_left(const struct settlement *s, const struct fate *f)
+{
+    return f->verdict != VERDICT_OK && f->verdict != VERDICT_RCPT && f->verdict != VERDICT_MESSAGE &&
+           (f->verdict == VERDICT_CONFIG || !s->is_expired);
+}
+
+/* ---- the message ---- */
+
+/* A relay that refuses everybody does not know us; one that refuses some has something against those. */
+static void judge_relaying(struct attempt *a)
+{
+    bool is_everybody = true;
+
+    for (size_t i = 0; i < a->n; i++)
+        is_everybody &= a->fates[i].verdict == VERDICT_RELAYING;
+    for (size_t i = 0; i < a->n; i++)
+        if (a->fates[i].verdict == VERDICT_RELAYING)
+            a->fates[i].verdict = is_everybody ? VERDICT_CONFIG : VERDICT_RCPT;
+}
+
+/* Another job of the same message may have settled meanwhile: what it took out of the state is out. */
+static bool is_still_waiting(const struct spool_state *fresh, const char *address)
+{
+    for (size_t i = 0; i < fresh->n_rcpts; i++)
+        if (strcmp(fresh->rcpts[i].rcpt.address, address) == 0)
+            return true;
+    return false;
+}
+
+static void keep_others(struct settlement *s, const bool *is_mine)
+{
+    struct attempt *a = s->a;
+    struct envelope env;
+    struct spool_state fresh;
+
+    if (a->n == a->state.n_rcpts || spool_load(a->relay->spool, a->info.id, &env, &fresh, NULL) < 0)
+        return;
+    for (size_t i = 0; i < a->state.n_rcpts; i++) {
+        struct spool_rcpt *other = &a->state.rcpts[i];
+        if (!is_mine[i] && (fresh.n_rcpts == 0 || is_still_waiting(&fresh, other->rcpt.address)))
+            keep(s, &other->rcpt, other->reason);
+    }
+    s->left.was_warned |= fresh.was_warned;
+    envelope_fini(&env);
+    spool_state_fini(&fresh);
+}
+
+static void gather(struct settlement *s)
+{
+    struct attempt *a = s->a;
+    bool *is_mine = xcalloc(a->state.n_rcpts, sizeof *is_mine);
+
+    s->left.rcpts = xcalloc(a->state.n_rcpts, sizeof *s->left.rcpts);
+    s->left.is_held = a->job->message->is_held;
+    s->left.was_warned = a->state.was_warned || s->warns;
+    s->left.attempts = a->job->attempts + 1u;
+    s->left.next_us = s->next_us;
+    for (size_t i = 0; i < a->n; i++)
+        is_mine[a->mine[i]] = true;
+    /* Reports borrow addresses: what moves into `left` keeps its strings, only the struct around them moves. */
+    for (size_t i = 0; i < a->n; i++)
+        settle_rcpt(s, &a->state.rcpts[a->mine[i]].rcpt, &a->fates[i]);
+    for (size_t i = 0; i < a->n; i++)
+        if (is_left(s, &a->fates[i]))
+            keep(s, &a->state.rcpts[a->mine[i]].rcpt, a->fates[i].reason);
+    keep_others(s, is_mine);
+    free(is_mine);
+}
+
+static void settlement_free(struct settlement *s)
+{
+    spool_state_fini(&s->left);
+    free(s->reported);
+    attempt_free(s->a);
+    free(s);
+}
+
+static bool has_left_of_mine(const struct settlement *s)
+{
+    for (size_t i = 0; i < s->a->n; i++)
+        if (is_left(s, &s->a->fates[i]))
+            return true;
+    return false;
+}
+
+/* It is written (or asks for no writing): the queue follows. */
+static void conclude(struct settlement *s)
+{
+    struct relay *r = s->a->relay;
+    struct job *j = s->a->job;
+    struct message *m = j->message;
+    uint64_t id = m->id;
+    char text[SPOOL_ID_TEXT];
+    bool is_gone;
+
+    if (m->is_doomed) {
+        queue_defer(r->queue, j, INT64_MAX - 1);
+        is_gone = queue_remove(r->queue, m);
+        if (is_gone)
+            spool_end(r->spool, id);
+    } else if (has_left_of_mine(s)) {
+        queue_defer(r->queue, j, s->next_us);
+        is_gone = false;
+    } else {
+        is_gone = queue_finish(r->queue, j);
+    }
+    if (is_gone)
+        log_info("%s: removed", spool_id_format(id, text));
+    settlement_free(s);
+    schedule_run(r);
+}
+
+/* No report could be written: who should have been reported on is tried again later, and reported on then. */
+static void take_back_failures(struct settlement *s)
+{
+    struct attempt *a = s->a;
+
+    for (size_t i = 0; i < a->n; i++)
+        if (!is_left(s, &a->fates[i]) && a->fates[i].verdict != VERDICT_OK) {
+            keep(s, &a->state.rcpts[a->mine[i]].rcpt, a->fates[i].reason);
+            a->fates[i].verdict = VERDICT_CONFIG; /* stays, however old */
+        }
+}
+
+/* A failed destination defers all its mail again and again for the same reason: that is written down once. */
+static bool is_news(const struct settlement *s)
+{
+    const struct spool_state *was = &s->a->state;
+
+    if (was->n_rcpts != s->left.n_rcpts || was->is_held != s->left.is_held || was->was_warned != s->left.was_warned)
+        return true;
+    for (size_t i = 0; i < was->n_rcpts; i++) {
+        const char *a = was->rcpts[i].reason, *b = s->left.rcpts[i].reason;
+        if (!a != !b || (a && strcmp(a, b) != 0))
+            return true;
+    }
+    return false;
+}
+
+static void write_without_report(struct settlement *s)
+{
+    if (s->left.n_rcpts && !is_news(s))
+        ;
+    else if (s->left.n_rcpts)
+        spool_put_state(s->a->relay->spool, s->a->info.id, &s->left, NULL, NULL);
+    else
+        spool_end(s->a->relay->spool, s->a->info.id);
+    conclude(s);
+}
+
+static void report_written(void *arg, enum spool_result result, const struct err *e)
+{
+    struct settlement *s = arg;
+
+    s->a->relay->n_reports--;
+    if (result == SPOOL_KEPT) {
+        conclude(s);
+        return;
+    }
+    log_error("a delivery report could not be written: %s", e ? e->text : "unknown error");
+    take_back_failures(s);
+    write_without_report(s);
+}
+
+static void write_down(struct settlement *s)
+{
+    struct relay *r = s->a->relay;
+    struct err e;
+    const struct report_job job = {
+        .env = &s->a->env,
+        .info = &s->a->info,
+        .rcpts = s->reported,
+        .n_rcpts = s->n_reported,
+        .settles = s->left.n_rcpts ? &s->left : NULL,
+    };
+
+    if (s->a->job->message->is_doomed) {
+        conclude(s);
+        return;
+    }
+    if (!s->n_reported) {
+        write_without_report(s);
+        return;
+    }
+    r->n_reports++;
+    if (bounce_send(r, &job, report_written, s, &e) < 0)
+        report_written(s, SPOOL_FAILED, &e);
+}
+
+static void raise_alarm(struct settlement *s)
+{
+    for (size_t i = 0; i < s->a->n; i++)
+        if (s->a->fates[i].verdict == VERDICT_CONFIG) {
+            schedule_alarm(s->a->relay, s->a->job->dest, s->a->fates[i].reason);
+            return;
+        }
+}
+
+void settle(struct attempt *a)
+{
+    struct settlement *s = xcalloc(1, sizeof *s);
+    const struct config *cfg = a->relay->cfg;
+
+    s->a = a;
+    s->now_us = clock_real_us();
+    s->next_us = next_attempt(a->relay, a, s->now_us);
+    s->is_expired = is_too_old(a->relay, a, s->now_us);
+    s->warns = cfg->delay_warning_time && !a->state.was_warned &&
+               s->now_us - a->info.arrival_us >= cfg->delay_warning_time;
+    attempt_decide_rest(a, VERDICT_TEMPORARY, "4.3.0", "the attempt was given up");
+    judge_relaying(a);
+    gather(s);
+    if (s->is_faulty)
+        raise_alarm(s);
+    write_down(s);
+}

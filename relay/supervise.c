@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One poll() over a signalfd and the pipes on which workers say that they serve. A worker is in one of four states: no
+ * process (waiting for restart_us), starting, serving, leaving. A reload starts the receive workers of the new
+ * configuration beside the leaving ones of the old, so that no connection is refused; the relay is one at a time, as
+ * the spool wants it. */
+#include "relay/supervise.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "relay/listeners.h"
+#include "relay/notify.h"
+#include "relay/worker.h"
+#include "spool/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum {
+    MAX_WORKERS = 64,
+    LOCK_WAIT_MS = 15000,    /* a killed batond's workers may still be finishing */
+    STOP_LIMIT_S = 30,       /* in flight beyond this is cut off; the spool makes that harmless */
+    FIRST_BACKOFF_MS = 100,  /* doubles up to the last while workers die young */
+    LAST_BACKOFF_MS = 30000,
+    YOUNG_S = 10,
+};
+
+struct worker {
+    bool is_used, is_leaving, is_serving;
+    enum worker_role role;
+    unsigned slot;
+    pid_t pid; /* 0: none now, to be started at restart_us */
+    int ready_fd;
+    int64_t started_us, restart_us, kill_us; /* clock_mono_us() */
+    int backoff_ms;
+};
+
+struct supervisor {
+    const struct config *cfg;
+    struct config *own_cfg; /* the one that a reload brought, or NULL */
+    const char *path;
+    int lock_fd, signal_fd;
+    struct spool_shared *shared;
+    struct listeners *listeners;
+    struct worker workers[MAX_WORKERS];
+    bool is_stopping, was_ready;
+    int64_t stop_us;
+};
+
+static const char *const role_names[] = { [ROLE_RELAY] = "baton/relay", [ROLE_RECEIVE] = "baton/receive" };
+
+void worker_ready(const struct worker_env *env)
+{
+    while (write(env->ready_fd, "r", 1) < 0 && errno == EINTR)
+        ;
+}
+
+/* ---- workers ---- */
+
+static void run_worker(struct supervisor *s, const struct worker *w, int ready_fd, pid_t parent)
+{
+    const struct worker_env env = { w->role, s->cfg, s->shared, s->listeners, w->slot, ready_fd };
+    sigset_t none;
+
+    /* The relay alone holds the lock with the supervisor: the spool is free once both are gone. */
+    if (w->role != ROLE_RELAY)
+        close(s->lock_fd);
+    close(s->signal_fd);
+    for (size_t i = 0; i < MAX_WORKERS; i++)
+        if (s->workers[i].ready_fd >= 0)
+            close(s->workers[i].ready_fd);
+    log_rename(role_names[w->role]);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGINT, SIG_IGN); /* a terminal's ^C comes to the whole group; the supervisor passes on TERM */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        _exit(0);
+    exit(w->role == ROLE_RELAY ? relay_main(&env) : receive_main(&env));
+}
+
+static void start_worker(struct supervisor *s, struct worker *w)
+{
+    int fds[2];
+    pid_t parent = getpid();
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        goto fail;
+    w->pid = fork();
+    if (w->pid == 0) {
+        close(fds[0]);
+        run_worker(s, w, fds[1], parent);
+    }
+    close(fds[1]);
+    if (w->pid < 0) {
+        close(fds[0]);
+        goto fail;
+    }
+    w->ready_fd = fds[0];
+    w->is_serving = false;
+    w->started_us = clock_mono_us();
+    return;
+fail:
+    log_error("cannot start a worker: %s", strerror(errno));
+    w->pid = 0;
+    w->restart_us = clock_mono_us() + LAST_BACKOFF_MS * 1000;
+}
+
+static bool slot_is_used(const struct supervisor *s, unsigned slot)
+{
+    for (size_t i = 0; i < MAX_WORKERS; i++)
+        if (s->workers[i].is_used && s->workers[i].role == ROLE_RECEIVE && s->workers[i].slot == slot)
+            return true;
+    return false;
+}
+
+static struct worker *add_worker(struct supervisor *s, enum worker_role role)
+{
+    for (size_t i = 0; i < MAX_WORKERS; i++) {
+        struct worker *w = &s->workers[i];
+        if (w->is_used)
+            continue;
+        unsigned slot = 0;
+        while (role == ROLE_RECEIVE && slot_is_used(s, slot))
+            slot++;
+        *w = (struct worker){ .is_used = true, .role = role, .slot = slot, .ready_fd = -1 };
+        return w;
+    }
+    log_warn("no room for another worker: the last reload's are still finishing");
+    return NULL;
+}
+
+static void add_receivers(struct supervisor *s)
+{
+    unsigned n = (unsigned)s->cfg->receive_workers;
+    if (n == 0) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        n = cores < 1 ? 1 : cores > 16 ? 16 : (unsigned)cores;
+    }
+    for (unsigned i = 0; i < n; i++)
+        add_worker(s, ROLE_RECEIVE);
+}
+
+static void tell_to_leave(struct worker *w)
+{
+    w->is_leaving = true;
+    w->kill_us = clock_mono_us() + STOP_LIMIT_S * USEC_PER_SEC;
+    if (w->pid > 0)
+        kill(w->pid, SIGTERM);
+    else
+        w->is_used = false;
+}
+
+static void describe_death(const struct worker *w, int status)
+{
+    if (WIFSIGNALED(status))
+        log_error("%s[%d] was ended by signal %d (%s); starting another", role_names[w->role], (int)w->pid,
+                  WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        log_error("%s[%d] left with status %d; starting another in %d ms", role_names[w->role], (int)w->pid,
+                  WEXITSTATUS(status), w->backoff_ms);
+}
+
+static void worker_died(struct supervisor *s, struct worker *w, int status)
+{
+    if (w->ready_fd >= 0)
+        close(w->ready_fd);
+    w->ready_fd = -1;
+    if (w->is_leaving && w->role == ROLE_RELAY && !s->is_stopping) {
+        w->is_leaving = false; /* a reload: the next one may have the spool now */
+        w->pid = 0;
+        w->restart_us = 0;
+        return;
+    }
+    if (w->is_leaving || s->is_stopping) {
+        w->is_used = false;
+        return;
+    }
+    bool was_young = clock_mono_us() - w->started_us < YOUNG_S * USEC_PER_SEC;
+    w->backoff_ms = !was_young || !w->backoff_ms ? FIRST_BACKOFF_MS : w->backoff_ms * 2;
+    if (w->backoff_ms > LAST_BACKOFF_MS)
+        w->backoff_ms = LAST_BACKOFF_MS;
+    describe_death(w, status);
+    w->pid = 0;
+    w->restart_us = clock_mono_us() + w->backoff_ms * 1000;
+}
+
+static void reap(struct supervisor *s)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        for (size_t i = 0; i < MAX_WORKERS; i++)
+            if (s->workers[i].is_used && s->workers[i].pid == pid)
+                worker_died(s, &s->workers[i], status);
+}
+
+/* ---- configuration ---- */
+
+/* Loads and checks; all that there is to say goes to the log. */
+static struct config *load(const char *path)
+{
+    struct config_report report = { 0 };
+    struct config *cfg = config_load(path, CONFIG_ENV, &report);
+
+    config_report_log(&report);
+    config_report_fini(&report);
+    return cfg;
+}
+
+static void say_what_needs_restart(const struct config *old, const struct config *now)
+{
+    struct buf names;
+
+    buf_init(&names, 4096);
+    if (config_needs_restart(old, now, &names))
+        log_warn("reload: these count only after a restart: %s", buf_cstr(&names));
+    buf_fini(&names);
+}
+
+static void reload(struct supervisor *s)
+{
+    struct err e;
+
+    notify_reloading();
+    struct config *cfg = load(s->path);
+    if (cfg && listeners_reopen(s->listeners, cfg, &e) < 0) {
+        log_error("%s", e.text);
+        config_free(cfg);
+        cfg = NULL;
+    }
+    if (!cfg) {
+        log_error("reload refused: the old configuration stays in force");
+        notify_ready();
+        return;
+    }
+    say_what_needs_restart(s->cfg, cfg);
+    log_info("reload: the new configuration is in force");
+    config_free(s->own_cfg);
+    s->cfg = s->own_cfg = cfg;
+    for (size_t i = 0; i < MAX_WORKERS; i++)
+        if (s->workers[i].is_used)
+            tell_to_leave(&s->workers[i]);
+    add_receivers(s);
+    s->was_ready = false;
+}
+
+static void stop(struct supervisor *s)
+{
+    if (s->is_stopping)
+        return;
+    log_info("stopping");
+    notify_stopping();
+    s->is_stopping = true;
+    for (size_t i = 0; i < MAX_WORKERS; i++)
+        if (s->workers[i].is_used)
+            tell_to_leave(&s->workers[i]);
+}
+
+/* ---- the loop ---- */
+
+static void take_signal(struct supervisor *s)
+{
+    struct signalfd_siginfo info;
+
+    while (read(s->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        switch (info.ssi_signo) {
+        case SIGTERM:
+        case SIGINT: stop(s); break;
+        case SIGHUP: s->is_stopping ? (void)0 : reload(s); break;
+        case SIGCHLD: reap(s); break;
+        case SIGUSR1: /* jailed workers cannot open files: new ones inherit the new log */
+            if (log_reopen() < 0)
+                log_error("cannot open the log file again: %s", strerror(errno));
+            else if (!s->is_stopping)
+                reload(s);
+            break;
+        default: break;
+        }
+    }
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a == 0 || (b && b < a) ? b : a;
+}
+
+/* Starts who is due, kills who overstays. Returns when to look again (mono), 0 for never. */
+static int64_t look_after(struct supervisor *s)
+{
+    int64_t now = clock_mono_us(), next = 0;
+
+    for (size_t i = 0; i < MAX_WORKERS; i++) {
+        struct worker *w = &s->workers[i];
+        if (!w->is_used)
+            continue;
+        if (w->pid <= 0 && now >= w->restart_us)
+            start_worker(s, w);
+        if (w->pid <= 0)
+            next = sooner(next, w->restart_us);
+        if (w->is_leaving && now >= w->kill_us) {
+            log_warn("%s[%d] did not finish within %d s: ended", role_names[w->role], (int)w->pid, STOP_LIMIT_S);
+            kill(w->pid, SIGKILL);
+            w->kill_us = now + USEC_PER_SEC;
+        }
+        if (w->is_leaving)
+            next = sooner(next, w->kill_us);
+    }
+    return next;
+}
+
+static bool all_serve(const struct supervisor *s)
+{
+    for (size_t i = 0; i < MAX_WORKERS; i++)
+        if (s->workers[i].is_used && !s->workers[i].is_leaving && !s->workers[i].is_serving)
+            return false;
+    return true;
+}
+
+static bool none_left(const struct supervisor *s)
+{
+    for (size_t i = 0; i < MAX_WORKERS; i++)
+        if (s->workers[i].is_used)
+            return false;
+    return true;
+}
+
+static void read_ready(struct worker *w)
+{
+    char c;
+    ssize_t n = read(w->ready_fd, &c, 1);
+
+    if (n > 0)
+        w->is_serving = true;
+    if (n >= 0) {
+        close(w->ready_fd);
+        w->ready_fd = -1;
+    }
+}
+
+static void wait_for_events(struct supervisor *s, int64_t until_us)
+{
+    struct pollfd fds[MAX_WORKERS + 1] = { { .fd = s->signal_fd, .events = POLLIN } };
+    struct worker *of[MAX_WORKERS + 1];
+    nfds_t n = 1;
+    int timeout = -1;
+
+    for (size_t i = 0; i < MAX_WORKERS; i++)
+        if (s->workers[i].is_used && s->workers[i].ready_fd >= 0) {
+            of[n] = &s->workers[i];
+            fds[n++] = (struct pollfd){ .fd = s->workers[i].ready_fd, .events = POLLIN };
+        }
+    if (until_us) {
+        int64_t ms = (until_us - clock_mono_us() + 999) / 1000;
+        timeout = ms < 0 ? 0 : (int)ms;
+    }
+    if (poll(fds, n, timeout) <= 0)
+        return;
+    for (nfds_t i = 1; i < n; i++)
+        if (fds[i].revents)
+            read_ready(of[i]);
+    if (fds[0].revents)
+        take_signal(s);
+}
+
+static void serve(struct supervisor *s)
+{
+    for (;;) {
+        int64_t next = look_after(s);
+        if (s->is_stopping && none_left(s))
+            return;
+        if (!s->was_ready && !s->is_stopping && all_serve(s)) {
+            s->was_ready = true;
+            log_info("batond serves: queue %s", s->cfg->queue_directory);
+            notify_ready();
+        }
+        wait_for_events(s, next);
+    }
+}
+
+static int open_signals(struct err *e)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return fd < 0 ? err_sys(e, "signalfd") : fd;
+}
+
+/* The lock is what counts; the number in it is for `baton stop` and for people. */
+static void write_pid(int lock_fd)
+{
+    char text[32];
+    int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    if (ftruncate(lock_fd, 0) < 0 || pwrite(lock_fd, text, (size_t)n, 0) < 0)
+        log_warn("cannot note the process id in the lock: %s", strerror(errno));
+}
+
+static int open_all(struct supervisor *s, struct err *e)
+{
+    struct worker_ids ids;
+
+    if (worker_ids(s->cfg, &ids, e) < 0 || spool_create(s->cfg->queue_directory, ids.uid, ids.drop_gid, e) < 0)
+        return -1;
+    s->lock_fd = spool_lock(s->cfg->queue_directory, LOCK_WAIT_MS, e);
+    if (s->lock_fd < 0)
+        return -1;
+    write_pid(s->lock_fd);
+    s->shared = spool_shared_new(MAX_WORKERS, e);
+    if (!s->shared)
+        return -1;
+    s->listeners = listeners_open(s->cfg, e);
+    if (!s->listeners)
+        return -1;
+    s->signal_fd = open_signals(e);
+    return s->signal_fd < 0 ? -1 : 0;
+}
+
+int supervise(const struct config *cfg, const char *path)
+{
+    static struct supervisor s;
+    struct err e;
+
+    s = (struct supervisor){ .cfg = cfg, .path = path, .lock_fd = -1, .signal_fd = -1 };
+    for (size_t i = 0; i < MAX_WORKERS; i++)
+        s.workers[i].ready_fd = -1;
+    if (open_all(&s, &e) < 0) {
+        log_error("%s", e.text);
+        return e.kind == ERR_CONFIG ? EX_CONFIG : e.sys == EWOULDBLOCK ? EX_TEMPFAIL : EX_OSERR;
+    }
+    add_worker(&s, ROLE_RELAY);
+    add_receivers(&s);
+    serve(&s);
+    listeners_free(s.listeners);
+    spool_shared_free(s.shared);
+    config_free(s.own_cfg);
+    close(s.signal_fd);
+    close(s.lock_fd);
+    return 0;
+}

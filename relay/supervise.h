@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * supervise.h - batond itself: it checks, opens, forks and watches; mail is its workers' business (DESIGN 2).
+ *
+ * Signals: HUP reads the configuration again (a wrong one is refused and the old one stays); TERM and INT stop in
+ * order; USR1 opens the log file again, and reloads. A worker that dies is started again, with back-off. */
+#ifndef RELAY_SUPERVISE_H
+#define RELAY_SUPERVISE_H
+
+#include "config/config.h"
+
+struct listeners;
+struct spool_shared;
+
+enum worker_role { ROLE_RELAY, ROLE_RECEIVE };
+
+/* What a worker is born with. All of it is borrowed from the supervisor's memory, which the fork copied. */
+struct worker_env {
+    enum worker_role role;
+    const struct config *cfg;
+    struct spool_shared *shared;
+    const struct listeners *listeners;
+    unsigned slot; /* of the spool; receive workers only */
+    int ready_fd;  /* worker_ready() writes to it when the worker serves */
+};
+
+/* Says once that this worker serves now. */
+void worker_ready(const struct worker_env *env);
+
+/* The two roles. They return the exit status of their process, after SIGTERM. */
+int relay_main(const struct worker_env *env);
+int receive_main(const struct worker_env *env);
+
+/* Runs till it is told to stop; returns the exit status (sysexits.h). `path` is the configuration's, for reloads. */
+int supervise(const struct config *cfg, const char *path);
+
+#endif

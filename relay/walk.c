@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/walk.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+struct walk {
+    struct dns *dns;
+    struct loop *loop;
+    unsigned dns_flags;
+    walk_fn *fn;
+    void *arg;
+    struct relayhost *hops;
+    size_t n_hops, at_hop;      /* at_hop is the one whose hosts are being walked; n_hops: past the end */
+    bool is_in_hop;
+    struct dns_mx_list mx;      /* of the hop at hand; copied */
+    size_t at_mx;
+    char *name;                 /* being looked up */
+    struct addr_list addrs;
+    struct dns_query *query;
+    struct later later;
+    struct buf troubles;
+    bool has_temporary;
+};
+
+static void step(void *arg);
+
+static int parse_hops(struct walk *w, const char *nexthop, struct err *e)
+{
+    struct span rest = span_str(nexthop), word;
+
+    while (span_word(&rest, ",", &word)) {
+        w->hops = xreallocarray(w->hops, w->n_hops + 1, sizeof *w->hops);
+        if (relayhost_parse(&w->hops[w->n_hops], word, e) < 0)
+            return -1;
+        w->n_hops++;
+    }
+    return 0;
+}
+
+static void add_trouble(struct walk *w, const struct err *why)
+{
+    if (w->troubles.len)
+        buf_adds(&w->troubles, "; ");
+    buf_adds(&w->troubles, why->text);
+    w->has_temporary |= why->kind == ERR_TEMPORARY;
+}
+
+struct walk *walk_new(struct dns *dns, struct loop *loop, const char *nexthop, int protocols, walk_fn *fn, void *arg)
+{
+    struct walk *w = xcalloc(1, sizeof *w);
+    struct err e;
+
+    w->dns = dns;
+    w->loop = loop;
+    w->dns_flags = DNS_SEARCH | (protocols & CONFIG_IPV4 ? DNS_IPV4 : 0u) | (protocols & CONFIG_IPV6 ? DNS_IPV6 : 0u);
+    w->fn = fn;
+    w->arg = arg;
+    buf_init(&w->troubles, 4096);
+    if (parse_hops(w, nexthop, &e) < 0)
+        add_trouble(w, &e);
+    return w;
+}
+
+static void forget_mx(struct walk *w)
+{
+    for (size_t i = 0; i < w->mx.n; i++)
+        free(w->mx.at[i].host);
+    free(w->mx.at);
+    w->mx = (struct dns_mx_list){ 0 };
+    w->at_mx = 0;
+}
+
+void walk_free(struct walk *w)
+{
+    if (!w)
+        return;
+    dns_cancel(w->query);
+    later_cancel(&w->later);
+    forget_mx(w);
+    addr_list_fini(&w->addrs);
+    for (size_t i = 0; i < w->n_hops; i++)
+        relayhost_fini(&w->hops[i]);
+    free(w->hops);
+    free(w->name);
+    buf_fini(&w->troubles);
+    free(w);
+}
+
+void walk_next(struct walk *w)
+{
+    later_start(&w->later, w->loop, step, w);
+}
+
+static void next_hop(struct walk *w)
+{
+    forget_mx(w);
+    w->is_in_hop = false;
+    w->at_hop++;
+}
+
+static void got_addresses(void *arg, enum dns_outcome outcome, const struct addr_list *found, const struct err *why)
+{
+    struct walk *w = arg;
+
+    w->query = NULL;
+    if (outcome != DNS_FOUND) {
+        add_trouble(w, why);
+        walk_next(w);
+        return;
+    }
+    addr_list_fini(&w->addrs);
+    addr_list_copy(&w->addrs, found);
+    const struct walk_host host = { w->name, &w->addrs, &w->hops[w->at_hop] };
+    w->fn(w->arg, &host, NULL);
+}
+
+static void look_up(struct walk *w, const char *name)
+{
+    free(w->name);
+    w->name = xstrdup(name);
+    w->query = dns_hosts(w->dns, w->name, w->hops[w->at_hop].port, w->dns_flags, got_addresses, w);
+}
+
+static void got_mx(void *arg, enum dns_outcome outcome, const struct dns_mx_list *found, const struct err *why)
+{
+    struct walk *w = arg;
+    struct err e;
+
+    w->query = NULL;
+    if (outcome == DNS_NONE) {
+        look_up(w, w->hops[w->at_hop].host);
+        return;
+    }
+    if (outcome == DNS_FAILED) {
+        add_trouble(w, why);
+    } else if (found->is_null) {
+        err_set(&e, ERR_CONFIG, "%s takes no mail (its MX record says so): write the name of a host, in brackets",
+                w->hops[w->at_hop].host);
+        add_trouble(w, &e);
+    } else {
+        w->mx.at = xcalloc(found->n, sizeof *w->mx.at);
+        for (size_t i = 0; i < found->n; i++)
+            w->mx.at[w->mx.n++] = (struct dns_mx){ xstrdup(found->at[i].host), found->at[i].preference };
+    }
+    walk_next(w);
+}
+
+static void finish(struct walk *w)
+{
+    struct err why = { 0 };
+
+    if (w->troubles.len)
+        err_set(&why, w->has_temporary ? ERR_TEMPORARY : ERR_CONFIG, "%s", buf_cstr(&w->troubles));
+    w->fn(w->arg, NULL, &why);
+}
+
+/* One step: the next MX host of the hop at hand, or the first of the next hop. */
+static void step(void *arg)
+{
+    struct walk *w = arg;
+
+    if (w->is_in_hop && w->at_mx < w->mx.n) {
+        look_up(w, w->mx.at[w->at_mx++].host);
+        return;
+    }
+    if (w->is_in_hop)
+        next_hop(w);
+    if (w->at_hop == w->n_hops) {
+        finish(w);
+        return;
+    }
+    w->is_in_hop = true;
+    const struct relayhost *hop = &w->hops[w->at_hop];
+    if (hop->is_bracketed || hop->is_address)
+        look_up(w, hop->host);
+    else
+        w->query = dns_mx(w->dns, hop->host, got_mx, w);
+}

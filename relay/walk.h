@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * walk.h - the hosts of a next hop, one after the other: "[mx.example.com]:587 backup.example.com" (HANDBOOK B1).
+ *
+ * In the order written. A name in brackets, or an address, is a host; a bare name stands for its MX hosts in the order of
+ * their preference, or, without any, for itself. Names are looked up when their turn comes. */
+#ifndef RELAY_WALK_H
+#define RELAY_WALK_H
+
+#include "config/config.h"
+#include "net/dns.h"
+
+struct walk;
+
+struct walk_host { /* borrowed from the walk till its next step */
+    const char *name;                    /* "mx1.example.com", or the address */
+    const struct addr_list *addrs;       /* with ports */
+    const struct relayhost *relayhost;   /* the part of the next hop that it comes from */
+};
+
+/* From the loop, never from inside walk_next(). `host` NULL: there are no more; then `why` says what was wrong with those that
+ * had no address (ERR_NONE: nothing was), ERR_CONFIG if none of them will get better by itself. */
+typedef void walk_fn(void *arg, const struct walk_host *host, const struct err *why);
+
+/* `nexthop` is copied. */
+struct walk *walk_new(struct dns *dns, struct loop *loop, const char *nexthop, int protocols, walk_fn *fn, void *arg);
+void walk_next(struct walk *w);
+/* No callback comes any more. NULL is fine. */
+void walk_free(struct walk *w);
+
+#endif

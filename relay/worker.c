@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/worker.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <unistd.h>
+
+int worker_ids(const struct config *cfg, struct worker_ids *out, struct err *e)
+{
+    *out = (struct worker_ids){ geteuid(), getegid(), getegid() };
+    if (out->uid != 0)
+        return 0;
+    const struct passwd *pw = getpwnam(cfg->mail_owner);
+    if (!pw)
+        return err_set(e, ERR_CONFIG, "mail_owner: there is no user \"%s\": add one (adduser --system --group %s)",
+                       cfg->mail_owner, cfg->mail_owner);
+    if (pw->pw_uid == 0)
+        return err_set(e, ERR_CONFIG, "mail_owner: \"%s\" is root: name a user without rights", cfg->mail_owner);
+    out->uid = pw->pw_uid;
+    out->gid = pw->pw_gid;
+    const struct group *gr = getgrnam(cfg->setgid_group);
+    if (!gr)
+        return err_set(e, ERR_CONFIG, "setgid_group: there is no group \"%s\": add it (addgroup --system %s)",
+                       cfg->setgid_group, cfg->setgid_group);
+    out->drop_gid = gr->gr_gid;
+    return 0;
+}
+
+struct loop *worker_loop(loop_signal_fn *stop, void *arg, struct err *e)
+{
+    struct loop *l = loop_new(e);
+
+    if (l && loop_signal(l, SIGTERM, stop, arg, e) < 0) {
+        loop_free(l);
+        l = NULL;
+    }
+    return l;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * worker.h - what both workers do the same way: a loop, an orderly end, their rights given up. */
+#ifndef RELAY_WORKER_H
+#define RELAY_WORKER_H
+
+#include "net/loop.h"
+#include "relay/supervise.h"
+
+/* What the workers of a spool run as: of mail_owner and setgid_group when we are root, else the caller's own. */
+struct worker_ids {
+    uid_t uid;
+    gid_t gid;
+    gid_t drop_gid;
+};
+int worker_ids(const struct config *cfg, struct worker_ids *out, struct err *e);
+
+/* The worker's loop; SIGTERM calls stop(arg). */
+struct loop *worker_loop(loop_signal_fn *stop, void *arg, struct err *e);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/resolve.h"
+
+#include "base/mem.h"
+#include "relay/alias.h"
+
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/baton-resolve-XXXXXX";
+
+static char *write_file(const char *name, const char *text)
+{
+    char *path = xasprintf("%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+    return path;
+}
+
+static const char aliases_text[] = "# comment\n"
+                                   "root: admin@example.com\n"
+                                   "team: alice, bob@example.net,\n"
+                                   "   carol\n"
+                                   "alice: alice@example.org\n"
+                                   "ROOT: second@example.com\n"
+                                   "loop1: loop2\n"
+                                   "loop2: loop1\n"
+                                   "self: self, other@example.com\n"
+                                   "\"odd name\": odd@example.com\n"
+                                   "file: /var/mail/x\n"
+                                   "pipe: \"|/bin/cat\", pipe@example.com\n"
+                                   "inc: :include:/etc/list\n"
+                                   "final: \\alice\n"
+                                   "no colon here\n";
+
+static struct config *make_config(const char *extra)
+{
+    char *aliases = write_file("aliases", aliases_text);
+    char *text = xasprintf("queue_directory = \"%s/q\"\nmyhostname = \"box.example.com\"\nmydomain = \"example.com\"\n"
+                           "myorigin = \"example.com\"\nalias_maps = \"hash:%s\"\n%s",
+                           dir, aliases, extra);
+    char *path = write_file("baton.conf", text);
+    struct config_report report = { 0 };
+    struct config *cfg = config_load(path, 0, &report);
+    if (!cfg)
+        config_report_print(&report, stderr, "test", CONFIG_ERROR);
+    config_report_fini(&report);
+    assert_non_null(cfg);
+    free(aliases);
+    free(text);
+    free(path);
+    return cfg;
+}
+
+static char *expand(const struct resolver *r, const char *address)
+{
+    struct envelope env;
+    struct spool_state st;
+    struct buf out;
+
+    envelope_init(&env);
+    envelope_add(&env, address);
+    buf_init(&out, BUF_NO_MAX);
+    if (!resolve_expand(r, &env, &st)) {
+        buf_addf(&out, "same");
+    } else {
+        for (size_t i = 0; i < st.n_rcpts; i++)
+            buf_addf(&out, "%s%s", i ? " " : "", st.rcpts[i].rcpt.address);
+        spool_state_fini(&st);
+    }
+    envelope_fini(&env);
+    return buf_take(&out);
+}
+
+static void local_names_follow_their_aliases(void **state)
+{
+    static const struct {
+        const char *address, *want;
+    } cases[] = {
+        { "root", "admin@example.com" },
+        { "Root@localhost", "admin@example.com" },
+        { "root@box.example.com", "admin@example.com" },
+        { "root@example.com", "same" }, /* myorigin is not this machine */
+        { "root@elsewhere.example", "same" },
+        { "team", "alice@example.org bob@example.net carol@example.com" },
+        { "nobody", "nobody@example.com" },
+        { "x@localhost.example.com", "x@example.com" },
+        { "x@box.example.com", "same" },
+        { "self", "self@example.com other@example.com" },
+        { "\"odd name\"@localhost", "odd@example.com" },
+        { "pipe", "pipe@example.com" },
+        { "final", "alice@example.com" },
+        { "file", "file@example.com" },
+    };
+    struct err e;
+    struct config *cfg = make_config("relayhost = \"[relay.example.com]:25\"\n");
+    struct resolver *r = resolver_new(cfg, &e);
+    (void)state;
+
+    assert_non_null(r);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *got = expand(r, cases[i].address);
+        if (strcmp(got, cases[i].want) != 0)
+            fail_msg("%s: got %s, want %s", cases[i].address, got, cases[i].want);
+        free(got);
+    }
+    resolver_free(r);
+    config_free(cfg);
+}
+
+static void a_loop_of_aliases_ends(void **state)
+{
+    struct err e;
+    struct config *cfg = make_config("relayhost = \"[relay.example.com]:25\"\n");
+    struct resolver *r = resolver_new(cfg, &e);
+    (void)state;
+
+    char *got = expand(r, "loop1");
+    assert_string_equal(got, "loop1@example.com");
+    free(got);
+    resolver_free(r);
+    config_free(cfg);
+}
+
+static void routes_follow_the_configuration(void **state)
+{
+    struct route route;
+    struct err e;
+    struct config *cfg = make_config("relayhost = \"[relay.example.com]:587 [backup.example.com]\"\n"
+                                     "mydestination = \"here.example\"\n"
+                                     "local_transport = \"error: 5.1.1 local delivery disabled\"\n");
+    struct resolver *r = resolver_new(cfg, &e);
+    (void)state;
+
+    resolve_route(r, "a@example.org", &route);
+    assert_int_equal(route.kind, ROUTE_NEXT_HOP);
+    assert_string_equal(route.nexthop, "[relay.example.com]:587 [backup.example.com]");
+    resolve_route(r, "a@HERE.example", &route);
+    assert_int_equal(route.kind, ROUTE_REFUSED);
+    assert_string_equal(route.status, "5.1.1");
+    assert_string_equal(route.text, "local delivery disabled");
+    resolve_check(r, "root@here.example", &route); /* it has an alias */
+    assert_int_equal(route.kind, ROUTE_NEXT_HOP);
+    assert_true(resolve_is_ours(r, "x@here.example"));
+    assert_true(resolve_is_ours(r, "root@box.example.com"));
+    assert_false(resolve_is_ours(r, "nobody@box.example.com"));
+    assert_false(resolve_is_ours(r, "root@example.com"));
+    resolver_free(r);
+    config_free(cfg);
+}
+
+static void without_a_relayhost_mail_goes_nowhere(void **state)
+{
+    struct route route;
+    struct err e;
+    struct config *cfg = make_config("");
+    struct resolver *r = resolver_new(cfg, &e);
+    (void)state;
+
+    resolve_route(r, "a@example.org", &route);
+    assert_int_equal(route.kind, ROUTE_NOWHERE);
+    resolver_free(r);
+    config_free(cfg);
+}
+
+static void complain(void *arg, const char *text)
+{
+    buf_addf(arg, "%s\n", text);
+}
+
+static void bad_alias_lines_are_named_with_file_and_line(void **state)
+{
+    struct aliases *a = aliases_new();
+    struct buf said;
+    struct err e;
+    char *path = write_file("aliases", aliases_text);
+    (void)state;
+
+    buf_init(&said, BUF_NO_MAX);
+    assert_int_equal(aliases_read(a, path, complain, &said, &e), 0);
+    assert_non_null(strstr(buf_cstr(&said), ":11: files need local delivery"));
+    assert_non_null(strstr(buf_cstr(&said), ":12: commands need local delivery"));
+    assert_non_null(strstr(buf_cstr(&said), ":13: :include: needs"));
+    assert_non_null(strstr(buf_cstr(&said), ":15: expected \"name: address, ...\""));
+    assert_int_equal(aliases_read(a, "/nonexistent/aliases", complain, &said, &e), -1);
+    assert_non_null(strstr(e.text, "/nonexistent/aliases"));
+    buf_fini(&said);
+    aliases_free(a);
+    free(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(local_names_follow_their_aliases),
+        cmocka_unit_test(a_loop_of_aliases_ends),
+        cmocka_unit_test(routes_follow_the_configuration),
+        cmocka_unit_test(without_a_relayhost_mail_goes_nowhere),
+        cmocka_unit_test(bad_alias_lines_are_named_with_file_and_line),
+    };
+    if (!mkdtemp(dir))
+        return 1;
+    int rc = cmocka_run_group_tests(tests, NULL, NULL);
+    const char *const names[] = { "aliases", "baton.conf" };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        char *path = xasprintf("%s/%s", dir, names[i]);
+        unlink(path);
+        free(path);
+    }
+    rmdir(dir);
+    return rc;
+}
