@@ -7,15 +7,19 @@ baton_SOURCES = \
 	control/checks_mail.c \
 	control/cmd_check.c \
 	control/cmd_config.c \
+	control/cmd_daemon.c \
+	control/cmd_queue.c \
 	control/cmd_sink.c \
+	control/cmd_status.c \
 	control/cmd_test.c \
 	control/command.h \
 	control/findings.c control/findings.h \
 	control/main.c \
 	control/maildir.c control/maildir.h \
+	control/offline.c control/offline.h \
 	control/probe.c control/probe.h control/probe_int.h control/probe_session.c \
 	control/sink.c control/sink.h
-baton_LDADD = config/libconfig.a lib/net/libnet.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
+baton_LDADD = control/libqueue.a config/libconfig.a lib/spool/libspool.a lib/net/libnet.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
 	$(NET_LIBS) $(CONFUSE_LIBS) $(JANSSON_LIBS)
 
 # what waits, for mailq too

@@ -11,10 +11,7 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &cmd_check,
-    &cmd_config,
-    &cmd_test,
-    &cmd_sink,
+    &cmd_check, &cmd_config, &cmd_start, &cmd_stop, &cmd_reload, &cmd_status, &cmd_queue, &cmd_test, &cmd_sink,
 };
 
 static const struct command *find(const char *name)

@@ -165,7 +165,8 @@ sub config {
         next if !defined $value;
         $text .= "$name = " . _value($value) . "\n";
     }
-    spew($self->{conf}, $text . $raw, 0644);
+    # What has a password in it may be read by its owner only, or is refused.
+    spew($self->{conf}, $text . $raw, $raw =~ /\bpassword\s*=/ ? 0600 : 0644);
     return $self->{conf};
 }
 
