@@ -18,14 +18,15 @@ const char *intake_nexthop(const struct relay *r, const char *address)
     }
 }
 
-static void add_job_for(struct relay *r, struct message *m, const char *address, int64_t next_us, unsigned attempts)
+/* Due at once, also after a restart: what kept it may be gone, and nobody knows how long we were away. */
+static void add_job_for(struct relay *r, struct message *m, const char *address, unsigned attempts)
 {
     const char *nexthop = intake_nexthop(r, address);
 
     for (struct job *j = m->jobs; j; j = j->next)
         if (strcmp(j->dest->nexthop, nexthop) == 0)
             return;
-    queue_add_job(r->queue, m, queue_dest(r->queue, nexthop), next_us, attempts);
+    queue_add_job(r->queue, m, queue_dest(r->queue, nexthop), 0, attempts);
 }
 
 static void log_found(const struct spool_info *info, const struct envelope *env, size_t n_rcpts, bool is_held)
@@ -40,8 +41,6 @@ void intake_found(void *arg, const struct spool_info *info, const struct envelop
     struct relay *r = arg;
     struct spool_state expanded = { 0 };
     bool has_list = state && state->n_rcpts;
-    /* After a restart everything is worth a try: what kept it may be gone, and nobody knows how long we were away. */
-    int64_t next_us = state && state->next_us > r->started_us ? state->next_us : 0;
     struct message *m = queue_add(r->queue, info->id, info->size, info->arrival_us, state && state->is_held);
 
     if (!m)
@@ -53,7 +52,7 @@ void intake_found(void *arg, const struct spool_info *info, const struct envelop
     size_t n = has_list ? state->n_rcpts : env->n_rcpts;
     for (size_t i = 0; i < n; i++)
         add_job_for(r, m, has_list ? state->rcpts[i].rcpt.address : env->rcpts[i].address,
-                    r->is_started ? 0 : next_us, state ? state->attempts : 0);
+                    state ? state->attempts : 0);
     if (r->is_started || log_level() >= LOG_LEVEL_DEBUG)
         log_found(info, env, n, m->is_held);
     spool_state_fini(&expanded);

@@ -32,7 +32,7 @@ subtest 'a message goes its way' => sub {
     like($line, qr{baton/relay\[\d+\]: (\w+): to=<you\@example\.test>, relay=127\.0\.0\.1\[127\.0\.0\.1\]:\d+, delay=[\d.]+, delays=[\d.]+/[\d.]+/[\d.]+/[\d.]+, dsn=2\.0\.0, status=sent \(250 2\.0\.0 taken as FAKE\)},
         'the delivery line has Postfix\'s shape');
     my ($id) = $line =~ /: (\w+): to=/;
-    like($m->{content}, qr/^Received: .*\bid \Q$id\E;/ms, 'the id is the one in Received:');
+    like($m->{content}, qr/^Received: .*\bid \Q$id\E\b/ms, 'the id is the one in Received:');
     ok($t->wait_log(qr/\Q$id\E: removed/), 'and the one that is removed');
     is($t->stop_batond, 0, 'batond leaves in order');
 };
@@ -72,7 +72,7 @@ subtest 'no report where none may be' => sub {
     ok($t->wait_log(qr/to=<a\@example\.test>.*status=bounced/), 'mail of the null sender is refused');
     $t->sendmail(['-N', 'never', '-f', 'me@example.test', 'b@example.test'], input => $text);
     ok($t->wait_log(qr/to=<b\@example\.test>.*status=bounced/), 'mail with NOTIFY=NEVER is refused');
-    ok(wait_until { $t->baton(['queue', 'list'])->{out} =~ /empty/ } 5, 'the queue gets empty');
+    ok((wait_until { $t->baton(['queue', 'list'])->{out} =~ /empty/ } 5), 'the queue gets empty');
     unlike($t->log_text, qr/non-delivery notification/, 'and nobody is told');
 };
 
@@ -131,7 +131,7 @@ subtest 'a delay is told once' => sub {
     my ($report) = $relay->wait_messages(1);
     like($report ? $report->{content} : '', qr/^Action: delayed\r$/m, 'the sender is warned');
     my $before = () = $t->log_text =~ /status=deferred/g;
-    ok(wait_until { my $n = () = $t->log_text =~ /status=deferred/g; $n > $before + 1 } 10, 'while it is tried on');
+    ok((wait_until { my $n = () = $t->log_text =~ /status=deferred/g; $n > $before + 1 } 10), 'while it is tried on');
     is(scalar(() = $t->log_text =~ /delay notification/g), 1, 'only once');
 };
 
