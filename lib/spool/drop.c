@@ -53,6 +53,10 @@ struct spool_drop *drop_begin(struct spool_io *io, const char *dir, const struct
         free(d);
         return NULL;
     }
+    if (single_share(d->file, e) < 0) {
+        spool_drop_abort(d);
+        return NULL;
+    }
     record_head_init(&d->head);
     envelope_pack(env, &d->head);
     if (d->head.len > RECORD_MAX_HEAD) {

@@ -27,6 +27,8 @@ typedef void spool_io_name_fn(void *arg, const char *name);
 struct spool_io {
     int (*open)(struct spool_io *io, const char *path, int flags, mode_t mode); /* O_CLOEXEC is added */
     void (*close)(struct spool_io *io, int fd);
+    /* Whoever made the file (root, a user with any umask), whoever owns `folder` can read it. */
+    int (*share)(struct spool_io *io, int fd, const char *folder);
     ssize_t (*pread)(struct spool_io *io, int fd, void *to, size_t len, uint64_t offset);
     ssize_t (*pwrite)(struct spool_io *io, int fd, const void *from, size_t len, uint64_t offset);
     /* Makes the file `size` bytes long, with its blocks where the file system can. */

@@ -43,6 +43,11 @@ struct single *single_new(struct spool_io *io, const char *dir, const char *fold
     return s;
 }
 
+int single_share(struct single *s, struct err *e)
+{
+    return s->io->share(s->io, s->fd, s->folder) < 0 ? err_sys(e, "hand over %s", s->tmp_path) : 0;
+}
+
 int single_write(struct single *s, struct span data, struct err *e)
 {
     if (io_write(s->io, s->fd, data.at, data.len, PAGE_BYTES + s->size) < 0)

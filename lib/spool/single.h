@@ -19,6 +19,8 @@ struct single;
 
 /* `folder` is "large" or "drop". NULL with e->sys EEXIST: take another id. */
 struct single *single_new(struct spool_io *io, const char *dir, const char *folder, uint64_t id, mode_t mode, struct err *e);
+/* For the drop: whatever the umask, the owner of the folder can read it; made by root, it is theirs. */
+int single_share(struct single *s, struct err *e);
 int single_write(struct single *s, struct span data, struct err *e);
 uint64_t single_size(const struct single *s);
 /* Writes `head` (its fixed part is filled in from `r`, whose gen, id, size and sums are set here), syncs, renames, syncs

@@ -211,6 +211,14 @@ static void sim_close(struct spool_io *io, int fd)
     ((struct sim_fs *)io)->fds[fd] = NULL;
 }
 
+static int sim_share(struct spool_io *io, int fd, const char *folder)
+{
+    (void)io;
+    (void)fd;
+    (void)folder;
+    return 0;
+}
+
 static ssize_t sim_pread(struct spool_io *io, int fd, void *to, size_t len, uint64_t offset)
 {
     struct inode *f = ((struct sim_fs *)io)->fds[fd];
@@ -386,6 +394,7 @@ struct sim_fs *sim_new(void)
     fs->io = (struct spool_io){
         .open = sim_open,
         .close = sim_close,
+        .share = sim_share,
         .pread = sim_pread,
         .pwrite = sim_pwrite,
         .allocate = sim_allocate,
