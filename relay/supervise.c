@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "relay/jail.h"
 #include "relay/listeners.h"
 #include "relay/notify.h"
 #include "relay/worker.h"
@@ -431,7 +432,10 @@ static int open_all(struct supervisor *s, struct err *e)
     if (!s->listeners)
         return -1;
     s->signal_fd = open_signals(e);
-    return s->signal_fd < 0 ? -1 : 0;
+    if (s->signal_fd < 0)
+        return -1;
+    const struct jail_options jail = { .role = JAIL_SUPERVISOR };
+    return jail_enter(&jail, e);
 }
 
 int supervise(const struct config *cfg, const char *path)
