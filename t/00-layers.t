@@ -175,6 +175,14 @@ none {
     $first eq "$own.h" ? () : (": includes \"$own.h\" first, so that it is known to stand on its own");
 } 'a file includes its own header first', grep { m{\.c$} } @sources;
 
+# ---- folders -----------------------------------------------------------------------------------------------------------
+
+my $makefile = join '', map { slurp($_) } grep { m{local\.mk$|^Makefile\.am$} } @makefiles;
+none {
+    my ($file) = @_;
+    $makefile =~ /(?<![\w.-])\Q$file\E(?![\w.-])/ ? () : (': in no local.mk: not built, or not in the release');
+} 'every source is in a local.mk', grep { !m{^bench/} } @c;
+
 # ---- manuals -----------------------------------------------------------------------------------------------------------
 
 my @manuals = grep { m{^man/.*\.[1-8]$} && (slurp($_) // '') !~ /\A\.so / } @all; # .so: another's name
