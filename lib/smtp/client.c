@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The client's session: greeting, EHLO, STARTTLS, AUTH, and the end. One reply is waited for at a time, and `replies`
- * says who reads it; messages have a file of their own, because there many replies are under way at once.
+ * The client's session: greeting, EHLO, STARTTLS, AUTH, and the end. One reply is waited for at
+ * a time, and `replies` says who reads it; messages have a file of their own, because there many
+ * replies are under way at once.
  *
- * Ops may send, quit, or free the engine. So what must not happen inside an op (the next ready()) is left to the
- * outermost call, and memory is freed there. */
+ * Ops may send, quit, or free the engine. So what must not happen inside an op (the next
+ * ready()) is left to the outermost call, and memory is freed there. */
 #include "smtp/client.h"
 
 #include "base/mem.h"
@@ -116,7 +117,7 @@ void smtp_client_set_ready(struct smtp_client *c)
     c->wants_next = true;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 void smtp_client_close(struct smtp_client *c, const struct smtp_result *why)
 {
@@ -208,7 +209,7 @@ void smtp_client_lost(struct smtp_client *c, const char *what)
     leave(c);
 }
 
-/* ---- greeting, EHLO ------------------------------------------------------------------------------ */
+/* ---- greeting, EHLO -------------------------------------------------------------------------- */
 
 static void say_ehlo(struct smtp_client *c)
 {
@@ -251,7 +252,8 @@ static void read_mechanisms(struct smtp_features *f, struct span words)
     }
 }
 
-/* One line of the reply to EHLO. The first is the server's name, which no keyword looks like by accident. */
+/* One line of the reply to EHLO. The first is the server's name, which no keyword looks like by
+ * accident. */
 static void read_feature(struct smtp_client *c, struct span line)
 {
     struct smtp_features *f = &c->features;
@@ -295,7 +297,8 @@ static void after_hello(struct smtp_client *c)
     }
 }
 
-/* RFC 5321 3.2: HELO is for servers that do not know EHLO; one that says "later" is not such a server. */
+/* RFC 5321 3.2: HELO is for servers that do not know EHLO; one that says "later" is not such a
+ * server. */
 static void ehlo_reply(struct smtp_client *c)
 {
     if (c->reader.reply.code / 100 == 5 && !c->cfg.is_lmtp) {
@@ -313,7 +316,7 @@ static void helo_reply(struct smtp_client *c)
         after_hello(c);
 }
 
-/* ---- STARTTLS (RFC 3207) ------------------------------------------------------------------------- */
+/* ---- STARTTLS (RFC 3207) --------------------------------------------------------------------- */
 
 static void starttls_reply(struct smtp_client *c)
 {
@@ -337,7 +340,7 @@ void smtp_client_tls_started(struct smtp_client *c)
     say_ehlo(c);
 }
 
-/* ---- messages, the end --------------------------------------------------------------------------- */
+/* ---- messages, the end ----------------------------------------------------------------------- */
 
 static void take_message(struct smtp_client *c, const struct smtp_message *m, bool is_probe)
 {
@@ -408,7 +411,7 @@ static void (*const replies[N_CLIENT_STATES])(struct smtp_client *) = {
     [CLIENT_QUIT] = quit_reply,
 };
 
-/* ---- bytes --------------------------------------------------------------------------------------- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static void take_line(struct smtp_client *c, struct span *in)
 {
@@ -432,7 +435,8 @@ void smtp_client_input(struct smtp_client *c, struct span bytes)
 {
     enter(c);
     while (bytes.len && c->state != CLIENT_CLOSED) {
-        /* Said in the clear, it would be taken for protected: CVE-2011-0411, the other way round. */
+        /* Said in the clear, it would be taken for protected: CVE-2011-0411, the other way
+         * round. */
         if (c->state == CLIENT_HANDSHAKE)
             smtp_client_fail(c, SMTP_AT_STARTTLS, "4.7.0",
                              "the server sent data behind its reply to STARTTLS");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The client's AUTH (RFC 4954): which mechanism, and its exchange. A mechanism is a row: what it is called, whether it
- * shows the password to who listens, what it says first, and what it answers to each 334. */
+ * The client's AUTH (RFC 4954): which mechanism, and its exchange. A mechanism is a row: what it
+ * is called, whether it shows the password to who listens, what it says first, and what it
+ * answers to each 334. */
 #include "base/base64.h"
 #include "base/mem.h"
 #include "smtp/client_int.h"
@@ -15,7 +16,8 @@ struct mechanism {
     const char *name;
     bool is_clear; /* the password can be read by who listens */
     bool is_first; /* speaks first (RFC 4954 4): its answer number 0 goes with AUTH */
-    /* Adds the answer number `step` to `out`, not encoded. False: there is none, the exchange is wrong. */
+    /* Adds the answer number `step` to `out`, not encoded. False: there is none, the exchange is
+     * wrong. */
     bool (*answer)(const struct smtp_client *c, unsigned step, struct buf *out);
 };
 
@@ -31,7 +33,8 @@ static bool plain(const struct smtp_client *c, unsigned step, struct buf *out)
     return true;
 }
 
-/* Never a standard; everybody asks for the name first and the password then, whatever the prompt says. */
+/* Never a standard; everybody asks for the name first and the password then, whatever the prompt
+ * says. */
 static bool login(const struct smtp_client *c, unsigned step, struct buf *out)
 {
     if (step > 1)
@@ -87,7 +90,8 @@ void smtp_client_wipe_secret(struct smtp_client *c)
     c->cfg.secret = NULL;
 }
 
-/* Adds "prefix" and the mechanism's next answer to c->out. The buffer does not move while a secret is in it. */
+/* Adds "prefix" and the mechanism's next answer to c->out. The buffer does not move while a
+ * secret is in it. */
 static bool say_answer(struct smtp_client *c, const char *prefix)
 {
     size_t most = strlen(c->cfg.user) + (c->cfg.secret ? strlen(c->cfg.secret) : 0) + 2;

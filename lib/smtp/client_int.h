@@ -25,22 +25,23 @@ enum client_state {
 
 enum rcpt_state { RCPT_OPEN, RCPT_TAKEN, RCPT_TOLD };
 
-/* The steps of a message are numbered: 0 MAIL, 1..n RCPT, n + 1 DATA (left out with BDAT), n + 2 the end of the content.
- * So two numbers are all there is to know of what was sent and what was answered. */
+/* The steps of a message are numbered: 0 MAIL, 1..n RCPT, n + 1 DATA (left out with BDAT), n + 2
+ * the end of the content. So two numbers are all there is to know of what was sent and what was
+ * answered. */
 struct transaction {
     const struct smtp_message *message; /* smtp_client.message, or NULL: there is none */
     size_t next_sent, next_reply;
     unsigned char *rcpts; /* RCPT_* */
     size_t n_taken;       /* recipients that wait for the end of the content */
     size_t eod_index;     /* LMTP: the recipient whose reply comes next */
-    bool is_probe;     /* nothing comes behind RCPT */
-    bool is_utf8;      /* it needs SMTPUTF8 */
+    bool is_probe;        /* nothing comes behind RCPT */
+    bool is_utf8;         /* it needs SMTPUTF8 */
     bool uses_bdat;
-    bool mail_ok;      /* the server has a transaction open */
-    bool has_failed;   /* MAIL was refused */
-    bool is_sending;   /* content: `offset` is how far */
-    bool is_sent;      /* content: all of it is in c->out */
-    bool is_empty;     /* 354 though no recipient was taken: only a dot goes out */
+    bool mail_ok;         /* the server has a transaction open */
+    bool has_failed;      /* MAIL was refused */
+    bool is_sending;      /* content: `offset` is how far */
+    bool is_sent;         /* content: all of it is in c->out */
+    bool is_empty;        /* 354 though no recipient was taken: only a dot goes out */
     uint64_t offset;
     struct dot_writer dots;
 };
@@ -69,7 +70,7 @@ struct smtp_client {
     struct transaction t;
 };
 
-/* ---- client.c ------------------------------------------------------------------------------------ */
+/* ---- client.c -------------------------------------------------------------------------------- */
 
 void smtp_client_command(struct smtp_client *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -83,14 +84,14 @@ void smtp_client_fail(struct smtp_client *c, enum smtp_stage stage, const char *
                       const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 struct smtp_result smtp_client_said(const struct smtp_client *c, enum smtp_stage stage);
 
-/* ---- client_auth.c ------------------------------------------------------------------------------- */
+/* ---- client_auth.c --------------------------------------------------------------------------- */
 
 /* Starts AUTH, or closes. */
 void smtp_client_auth(struct smtp_client *c);
 void smtp_client_auth_reply(struct smtp_client *c);
 void smtp_client_wipe_secret(struct smtp_client *c);
 
-/* ---- client_mail.c ------------------------------------------------------------------------------- */
+/* ---- client_mail.c --------------------------------------------------------------------------- */
 
 void smtp_client_begin(struct smtp_client *c);
 void smtp_client_message_reply(struct smtp_client *c);

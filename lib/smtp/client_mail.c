@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A message on its way out: MAIL, RCPT, DATA or BDAT, the content (RFC 5321 3.3, 2920, 3030, 2033 4.2).
+ * A message on its way out: MAIL, RCPT, DATA or BDAT, the content (RFC 5321 3.3, 2920, 3030,
+ * 2033 4.2).
  *
- * With PIPELINING all commands up to DATA go out without waiting. With CHUNKING too the content follows in the same
- * flight when it is small: one round trip for the whole message, and a server that refuses all recipients has to take
- * the bytes and throw them away. A large message waits for the recipients first.
+ * With PIPELINING all commands up to DATA go out without waiting. With CHUNKING too the content
+ * follows in the same flight when it is small: one round trip for the whole message, and a
+ * server that refuses all recipients has to take the bytes and throw them away. A large message
+ * waits for the recipients first.
  *
- * A recipient is told once: when it is refused, or with the reply to the end of the content, or when all is lost. */
+ * A recipient is told once: when it is refused, or with the reply to the end of the content, or
+ * when all is lost. */
 #include "smtp/client_int.h"
 
 #include "base/mem.h"
@@ -27,7 +30,7 @@ static size_t eod_step(const struct transaction *t)
     return t->message->n_rcpts + 2;
 }
 
-/* ---- results ------------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 static void tell(struct smtp_client *c, size_t index, const struct smtp_result *r)
 {
@@ -84,7 +87,7 @@ static void finish(struct smtp_client *c, bool needs_rset)
     }
 }
 
-/* ---- before the first byte ----------------------------------------------------------------------- */
+/* ---- before the first byte ------------------------------------------------------------------- */
 
 static bool has_8bit(const char *address)
 {
@@ -93,7 +96,8 @@ static bool has_8bit(const char *address)
     return *address;
 }
 
-/* RFC 6531 3.4. Who sent it may have said SMTPUTF8 to be on the safe side: what is ASCII altogether goes anywhere. */
+/* RFC 6531 3.4. Who sent it may have said SMTPUTF8 to be on the safe side: what is ASCII
+ * altogether goes anywhere. */
 static bool needs_utf8(const struct smtp_message *m)
 {
     bool needs = (m->env->smtputf8 && m->is_8bit) || has_8bit(m->env->sender);
@@ -141,9 +145,10 @@ void smtp_client_begin(struct smtp_client *c)
     c->state = CLIENT_MESSAGE;
 }
 
-/* ---- commands ------------------------------------------------------------------------------------ */
+/* ---- commands -------------------------------------------------------------------------------- */
 
-/* Addresses were parsed when they came in. This is the last door: nothing that ends a line leaves by it. */
+/* Addresses were parsed when they came in. This is the last door: nothing that ends a line
+ * leaves by it. */
 static void add_path(struct buf *out, const char *address)
 {
     buf_addc(out, '<');
@@ -237,7 +242,7 @@ static bool say_next(struct smtp_client *c)
     return true;
 }
 
-/* ---- content ------------------------------------------------------------------------------------- */
+/* ---- content --------------------------------------------------------------------------------- */
 
 static void end_content(struct smtp_client *c)
 {
@@ -292,7 +297,8 @@ static bool send_content(struct smtp_client *c)
     return true;
 }
 
-/* All recipients are refused, and the server knows it: nothing more is to be said in this transaction. */
+/* All recipients are refused, and the server knows it: nothing more is to be said in this
+ * transaction. */
 static bool is_hopeless(const struct transaction *t)
 {
     return t->next_reply >= data_step(t) && !t->n_taken && t->next_sent <= data_step(t);
@@ -307,7 +313,7 @@ bool smtp_client_step(struct smtp_client *c)
     return !is_hopeless(t) && say_next(c);
 }
 
-/* ---- replies ------------------------------------------------------------------------------------- */
+/* ---- replies --------------------------------------------------------------------------------- */
 
 static void mail_reply(struct smtp_client *c, const struct smtp_result *said)
 {
@@ -335,7 +341,8 @@ static void data_reply(struct smtp_client *c, const struct smtp_result *said)
     struct transaction *t = &c->t;
 
     if (said->reply.code / 100 == 3) {
-        /* RFC 2920 3.1: said to no recipient at all, it still waits for a dot. In LMTP nobody knows what comes then. */
+        /* RFC 2920 3.1: said to no recipient at all, it still waits for a dot. In LMTP nobody
+         * knows what comes then. */
         if (!t->n_taken && c->cfg.is_lmtp)
             smtp_client_fail(c, SMTP_AT_DATA, "4.5.0", "the server takes data for no recipient");
         else
@@ -364,7 +371,8 @@ static bool has_more_replies(struct smtp_client *c)
     return c->cfg.is_lmtp && next_taken(&c->t) < c->t.message->n_rcpts;
 }
 
-/* It does not wait for the rest of what we have to say. Whatever it said, it has not taken the message. */
+/* It does not wait for the rest of what we have to say. Whatever it said, it has not taken the
+ * message. */
 static void give_up(struct smtp_client *c, const struct smtp_result *said)
 {
     if (said->reply.code >= 400)
@@ -378,7 +386,8 @@ static void eod_reply(struct smtp_client *c, const struct smtp_result *said)
 {
     struct transaction *t = &c->t;
 
-    /* A chunk may be refused before it is through, but then it goes on to its end (RFC 3030 4.2). */
+    /* A chunk may be refused before it is through, but then it goes on to its end (RFC 3030
+     * 4.2). */
     if (!t->is_sent && said->reply.code < 400) {
         give_up(c, said);
         return;
@@ -426,7 +435,7 @@ void smtp_client_message_reply(struct smtp_client *c)
         finish(c, t->mail_ok);
 }
 
-/* ---- where we are -------------------------------------------------------------------------------- */
+/* ---- where we are ---------------------------------------------------------------------------- */
 
 enum smtp_stage smtp_client_message_stage(const struct smtp_client *c)
 {

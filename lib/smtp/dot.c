@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lines are found with memchr() and stay where they are: what is handed out is cut only where a byte is changed, which
- * in most messages is nowhere. States are named for what has been seen; a CR or a dot that may be part of an end is
- * held back until the next byte tells. */
+ * Lines are found with memchr() and stay where they are: what is handed out is cut only where a
+ * byte is changed, which in most messages is nowhere. States are named for what has been seen; a
+ * CR or a dot that may be part of an end is held back until the next byte tells. */
 #include "smtp/dot.h"
 
 void dot_reader_init(struct dot_reader *r, bool is_chunk, dot_out_fn *out, void *arg)
@@ -54,11 +54,22 @@ static void give_blank(struct dot_reader *r)
     give(r, &blank, &blank + 1);
 }
 
-/* A piece of input on its way through: bytes [start, p) are to be handed out as they are. */
+/* A piece of input on its way through: bytes [start, p) are to be handed out as they are. The next
+ * LF, CR and NUL at or behind `p` are remembered (`end`: there is none), so that a stream of nothing
+ * but CRs is not searched for its LF again and again. */
 struct walk {
     const char *start, *p, *end;
-    bool has_nul;
+    const char *lf, *cr, *nul;
 };
+
+static const char *find(const struct walk *w, const char **where, char c)
+{
+    if (!*where || *where < w->p)
+        *where = memchr(w->p, c, (size_t)(w->end - w->p));
+    if (!*where)
+        *where = w->end;
+    return *where;
+}
 
 static void give_up_to(struct dot_reader *r, struct walk *w, const char *to)
 {
@@ -82,29 +93,24 @@ static void end_line(struct dot_reader *r, bool by_lf)
 
 static void in_line(struct dot_reader *r, struct walk *w)
 {
-    const char *nl = memchr(w->p, '\n', (size_t)(w->end - w->p));
-    const char *stop = nl ? nl : w->end;
-    const char *nul = w->has_nul ? memchr(w->p, '\0', (size_t)(stop - w->p)) : NULL;
-    const char *cr = memchr(w->p, '\r', (size_t)((nul ? nul : stop) - w->p));
+    const char *lf = find(w, &w->lf, '\n'), *cr = find(w, &w->cr, '\r');
+    const char *nul = find(w, &w->nul, '\0');
 
-    if (cr && cr + 1 == w->end) { /* the next bytes will tell what it is */
+    if (lf < w->end && cr + 1 == lf && cr < nul) {
+        w->p = lf + 1;
+        end_line(r, false);
+    } else if (cr < lf && cr < nul && cr + 1 == w->end) { /* the next byte will tell what it is */
         drop(r, w, cr);
         r->state = DOT_SEEN_CR;
-    } else if (cr && cr + 1 != nl) {
-        drop(r, w, cr);
+    } else if (cr < lf || nul < lf) {
+        drop(r, w, cr < nul ? cr : nul);
         give_blank(r);
-    } else if (nul) {
-        drop(r, w, nul);
-        give_blank(r);
-    } else if (!nl) {
-        w->p = w->end;
-    } else if (cr) {
-        w->p = nl + 1;
-        end_line(r, false);
-    } else {
-        drop(r, w, nl);
+    } else if (lf < w->end) {
+        drop(r, w, lf);
         give_line_end(r);
         end_line(r, true);
+    } else {
+        w->p = w->end;
     }
 }
 
@@ -157,10 +163,9 @@ static bool seen_dot_cr(struct dot_reader *r, struct walk *w)
 
 bool dot_read(struct dot_reader *r, struct span *in)
 {
-    struct walk w = { in->at, in->at, in->at + in->len, false };
+    struct walk w = { .start = in->at, .p = in->at, .end = in->at + in->len };
     bool is_end = false;
 
-    w.has_nul = in->len && memchr(in->at, '\0', in->len);
     while (w.p < w.end && !is_end) {
         switch (r->state) {
         case DOT_AT_LINE_START: at_line_start(r, &w); break;

@@ -2,10 +2,12 @@
  *
  * dot.h - content on the wire: the dots of RFC 5321 4.5.2, and what may stand between them.
  *
- * Reading: only CR LF . CR LF ends a message. A line may also end with LF alone (it comes out as CR LF, and is noted),
- * but then neither it nor the next dot is part of an end: what one server takes for the end of a message and the next
- * does not is how mail is smuggled. A CR that is not before LF, and a NUL, come out as a blank. A dot at the start of a
- * line is taken off, whichever way the line before ended. So what comes out has no CR or LF but in CR LF, and no NUL.
+ * Reading: only CR LF . CR LF ends a message. A line may also end with LF alone (it comes out as
+ * CR LF, and is noted), but then neither it nor the next dot is part of an end: what one server
+ * takes for the end of a message and the next does not is how mail is smuggled. A CR that is not
+ * before LF, and a NUL, come out as a blank. A dot at the start of a line is taken off,
+ * whichever way the line before ended. So what comes out has no CR or LF but in CR LF, and no
+ * NUL.
  *
  * Writing: the content is such already; a dot is added where a line begins with one. */
 #ifndef SMTP_DOT_H
@@ -35,7 +37,8 @@ struct dot_reader {
 };
 
 void dot_reader_init(struct dot_reader *r, bool is_chunk, dot_out_fn *out, void *arg);
-/* Takes bytes off the front of *in: all of them, or up to the end of the message; true if that was found. */
+/* Takes bytes off the front of *in: all of them, or up to the end of the message; true if that
+ * was found. */
 bool dot_read(struct dot_reader *r, struct span *in);
 /* BDAT LAST is over: ends the last line if the client has not. */
 void dot_read_end(struct dot_reader *r);
@@ -46,7 +49,8 @@ struct dot_writer {
 };
 
 void dot_writer_init(struct dot_writer *w, bool stuffs);
-/* Writes `in` to `to`, which holds 2 * in.len bytes; returns how many it wrote. `to` may not overlap `in`. */
+/* Writes `in` to `to`, which holds 2 * in.len bytes; returns how many it wrote. `to` may not
+ * overlap `in`. */
 size_t dot_write(struct dot_writer *w, struct span in, char *to);
 /* For content that is not copied: notes how it ends. */
 void dot_writer_note(struct dot_writer *w, struct span in);

@@ -34,3 +34,6 @@ t_fuzz_fuzz_smtp_server_SOURCES = t/fuzz/fuzz_smtp_server.c t/fuzz/replay.c
 t_fuzz_fuzz_smtp_server_LDADD = $(SMTP_LIBS)
 t_fuzz_fuzz_smtp_reply_SOURCES = t/fuzz/fuzz_smtp_reply.c t/fuzz/replay.c
 t_fuzz_fuzz_smtp_reply_LDADD = $(SMTP_LIBS)
+check_PROGRAMS += t/fuzz/fuzz_dot
+t_fuzz_fuzz_dot_SOURCES = t/fuzz/fuzz_dot.c t/fuzz/replay.c
+t_fuzz_fuzz_dot_LDADD = $(SMTP_LIBS)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A table a command: what a parameter is called and who reads its value. Refusals are Postfix's in code and shape.
- * RFC 1870 SIZE, 6152 BODY, 6531 SMTPUTF8, 3461 RET ENVID NOTIFY ORCPT, 4954 AUTH. */
+ * A table a command: what a parameter is called and who reads its value. Refusals are Postfix's
+ * in code and shape. RFC 1870 SIZE, 6152 BODY, 6531 SMTPUTF8, 3461 RET ENVID NOTIFY ORCPT, 4954
+ * AUTH. */
 #include "smtp/params.h"
 
 #include "base/mem.h"
@@ -208,7 +209,7 @@ const char *rcpt_params_parse(struct rcpt_params *p, struct span args, char *rep
     return read_all(rcpt_table, ARRAY_LEN(rcpt_table), p, args, reply, size);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void format_notify(unsigned char notify, struct buf *out)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * params.h - the parameters of MAIL and RCPT: read by the server (SIZE=, BODY=, RET=, ...), written by the client.
- * Stays in this folder. */
+ * params.h - the parameters of MAIL and RCPT: read by the server (SIZE=, BODY=, RET=, ...),
+ * written by the client. Stays in this folder. */
 #ifndef SMTP_PARAMS_H
 #define SMTP_PARAMS_H
 
@@ -24,8 +24,8 @@ struct rcpt_params {
     char *orcpt; /* as above */
 };
 
-/* NULL, or the reply that refuses them: "501 5.5.4 Bad RET parameter syntax". `unknown` (size > 0) then may hold the
- * reply. Starts from zeroes, but for rcpt_params.utf8. */
+/* NULL, or the reply that refuses them: "501 5.5.4 Bad RET parameter syntax". `unknown` (size >
+ * 0) then may hold the reply. Starts from zeroes, but for rcpt_params.utf8. */
 const char *mail_params_parse(struct mail_params *p, struct span args, char *reply, size_t size);
 const char *rcpt_params_parse(struct rcpt_params *p, struct span args, char *reply, size_t size);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Strict in what decides (three digits, the same on every line, the sign behind them), tolerant in everything else:
- * a server that we cannot read is mail that we cannot deliver. */
+ * Strict in what decides (three digits, the same on every line, the sign behind them), tolerant
+ * in everything else: a server that we cannot read is mail that we cannot deliver. */
 #include "smtp/reply.h"
 
 #include <stdio.h>
@@ -59,7 +59,7 @@ void smtp_reply_set(struct smtp_reply *r, int code, const char *dsn, const char 
     va_end(ap);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* 1 to 3 digits, as RFC 3463 2 has it. */
 static bool read_number(struct span *s, unsigned short *out)
@@ -119,7 +119,8 @@ static void add_text(struct smtp_reply_reader *rr, struct span text)
     to[rr->text_len] = '\0';
 }
 
-/* The enhanced code counts only when its class is the code's (RFC 2034 4); each line may repeat it. */
+/* The enhanced code counts only when its class is the code's (RFC 2034 4); each line may repeat
+ * it. */
 static void add_line(struct smtp_reply_reader *rr, struct span text)
 {
     struct smtp_reply found = { 0 };

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The loop of the server's side: what came is given to the reader of the moment (a command, a line of AUTH, content,
- * a chunk) until a question is open, the replies pile up, or no reader can do with what there is.
+ * The loop of the server's side: what came is given to the reader of the moment (a command, a
+ * line of AUTH, content, a chunk) until a question is open, the replies pile up, or no reader
+ * can do with what there is.
  *
- * What is being looked at is s->cur: the caller's bytes where they lie, or s->in when something waited. s->cur is empty
- * outside of it. Ops may answer, shut, or free the engine: after calling one, a function returns without
- * another look at the state, and the loop looks at all of it again. */
+ * What is being looked at is s->cur: the caller's bytes where they lie, or s->in when something
+ * waited. s->cur is empty outside of it. Ops may answer, shut, or free the engine: after calling
+ * one, a function returns without another look at the state, and the loop looks at all of it
+ * again. */
 #include "smtp/server.h"
 
 #include "base/mem.h"
@@ -18,7 +20,7 @@
 #define OUT_HIGH 16384
 /* What one call may leave behind, beyond a line: see smtp_server_input(). */
 #define IN_MAX ((size_t)1 << 20)
-#define KEEP   4096
+#define KEEP   1024 /* of a buffer, while nothing is in it: there may be many idle clients */
 
 static char *dup_or_null(const char *s)
 {
@@ -127,7 +129,7 @@ void smtp_server_end_transaction(struct smtp_server *s)
         s->reads = READS_COMMAND;
 }
 
-/* ---- input --------------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 static bool is_open(const struct smtp_server *s)
 {
@@ -161,31 +163,48 @@ static void consume(struct smtp_server *s)
     }
 }
 
+static void drop_input(struct smtp_server *s)
+{
+    buf_trim(&s->in, 0);
+    s->in_taken = 0;
+}
+
+static struct span waiting(const struct smtp_server *s)
+{
+    return span_from(buf_span(&s->in), s->in_taken);
+}
+
 /* Keeps what is left of s->cur, which is either all of s->in or bytes of the caller's. */
 static void keep_rest(struct smtp_server *s, bool is_ours)
 {
     if (!is_open(s))
-        buf_trim(&s->in, 0);
+        drop_input(s);
     else if (is_ours)
-        buf_drop(&s->in, s->in.len - s->cur.len);
+        s->in_taken = s->in.len - s->cur.len;
     else if (s->cur.len && buf_addspan(&s->in, s->cur) < 0)
         smtp_server_hang_up(s, "421 4.3.0 Error: too much input at once");
-    if (!s->in.len)
+    if (s->in_taken == s->in.len) {
         buf_trim(&s->in, KEEP);
+        s->in_taken = 0;
+    } else if (s->in_taken > s->in.len / 2) { /* not for each line of many */
+        buf_drop(&s->in, s->in_taken);
+        s->in_taken = 0;
+    }
     s->cur = span_of("", 0);
 }
 
 void smtp_server_leave(struct smtp_server *s)
 {
     if (s->depth == 1 && s->in.len && can_read(s)) {
-        s->cur = buf_span(&s->in);
+        s->cur = waiting(s);
         consume(s);
         keep_rest(s, true);
     }
     finish(s);
 }
 
-/* An early talker (RFC 5321 4.3.1: the client waits for the greeting) is a spam sender, or somebody else's payload. */
+/* An early talker (RFC 5321 4.3.1: the client waits for the greeting) is a spam sender, or
+ * somebody else's payload. */
 static bool talks_early(struct smtp_server *s)
 {
     if (s->banner_sent || s->cfg.is_local)
@@ -208,7 +227,7 @@ void smtp_server_input(struct smtp_server *s, struct span bytes)
             bytes.len = 0;
         }
         bool is_ours = s->in.len > 0;
-        s->cur = is_ours ? buf_span(&s->in) : bytes;
+        s->cur = is_ours ? waiting(s) : bytes;
         consume(s);
         keep_rest(s, is_ours);
     }
@@ -265,7 +284,7 @@ bool smtp_server_read_rest_of_line(struct smtp_server *s)
     return true;
 }
 
-/* ---- output -------------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------------------- */
 
 struct span smtp_server_output(struct smtp_server *s)
 {
@@ -293,8 +312,9 @@ void smtp_server_sent(struct smtp_server *s, size_t n)
 
 void smtp_server_tls_started(struct smtp_server *s)
 {
-    /* RFC 3207 4.2: forget what was said before TLS, above all what came in the clear behind STARTTLS. */
-    buf_trim(&s->in, 0);
+    /* RFC 3207 4.2: forget what was said before TLS, above all what came in the clear behind
+     * STARTTLS. */
+    drop_input(s);
     s->tls_pending = s->tls_asked = false;
     s->is_encrypted = true;
     s->is_esmtp = false;
@@ -315,7 +335,7 @@ void smtp_server_resume(struct smtp_server *s)
     smtp_server_leave(s);
 }
 
-/* ---- what was said ------------------------------------------------------------------------------- */
+/* ---- what was said --------------------------------------------------------------------------- */
 
 bool smtp_server_is_closing(const struct smtp_server *s)
 {

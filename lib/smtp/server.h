@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server.h - the server's side of one SMTP or LMTP connection (RFC 5321, 2033, 1870, 2034, 2920, 3030, 3207, 3461, 4954,
- * 6152, 6531). No I/O, no clock, no policy.
+ * server.h - the server's side of one SMTP or LMTP connection (RFC 5321, 2033, 1870, 2034, 2920,
+ * 3030, 3207, 3461, 4954, 6152, 6531). No I/O, no clock, no policy.
  *
- * Bytes in, bytes out, and questions out through struct smtp_server_ops. A question is answered once with smtp_answer(),
- * from inside the op or any time later; until then the engine looks at no further input, so that the caller may wait
- * for a lookup or for a sync. One question is open at a time.
+ * Bytes in, bytes out, and questions out through struct smtp_server_ops. A question is answered
+ * once with smtp_answer(), from inside the op or any time later; until then the engine looks at
+ * no further input, so that the caller may wait for a lookup or for a sync. One question is open
+ * at a time.
  *
  *     if (smtp_server_wants_input(s)) read, smtp_server_input(s, bytes);
  *     while ((out = smtp_server_output(s)).len) send it, smtp_server_sent(s, n);
  *     if (smtp_server_is_closing(s) and nothing is left to send) close the connection;
  *
- * Ops are called from inside smtp_server_input(), smtp_server_sent(), smtp_server_resume(), smtp_answer*() and
- * smtp_server_free() (reset() only). All engine functions but smtp_server_input() may be called from inside ops, smtp_server_free() too.
+ * The same after each answer that is given later. Ops are called from inside
+ * smtp_server_input(), _sent(), _resume(), smtp_answer*(), and reset() and auth_abort() also
+ * from _shut() and _free(). Everything but smtp_server_input() may be called from inside ops,
+ * smtp_server_free() too.
  *
- * What the engine sees to by itself: order and syntax of commands, the limits, pipelining only where RFC 2920 allows it,
- * end-of-data only by CRLF.CRLF, no bare CR, LF or NUL in content, TLS forgetting what came before it. */
+ * What the engine sees to by itself: order and syntax of commands, the limits, pipelining only
+ * where RFC 2920 allows it, end-of-data only by CRLF.CRLF, no bare CR, LF or NUL in content, TLS
+ * forgetting what came before it. */
 #ifndef SMTP_SERVER_H
 #define SMTP_SERVER_H
 
@@ -27,35 +31,36 @@ struct smtp_cmd; /* a question that waits for its answer */
 
 struct smtp_server_limits {
     size_t line_length;     /* of a command, with its CRLF: 2048 (line_length_limit) */
-    size_t auth_length;     /* of a line in AUTH: 12288 (smtpd_sasl_response_limit) */
+    size_t auth_length;     /* of a line of AUTH: 12288 (smtpd_sasl_response_limit) */
     uint64_t message_size;  /* of the content: 10240000 (message_size_limit); 0: none */
     unsigned recipients;    /* 1000 (smtpd_recipient_limit) */
-    unsigned soft_errors;   /* 10: from here on slow_down() is called with each error (smtpd_soft_error_limit) */
+    unsigned soft_errors;   /* 10: each one beyond calls slow_down() (smtpd_soft_error_limit) */
     unsigned hard_errors;   /* 20: 421 and close (smtpd_hard_error_limit) */
-    unsigned junk_commands; /* 100: NOOP, RSET, VRFY, HELP, EHLO, without mail between; each beyond counts as an error */
+    unsigned junk_commands; /* 100: NOOP, RSET, VRFY, HELP, EHLO with no mail between them; each one
+                             * beyond counts as an error (smtpd_junk_command_limit) */
 };
-#define SMTP_SERVER_LIMITS_DEFAULT                                                                                     \
-    {                                                                                                                  \
-        .line_length = 2048, .auth_length = 12288, .message_size = 10240000, .recipients = 1000, .soft_errors = 10,    \
-        .hard_errors = 20, .junk_commands = 100                                                                        \
+#define SMTP_SERVER_LIMITS_DEFAULT                                                                   \
+    {                                                                                                \
+        .line_length = 2048, .auth_length = 12288, .message_size = 10240000, .recipients = 1000,     \
+        .soft_errors = 10, .hard_errors = 20, .junk_commands = 100                                   \
     }
 
 enum smtp_bare_lf {
-    SMTP_BARE_LF_NORMALIZE, /* a line end in content, never part of end-of-data */
-    SMTP_BARE_LF_REJECT,    /* 550 5.5.2 at the end, and the content is not kept */
+    SMTP_BARE_LF_NORMALIZE, /* a line end, but never part of end-of-data */
+    SMTP_BARE_LF_REJECT,    /* 550 5.5.2 at the end of the content, which is not kept; or to a command */
 };
 
 struct smtp_server_config { /* strings are copied */
     bool is_lmtp;
-    bool is_encrypted;       /* TLS from the first byte */
+    bool is_encrypted;      /* TLS from the first byte */
     bool offers_starttls;
-    bool requires_tls;       /* 530 5.7.0 to MAIL, AUTH, ... before TLS; implies auth_needs_tls */
-    bool auth_needs_tls;     /* AUTH is neither offered nor taken before TLS */
-    bool requires_auth;      /* 530 5.7.0 to MAIL before AUTH (submission) */
-    bool is_local;           /* a program on this machine: early talkers and unasked pipelining are not punished */
-    const char *hostname;    /* in the banner, in replies to EHLO */
-    const char *banner;      /* behind "220 hostname "; NULL: "ESMTP" ("LMTP") */
-    const char *mechanisms;  /* "PLAIN LOGIN"; NULL: no AUTH */
+    bool requires_tls;      /* 530 5.7.0 to MAIL, AUTH, ... before TLS; implies auth_needs_tls */
+    bool auth_needs_tls;    /* AUTH is neither offered nor taken before TLS */
+    bool requires_auth;     /* 530 5.7.0 to MAIL before AUTH (submission) */
+    bool is_local;          /* a program on this machine: it may talk early and send all at once */
+    const char *hostname;   /* in the banner, in replies to EHLO */
+    const char *banner;     /* behind "220 hostname "; NULL: "ESMTP" or "LMTP" */
+    const char *mechanisms; /* "PLAIN LOGIN"; NULL: no AUTH */
     enum smtp_bare_lf bare_lf;
     struct smtp_server_limits limits;
 };
@@ -67,103 +72,119 @@ struct smtp_data_info {
     bool is_8bit;        /* a byte >= 0x80 is in it */
     bool is_bdat;
     bool had_bare_lf;    /* a line ended with LF alone */
-    bool had_bad_bytes;  /* bare CRs became blanks, NULs were left out */
+    bool had_bad_bytes;  /* bare CRs and NULs became blanks */
 };
 
-struct smtp_server_ops { /* those that may be NULL say so */
-    /* EHLO, HELO, LHLO. 250 is answered with the name of the server and its extensions, whatever text is given. `name` is
-     * printable ASCII or UTF-8, unchecked. NULL: always 250. */
+struct smtp_server_ops {
+    /* EHLO, HELO, LHLO. 250 is said with the name of the server and its extensions, whatever
+     * text is given. `name` has no control characters, and is not looked at otherwise. NULL:
+     * always 250. */
     void (*hello)(void *arg, struct smtp_cmd *c, const char *name, bool is_esmtp);
-    /* MAIL FROM. `env` is the engine's: sender, body, smtputf8, ret, envid are filled in; the caller may change it and fill in
-     * the rest (client, login, uid, arrival). `size_bytes` was declared with SIZE=, or 0. */
+    /* MAIL FROM. `env` is the engine's: sender, body, smtputf8, ret, envid are filled in; the
+     * caller may change it and fill in the rest. It lives till the transaction is over.
+     * `size_bytes` was declared with SIZE=, or 0. */
     void (*mail)(void *arg, struct smtp_cmd *c, struct envelope *env, uint64_t size_bytes);
-    /* RCPT TO. `r` is the new last recipient of the envelope, and may be changed; a refusal removes it again. */
+    /* RCPT TO. `r` is the new last recipient of the envelope, and may be changed; a refusal
+     * takes it out again. */
     void (*rcpt)(void *arg, struct smtp_cmd *c, struct envelope *env, struct rcpt *r);
-    /* Before the content: 354 for go on (nothing but the code is looked at), or a refusal. Also before the first BDAT. */
+    /* Before the content: 354 to go on, whatever text, or a refusal. Also before the first BDAT. */
     void (*data_begin)(void *arg, struct smtp_cmd *c, struct envelope *env);
-    /* Content: unstuffed, every line ends with CRLF (the last one too), no other CR or LF, no NUL. Pieces of any size, valid
-     * during the call only. False: no more of it, please; the rest is swallowed and data_end() comes all the same. */
+    /* Content: unstuffed, every line ends with CRLF, the last one too, no other CR or LF, no
+     * NUL. Pieces of any size, valid during the call only. False: no more of it, please; the
+     * rest is passed over, and data_end() comes all the same. */
     bool (*data)(void *arg, struct span content);
-    /* All of the content was given. SMTP: one answer. LMTP: smtp_answer_rcpt() for each recipient of the envelope, or
-     * smtp_answer() for all that have none yet. Afterwards the transaction is over; reset() is not called for it. */
+    /* All of the content was given. SMTP: one answer. LMTP: smtp_answer_rcpt() for recipients of
+     * the envelope, smtp_answer() for all that have none yet. Then the transaction is over;
+     * reset() is not called for it. */
     void (*data_end)(void *arg, struct smtp_cmd *c, const struct smtp_data_info *info);
-    /* The transaction that mail() began is over without data_end(): RSET, EHLO, STARTTLS, the connection, or the engine has
-     * refused the content (too large, bare LF). */
+    /* The transaction that mail() began is over without an answer to data_end(): RSET, EHLO, the
+     * connection, or the engine has refused the content (too large, bare LF). */
     void (*reset)(void *arg);
-    /* 220 to agree, 454 to refuse. NULL: 220. */
+    /* STARTTLS: 220 to agree, 454 to refuse. NULL: 220. */
     void (*starttls)(void *arg, struct smtp_cmd *c);
-    /* The 220 has been sent: make the handshake, then smtp_server_tls_started(). Unless offers_starttls, NULL. */
+    /* The 220 has been sent: make the handshake, then smtp_server_tls_started(); if it fails, free.
+     * NULL only where STARTTLS is not offered. */
     void (*start_tls)(void *arg);
-    /* AUTH. `mech` is one of those offered, in capitals. `initial` is base64, checked to be so (at NULL: none was given;
-     * of length 0: an empty one). Answer with smtp_auth_challenge(), or 235, 535, 454. With 235 smtp_server_login()
-     * before it, if a name is to be known. NULL if config has no mechanisms. */
+    /* AUTH. `mech` is one of those offered. `initial` is base64, checked to be so; its `at` is
+     * NULL when none was given, its length 0 when it is empty. Answer with
+     * smtp_auth_challenge(), or 235 (after smtp_server_set_login()), 535, 454. NULL only where
+     * no mechanisms are offered. */
     void (*auth)(void *arg, struct smtp_cmd *c, const char *mech, struct span initial);
-    /* The client's answer to a challenge: base64, checked. */
+    /* The client's answer to a challenge: base64, checked. Answer as above. */
     void (*auth_response)(void *arg, struct smtp_cmd *c, struct span response);
-    /* The exchange ended without an answer of the caller's: "*", a broken line, the connection. May be NULL. */
+    /* The exchange ended without an answer of the caller's: "*", a broken line, the connection.
+     * May be NULL. */
     void (*auth_abort)(void *arg);
     /* VRFY. NULL: 252. */
     void (*vrfy)(void *arg, struct smtp_cmd *c, struct span what);
-    /* The client has made `n` errors: a caller that wants to slow it down calls smtp_server_pause(). May be NULL. */
+    /* The client has made `n` errors, more than the soft limit: a caller that wants to slow it down
+     * calls smtp_server_pause(). May be NULL. */
     void (*slow_down)(void *arg, unsigned n);
-    /* The engine itself refused something: for the log. `after` is the command it was in ("RCPT", "CONNECT"), `reply` the
-     * line sent. May be NULL. */
+    /* The engine itself refused something, for the log. `after` is the command it was in ("RCPT",
+     * "CONNECT"), `reply` the line said. May be NULL. */
     void (*refused)(void *arg, const char *after, struct span reply);
-    /* Lines of the conversation without their ends, for debugging; what AUTH carries is shown as "***", content not at all.
-     * May be NULL. */
+    /* Lines of the conversation without their ends, and "(MAIL -> RCPT)" when the phase changes, for
+     * debugging; what AUTH carries is shown as
+     * "***", content not at all. May be NULL. */
     void (*trace)(void *arg, bool is_ours, struct span line);
 };
 
-/* The banner is ready to be sent at once; a caller that wants to make early talkers show themselves sends it later. */
-struct smtp_server *smtp_server_new(const struct smtp_server_config *cfg, const struct smtp_server_ops *ops, void *arg);
-/* The connection is gone. Calls reset() and auth_abort() if something was under way. An open question is forgotten: its
- * smtp_cmd must not be answered any more. NULL is fine. */
+/* The banner is ready to be sent at once; a caller that wants to see early talkers sends it
+ * later. */
+struct smtp_server *smtp_server_new(const struct smtp_server_config *cfg,
+                                    const struct smtp_server_ops *ops, void *arg);
+/* The connection is gone. An open question is forgotten: its smtp_cmd must not be answered any
+ * more. NULL is fine. */
 void smtp_server_free(struct smtp_server *s);
 
-/* False while a question is open, TLS is to be started, the client does not read its replies, or all is over. */
+/* False while a question is open, TLS is to be started, the client does not read its replies, the
+ * caller has paused, or all is over. */
 bool smtp_server_wants_input(const struct smtp_server *s);
-/* Any number of bytes; content is looked at where it lies, what waits for an answer is copied. Call it only when input is
- * wanted: then what is copied is never more than was given in one call and one line. */
+/* Any number of bytes. Content is looked at where it lies; what has to wait is copied: all that
+ * was not wanted, a line at most where it was. More than 1 MiB of that is the end: 421. */
 void smtp_server_input(struct smtp_server *s, struct span bytes);
 /* Replies to be sent; empty: nothing now. Valid till the next call of the engine. */
 struct span smtp_server_output(struct smtp_server *s);
 void smtp_server_sent(struct smtp_server *s, size_t n);
 
-/* The answer to a question, once. `enhanced` is "2.1.0" or NULL; it is left out where RFC 2034 says so (2xx to EHLO). The text is one
- * line; LFs in it part a reply of several lines; other control characters become '?'; it is cut at 500 bytes a line.
- * 421 closes the connection after it. */
+/* The answer to a question, once. `enhanced` is "2.1.0", or NULL for none. LFs in the text part
+ * the lines of the reply; other control characters become '?'; a line is cut at 500 bytes. 421
+ * closes. */
 void smtp_answer(struct smtp_cmd *c, int code, const char *enhanced, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* LMTP, in data_end(): the answer for one recipient, in any order. */
-void smtp_answer_rcpt(struct smtp_cmd *c, size_t index, int code, const char *enhanced, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
-/* In auth() and auth_response(): 334 with `base64`, and the client's next line goes to auth_response(). */
+void smtp_answer_rcpt(struct smtp_cmd *c, size_t index, int code, const char *enhanced,
+                      const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* auth() and auth_response(): 334 with `base64`; the client's next line goes to auth_response(). */
 void smtp_auth_challenge(struct smtp_cmd *c, struct span base64);
-/* Before 235: who logged in. Copied; smtp_server_login() tells it again. */
+/* Before 235: who logged in. Copied. */
 void smtp_server_set_login(struct smtp_server *s, const char *login);
 
-/* The handshake is done: forgets all that was said and all input that came before it (CVE-2011-0411). */
+/* The handshake is done: forgets all that was said, and all input that came before it
+ * (CVE-2011-0411). */
 void smtp_server_tls_started(struct smtp_server *s);
 
 /* While paused, nothing is looked at and nothing handed out. */
 void smtp_server_pause(struct smtp_server *s);
 void smtp_server_resume(struct smtp_server *s);
-/* "421 4.4.2 hostname Error: timeout exceeded" and the end, wherever the conversation stands. An open question is
- * forgotten, as in smtp_server_free(). For timeouts, a shutdown, too many connections (then instead of the banner). */
+/* "421 4.4.2 Error: timeout exceeded" and the end, wherever the conversation stands. For
+ * timeouts, a shutdown, too many connections (then it stands instead of the banner). An open
+ * question is forgotten, as in smtp_server_free(). */
 void smtp_server_shut(struct smtp_server *s, int code, const char *enhanced, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 bool smtp_server_is_closing(const struct smtp_server *s);
 
-/* ---- what was said -------------------------------------------------------------------------------------------------- */
+/* ---- what was said --------------------------------------------------------------------------- */
 
 /* The name given with EHLO, or NULL. */
 const char *smtp_server_hello(const struct smtp_server *s);
+bool smtp_server_is_esmtp(const struct smtp_server *s); /* EHLO or LHLO was said, not HELO */
 bool smtp_server_is_encrypted(const struct smtp_server *s);
 const char *smtp_server_login(const struct smtp_server *s); /* or NULL */
-bool smtp_server_is_esmtp(const struct smtp_server *s); /* EHLO or LHLO was said, not HELO */
-/* The last command: "RCPT", "DATA", "END-OF-MESSAGE"; "CONNECT" before any. For "lost connection after RCPT". */
+/* The last command: "RCPT", "DATA", "END-OF-MESSAGE"; "CONNECT" before any. For the log: "lost
+ * connection after RCPT". */
 const char *smtp_server_after(const struct smtp_server *s);
-/* A transaction is open, or a question: a shutdown should wait a little. */
+/* A transaction or a question is open: a shutdown should wait a little. */
 bool smtp_server_is_busy(const struct smtp_server *s);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * AUTH (RFC 4954): the frame around a mechanism. What is exchanged is base64, checked and passed on as such; what it
- * means is the caller's affair. Nothing of it is kept here. */
+ * AUTH (RFC 4954): the frame around a mechanism. What is exchanged is base64, checked and passed
+ * on as such; what it means is the caller's affair. Nothing of it is kept here. */
 #include "base/mem.h"
 #include "smtp/server_int.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * DATA (RFC 5321 4.1.1.4) and BDAT (RFC 3030): the content, up to the end. dot.c knows what content is; here is what
- * is done with it: it goes to the caller until it is too large or not to be had, then it is passed over, because
- * whoever sends it goes on until its end, and only then reads a reply. */
+ * DATA (RFC 5321 4.1.1.4) and BDAT (RFC 3030): the content, up to the end. dot.c knows what
+ * content is; here is what is done with it: it goes to the caller until it is too large or not
+ * to be had, then it is passed over, because whoever sends it goes on until its end, and only
+ * then reads a reply. */
 #include "smtp/server_int.h"
 
 #define TOO_LARGE "552 5.3.4 Error: message file too big"
@@ -41,7 +42,7 @@ static void start_content(struct smtp_server *s, bool is_bdat)
     smtp_server_set_phase(s, PHASE_DATA);
 }
 
-/* ---- the end -------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 bool smtp_server_data_end_answered(struct smtp_server *s, int code)
 {
@@ -86,7 +87,7 @@ static void end_content(struct smtp_server *s)
         s->ops->data_end(s->arg, smtp_server_ask(s, ASKED_DATA_END), &info);
 }
 
-/* ---- DATA ---------------------------------------------------------------------------------------- */
+/* ---- DATA ------------------------------------------------------------------------------------ */
 
 /* RFC 5321 3.3: where no recipient was taken, 554; RFC 2033 4.2 wants 503. */
 static const char *no_recipients(const struct smtp_server *s)
@@ -121,7 +122,7 @@ bool smtp_server_read_content(struct smtp_server *s)
     return true;
 }
 
-/* ---- BDAT ---------------------------------------------------------------------------------------- */
+/* ---- BDAT ------------------------------------------------------------------------------------ */
 
 /* Where in the stream the next command begins is known only if the count is: RFC 3030 4.2. */
 static bool parse_bdat(struct smtp_server *s, struct span args)
@@ -152,7 +153,8 @@ static bool is_chunk_too_large(const struct smtp_server *s)
     return max && (s->chunk_size > max || have > max - s->chunk_size);
 }
 
-/* A chunk that the client thinks is the last is answered as the end of the content is, LMTP's one for each too. */
+/* A chunk that the client thinks is the last is answered as the end of the content is, LMTP's
+ * one for each too. */
 static void end_refused_chunk(struct smtp_server *s, const char *reply)
 {
     if (s->phase < PHASE_RCPT) {

@@ -69,6 +69,7 @@ struct smtp_server {
 
     struct span cur; /* what is left of the bytes being looked at; empty outside run() */
     struct buf in;   /* what waits for an answer, or for the rest of its line */
+    size_t in_taken; /* of its front */
     struct buf out;
     size_t out_sent;
     struct smtp_cmd cmd;
@@ -92,7 +93,7 @@ struct smtp_server {
     const char *chunk_refusal; /* the chunk is swallowed, and then this is said */
 };
 
-/* ---- server.c: bytes in and out, and what is open ---------------------------------------------- */
+/* ---- server.c: bytes in and out, and what is open -------------------------------------------- */
 
 void smtp_server_set_phase(struct smtp_server *s, enum phase phase);
 /* Opens the question; the op is called next, with what this returns. */
@@ -103,11 +104,12 @@ void smtp_server_tell_reset(struct smtp_server *s);
 void smtp_server_end_transaction(struct smtp_server *s);
 /* Everything up to the end of a line, without it. False: it is not there yet, or was too long. */
 bool smtp_server_take_line(struct smtp_server *s, size_t limit, struct span *line);
-/* Around whatever may call ops: the outermost leave() looks at what waits, and frees what is dead. */
+/* Around whatever may call ops: the outermost leave() looks at what waits, and frees what is
+ * dead. */
 void smtp_server_enter(struct smtp_server *s);
 void smtp_server_leave(struct smtp_server *s);
 
-/* ---- server_reply.c ------------------------------------------------------------------------------ */
+/* ---- server_reply.c -------------------------------------------------------------------------- */
 
 /* A reply of the engine's own, one line as it goes out: "250 2.1.0 Ok". */
 void smtp_server_say(struct smtp_server *s, const char *line);
@@ -118,7 +120,7 @@ void smtp_server_hang_up(struct smtp_server *s, const char *line);
 /* Drops what was gathered for LMTP. */
 void smtp_server_forget_question(struct smtp_server *s);
 
-/* ---- verbs: server_verb.c, server_mail.c, _rcpt.c, _data.c, _auth.c ------------------------------- */
+/* ---- verbs: server_verb.c, server_mail.c, _rcpt.c, _data.c, _auth.c -------------------------- */
 
 /* Each takes what it wants of s->cur; false: it needs more than there is. */
 bool smtp_server_read_command(struct smtp_server *s);

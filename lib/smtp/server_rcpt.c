@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * RCPT TO (RFC 5321 4.1.1.3). The recipient stands in the envelope while the caller thinks about it. */
+ * RCPT TO (RFC 5321 4.1.1.3). The recipient stands in the envelope while the caller thinks about
+ * it. */
 #include "mail/address.h"
 #include "smtp/params.h"
 #include "smtp/server_int.h"
@@ -9,8 +10,8 @@
 
 #define SYNTAX "501 5.5.4 Syntax: RCPT TO:<address>"
 
-/* RFC 5321 4.5.3.1.10: too many is temporary, the client sends the others in another transaction; so it is no error of its,
- * until it goes on and on. */
+/* RFC 5321 4.5.3.1.10: too many is temporary, the client sends the others in another
+ * transaction; so it is no error of its, until it goes on and on. */
 static bool is_too_many(struct smtp_server *s)
 {
     if (s->env.n_rcpts < s->cfg.limits.recipients)

@@ -2,9 +2,9 @@
  *
  * Replies of the server's side: the engine's own, and the answers of the caller (RFC 5321 4.2).
  *
- * What an answer does depends on the question: `effects` has a function for each, which moves the conversation on, and
- * then the reply is said. In LMTP the answers to the end of the content wait for each other, because they go out in the
- * order of the recipients (RFC 2033 4.2). */
+ * What an answer does depends on the question: `effects` has a function for each, which moves
+ * the conversation on, and then the reply is said. In LMTP the answers to the end of the content
+ * wait for each other, because they go out in the order of the recipients (RFC 2033 4.2). */
 #include "base/mem.h"
 #include "smtp/server_int.h"
 
@@ -74,7 +74,7 @@ void smtp_server_forget_question(struct smtp_server *s)
     c->question = ASKED_NOTHING;
 }
 
-/* ---- an answer ----------------------------------------------------------------------------------- */
+/* ---- an answer ------------------------------------------------------------------------------- */
 
 static void add_code(struct buf *out, int code, char sign)
 {
@@ -169,7 +169,7 @@ static void answer(struct smtp_server *s, int code, const char *enhanced, struct
     settle(s, code);
 }
 
-/* ---- LMTP: a reply for each recipient ------------------------------------------------------------ */
+/* ---- LMTP: a reply for each recipient -------------------------------------------------------- */
 
 static bool is_one_each(const struct smtp_server *s, int code)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The grammar of the conversation, as a table: which command is welcome when (RFC 5321 4.1.4), and what else is true
- * of it. A command is split, its place is checked here, then its function checks its syntax and asks the caller.
- * Transactions have files of their own; here are the commands around them. */
+ * The grammar of the conversation, as a table: which command is welcome when (RFC 5321 4.1.4),
+ * and what else is true of it. A command is split, its place is checked here, then its function
+ * checks its syntax and asks the caller. Transactions have files of their own; here are the
+ * commands around them. */
 #include "base/mem.h"
 #include "smtp/server_int.h"
 
@@ -74,10 +75,11 @@ static const struct verb *find_verb(struct span word)
     return NULL;
 }
 
-/* ---- the place ----------------------------------------------------------------------------------- */
+/* ---- the place ------------------------------------------------------------------------------- */
 
-/* Bytes that were sent before our reply could be known: an exploit that rides on another protocol, or a sender that does not
- * listen. RFC 2920 3.1 says where groups end; without EHLO there are none. */
+/* Bytes that were sent before our reply could be known: an exploit that rides on another
+ * protocol, or a sender that does not listen. RFC 2920 3.1 says where groups end; without EHLO
+ * there are none. */
 static bool is_out_of_sync(struct smtp_server *s, const struct verb *v)
 {
     if (s->cfg.is_local || !s->cur.len || v->flags & MAY_BE_FOLLOWED)
@@ -188,7 +190,7 @@ bool smtp_server_read_command(struct smtp_server *s)
     return true;
 }
 
-/* ---- EHLO ---------------------------------------------------------------------------------------- */
+/* ---- EHLO ------------------------------------------------------------------------------------ */
 
 static void say_features(struct smtp_server *s)
 {
@@ -261,7 +263,7 @@ static void do_helo(struct smtp_server *s, struct span args)
     do_hello(s, args, "HELO", false);
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------ */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static void do_rset(struct smtp_server *s, struct span args)
 {
@@ -307,7 +309,7 @@ static void do_http(struct smtp_server *s, struct span args)
     smtp_server_hang_up(s, "221 2.7.0 Error: this is a mail server. Goodbye.");
 }
 
-/* ---- STARTTLS (RFC 3207) ------------------------------------------------------------------------- */
+/* ---- STARTTLS (RFC 3207) --------------------------------------------------------------------- */
 
 bool smtp_server_starttls_answered(struct smtp_server *s, int code)
 {

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a refusal means, row by row; the first row that fits a permanent reply decides, and where none
- * does, the place in the conversation does:
+ * What a refusal means, row by row; the first row that fits a permanent reply decides, and where
+ * none does, the place in the conversation does:
  *
  * - Before the first MAIL nothing has been said about any message, so no refusal there can be a
- *   message's fault: greeting, EHLO, STARTTLS and AUTH never bounce. From a relayhost it is an alarm;
- *   an MX that does not want us today is tried again, and the next one before that.
- * - Replies that name a login (530, 534, 535, 538; RFC 4954 6) or the account that logged in are about
- *   us, wherever they are said. Microsoft and others accept AUTH and refuse at MAIL or after the
- *   content.
- * - A sender that the relay does not let us use is our configuration too (myorigin, rewriting, a right
- *   to send as somebody): a bounce would go to exactly that sender, and mostly to nobody.
+ *   message's fault: greeting, EHLO, STARTTLS and AUTH never bounce. From a relayhost it is an
+ *   alarm; an MX that does not want us today is tried again, and the next one before that.
+ * - Replies that name a login (530, 534, 535, 538; RFC 4954 6) or the account that logged in are
+ *   about us, wherever they are said. Microsoft and others accept AUTH and refuse at MAIL or
+ *   after the content.
+ * - A sender that the relay does not let us use is our configuration too (myorigin, rewriting, a
+ *   right to send as somebody): a bounce would go to exactly that sender, and mostly to nobody.
  * - "Relay access denied" is said of recipients; see VERDICT_RELAYING.
  * - Quotas that come with a 5xx code are over tomorrow: temporary.
  *
- * Texts are matched only where codes do not tell enough: 550 5.7.1 is said for everything, and 5.7.30
- * means two things (RFC 8689, and Microsoft's end of passwords). */
+ * Texts are matched only where codes do not tell enough: 550 5.7.1 is said for everything, and
+ * 5.7.30 means two things (RFC 8689, and Microsoft's end of passwords). */
 #include "smtp/verdict.h"
 
 #include "base/mem.h"
@@ -60,7 +60,8 @@ static const char over_quota[] = "the provider's quota for this account is used 
 
 /* clang-format off */
 static const struct rule rules[] = {
-    /* stages                code subj det  text                              verdict            advice */
+    /* stages                code subj det  text                              verdict
+     * advice */
     /* logins */
     { AT(AUTH),              ANY, 7,   30,  NULL,                             VERDICT_CONFIG,    no_basic_auth },
     { AT(AUTH),              ANY, 7,   139, NULL,                             VERDICT_CONFIG,    no_basic_auth },
@@ -180,8 +181,8 @@ static const struct rule *find(const struct smtp_result *r)
     return NULL;
 }
 
-/* The engine's own words: 4.7.x is TLS or a login that the configuration asks for and the server does
- * not have; 5.x is about the message; the rest is a connection that broke. */
+/* The engine's own words: 4.7.x is TLS or a login that the configuration asks for and the server
+ * does not have; 5.x is about the message; the rest is a connection that broke. */
 static enum verdict verdict_of_ours(const struct smtp_result *r)
 {
     if (r->reply.class == 5)

@@ -2,11 +2,11 @@
  *
  * verdict.h - whose fault a refusal is, and so what is to become of the mail.
  *
- * The codes of RFC 5321 say whether to try again, but not who is to do something. A relayhost that
- * wants a login says 530 to every message; who takes its word bounces everybody's mail for one wrong
- * password. So a refusal that speaks of the relay, of our login or of our configuration keeps the mail
- * and raises one alarm; only what speaks of this message or this recipient may end in a bounce.
- * verdict.c has the table and the reasons. */
+ * The codes of RFC 5321 say whether to try again, but not who is to do something. A relayhost
+ * that wants a login says 530 to every message; who takes its word bounces everybody's mail for
+ * one wrong password. So a refusal that speaks of the relay, of our login or of our
+ * configuration keeps the mail and raises one alarm; only what speaks of this message or this
+ * recipient may end in a bounce. verdict.c has the table and the reasons. */
 #ifndef SMTP_VERDICT_H
 #define SMTP_VERDICT_H
 
@@ -26,12 +26,12 @@ enum verdict {
                         * us, and it is VERDICT_CONFIG */
 };
 
-/* `is_relayhost`: the next hop is one that the configuration names (relayhost, transport), so it should
- * take our mail. False: an MX that we found ourselves, whose refusals are its own affair. */
+/* `is_relayhost`: the next hop is one that the configuration names (relayhost, transport), so it
+ * should take our mail. False: an MX that we found ourselves, whose refusals are its own affair. */
 enum verdict smtp_verdict(const struct smtp_result *r, bool is_relayhost);
 
-/* For the alarm, what to change, in one line of plain words; NULL when nothing better than the reply
- * itself can be said. */
+/* For the alarm, what to change, in one line of plain words; NULL when nothing better than the
+ * reply itself can be said. */
 const char *smtp_verdict_advice(const struct smtp_result *r);
 
 /* "temporary", "config", ...: for traces and tests. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A server that says anything, in any pieces, to the client's side. First byte: what kind of client. Second: how the
- * bytes are cut. Every recipient is told once, closed() comes once, and nothing comes after it. */
+ * A server that says anything, in any pieces, to the client's side. First byte: what kind of
+ * client. Second: how the bytes are cut. Every recipient is told once, closed() comes once, and
+ * nothing comes after it. */
 #include "base/mem.h"
 #include "smtp/client.h"
 #include "smtp/verdict.h"

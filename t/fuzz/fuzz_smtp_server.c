@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A client that says anything, in any pieces, to the server's side. First byte: what kind of server. Second: how the
- * bytes are cut, and what its caller answers, now or later. What comes out must keep the promises of server.h. */
+ * A client that says anything, in any pieces, to the server's side. First byte: what kind of
+ * server. Second: how the bytes are cut, and what its caller answers, now or later. What comes
+ * out must keep the promises of server.h. */
 #include "base/mem.h"
 #include "smtp/server.h"
 

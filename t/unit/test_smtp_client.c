@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The client's side against transcripts. Behind it stands a caller with a list of messages to send; "! send N" and
- * "! quit" are said when it is ready. */
+ * The client's side against transcripts. Behind it stands a caller with a list of messages to
+ * send; "! send N" and "! quit" are said when it is ready. */
 #include "base/mem.h"
 #include "smtp/client.h"
 
@@ -104,7 +104,7 @@ static const struct smtp_client_ops ops = {
     .closed = on_closed,
 };
 
-/* ---- the rig ------------------------------------------------------------------------------------- */
+/* ---- the rig --------------------------------------------------------------------------------- */
 
 static void feed(void *arg, struct span bytes)
 {
@@ -212,7 +212,7 @@ static void run(const char *script)
     "S: 250 CHUNKING\n"                                                                            \
     "= ready\n"
 
-/* ---- the session --------------------------------------------------------------------------------- */
+/* ---- the session ----------------------------------------------------------------------------- */
 
 static void a_plain_server_gets_one_command_at_a_time(void **state)
 {
@@ -393,7 +393,7 @@ static void a_message_larger_than_the_server_takes_is_not_sent(void **state)
                       "= ready\n");
 }
 
-/* ---- refusals ------------------------------------------------------------------------------------ */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 static void a_refused_sender_is_every_recipients_result(void **state)
 {
@@ -478,7 +478,7 @@ static void refused_data_leaves_the_connection_usable(void **state)
              "= ready\n");
 }
 
-/* ---- BDAT ---------------------------------------------------------------------------------------- */
+/* ---- BDAT ------------------------------------------------------------------------------------ */
 
 static void a_small_message_goes_out_in_one_flight(void **state)
 {
@@ -542,7 +542,7 @@ static void a_large_message_waits_for_its_recipients(void **state)
                                "= ready\n");
 }
 
-/* ---- LMTP ---------------------------------------------------------------------------------------- */
+/* ---- LMTP ------------------------------------------------------------------------------------ */
 
 static void set_lmtp(struct rig *r)
 {
@@ -593,7 +593,7 @@ static void lmtp_has_a_reply_for_each_recipient(void **state)
                        "= closed [EHLO 5.0.0] 500 this is SMTP\n");
 }
 
-/* ---- STARTTLS ------------------------------------------------------------------------------------ */
+/* ---- STARTTLS -------------------------------------------------------------------------------- */
 
 static void set_may(struct rig *r)
 {
@@ -651,7 +651,7 @@ static void a_reply_slipped_in_behind_starttls_is_the_end(void **state)
                                "reply to STARTTLS\n");
 }
 
-/* ---- AUTH ---------------------------------------------------------------------------------------- */
+/* ---- AUTH ------------------------------------------------------------------------------------ */
 
 static void set_login(struct rig *r)
 {
@@ -722,7 +722,7 @@ static void a_login_that_fails_is_the_end(void **state)
              "= closed [us at AUTH 4.7.11] the password is not sent without TLS*\n");
 }
 
-/* ---- what goes wrong ----------------------------------------------------------------------------- */
+/* ---- what goes wrong ------------------------------------------------------------------------- */
 
 static void set_ready_to_data(struct rig *r)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The client's side against the server's side, in memory: what goes in at one end must come out at the other, however
- * the bytes are cut on their way. */
+ * The client's side against the server's side, in memory: what goes in at one end must come out
+ * at the other, however the bytes are cut on their way. */
 #include "base/mem.h"
 #include "smtp/client.h"
 #include "smtp/server.h"
@@ -38,7 +38,7 @@ static unsigned next_random(struct pair *p)
     return p->seed >> 16 & 0x7fff;
 }
 
-/* ---- the server's caller ------------------------------------------------------------------------- */
+/* ---- the server's caller --------------------------------------------------------------------- */
 
 static void reply(struct pair *p, struct smtp_cmd *c, int code)
 {
@@ -128,7 +128,7 @@ static const struct smtp_server_ops server_ops = {
     .auth_response = on_auth_response,
 };
 
-/* ---- the client's caller ------------------------------------------------------------------------- */
+/* ---- the client's caller --------------------------------------------------------------------- */
 
 static void on_ready(void *arg)
 {
@@ -189,7 +189,7 @@ static const struct smtp_client_ops client_ops = {
     .closed = on_closed,
 };
 
-/* ---- the wire ------------------------------------------------------------------------------------ */
+/* ---- the wire -------------------------------------------------------------------------------- */
 
 static void pair_init(struct pair *p, unsigned seed, unsigned most)
 {
@@ -267,7 +267,7 @@ static void pair_fini(struct pair *p)
     buf_fini(&p->rcpts);
 }
 
-/* ---- what is sent -------------------------------------------------------------------------------- */
+/* ---- what is sent ---------------------------------------------------------------------------- */
 
 static struct rcpt anna = { .address = (char *)"anna@a.example",
                             .orcpt = (char *)"rfc822;x+y@z.example",

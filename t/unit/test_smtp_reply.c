@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- reading ------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static enum smtp_read read_all(struct smtp_reply_reader *rr, const char *text, size_t piece)
 {
@@ -95,7 +95,7 @@ static void endless_replies_are_cut(void **state)
     buf_fini(&b);
 }
 
-/* ---- verdicts ------------------------------------------------------------------------------------ */
+/* ---- verdicts -------------------------------------------------------------------------------- */
 
 static struct smtp_result said(enum smtp_stage stage, const char *line)
 {

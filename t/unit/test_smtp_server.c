@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The server's side against transcripts. The caller behind it takes everything, but for addresses with a meaning:
- * no@... is refused, later@... is answered when the test says so. */
+ * The server's side against transcripts. The caller behind it takes everything, but for
+ * addresses with a meaning: no@... is refused, later@... is answered when the test says so. */
 #include "base/mem.h"
 #include "smtp/server.h"
 
@@ -178,7 +178,7 @@ static const struct smtp_server_ops ops = {
     .slow_down = on_slow_down,
 };
 
-/* ---- the rig ------------------------------------------------------------------------------------- */
+/* ---- the rig --------------------------------------------------------------------------------- */
 
 static void feed(void *arg, struct span bytes)
 {
@@ -318,7 +318,7 @@ static void run_pieces(void (*set_up)(struct rig *r), const char *script)
     "= begin 1\n"                                                                                  \
     "S: 354 End data with <CR><LF>.<CR><LF>\n"
 
-/* ---- conversations ------------------------------------------------------------------------------- */
+/* ---- conversations --------------------------------------------------------------------------- */
 
 static void a_message_goes_through(void **state)
 {
@@ -602,9 +602,10 @@ static void other_protocols_are_shown_the_door(void **state)
                      "! closing\n");
 }
 
-/* ---- smuggling ----------------------------------------------------------------------------------- */
+/* ---- smuggling ------------------------------------------------------------------------------- */
 
-/* What stands between "x" and the second MAIL is no end of a message, and comes out as the second string says. */
+/* What stands between "x" and the second MAIL is no end of a message, and comes out as the
+ * second string says. */
 static const struct {
     const char *bytes, *content, *facts;
 } no_ends[] = {
@@ -660,7 +661,7 @@ static void bare_lf_may_be_refused(void **state)
                                               "S: 550 5.5.2 Error: bare <LF> received\n" MAIL);
 }
 
-/* ---- limits -------------------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 static void set_small(struct rig *r)
 {
@@ -807,7 +808,7 @@ static void a_client_that_does_not_read_is_not_listened_to(void **state)
     buf_fini(&r.content);
 }
 
-/* ---- BDAT, LMTP ---------------------------------------------------------------------------------- */
+/* ---- BDAT, LMTP ------------------------------------------------------------------------------ */
 
 static void chunks_make_a_message(void **state)
 {
@@ -922,6 +923,57 @@ static void lmtp_answers_for_each_recipient(void **state)
                             "S: 503 5.5.1 Error: no valid recipients\n");
 }
 
+static void set_lmtp_small(struct rig *r)
+{
+    set_small(r);
+    r->cfg.is_lmtp = true;
+    r->cfg.limits.line_length = 2048;
+}
+
+static void lmtp_says_too_large_for_each_recipient(void **state)
+{
+    static const char hello[] = "S: 220*\nC: LHLO me\nS: 250-m*\nS: 250-P*\nS: 250-SIZE 20\nS: 250-E*\n"
+                                "S: 250-8*\nS: 250-D*\nS: 250-S*\nS: 250 C*\n" MAIL RCPT RCPT;
+    char script[2000];
+    (void)state;
+
+    snprintf(script, sizeof script,
+             "%sC: DATA\n= begin 2\nS: 354*\nC: 0123456789\nC: 0123456789\n= reset\nC: .\n"
+             "S: 552 5.3.4 Error: message file too big\nS: 552 5.3.4 Error: message file too big\n",
+             hello);
+    run_with(set_lmtp_small, script);
+    snprintf(script, sizeof script,
+             "%sC| BDAT 21 LAST\\r\\n012345678901234567890\n= reset\n"
+             "S: 552 5.3.4 Chunk exceeds*\nS: 552 5.3.4 Chunk exceeds*\nC: NOOP\nS: 250*\n",
+             hello);
+    run_with(set_lmtp_small, script);
+}
+
+static void a_flood_of_odd_bytes_is_read_in_linear_time(void **state)
+{
+    struct rig r;
+    struct buf flood;
+    (void)state;
+
+    /* 1 MiB of each: with a search for the far LF at every byte this would take minutes */
+    rig_init(&r);
+    r.cfg.is_local = true;
+    buf_init(&flood, BUF_NO_MAX);
+    r.s = smtp_server_new(&r.cfg, &ops, &r);
+    smtp_server_input(r.s, SPAN("HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"));
+    for (int kind = 0; kind < 3; kind++) {
+        for (int i = 0; i < 1 << 20; i++)
+            buf_addc(&flood, kind == 0 ? '\r' : kind == 1 ? '\0' : i & 1 ? '\r' : '\0');
+        smtp_server_input(r.s, buf_span(&flood));
+        buf_clear(&flood);
+    }
+    assert_int_equal(r.content.len, (3 << 20) - 1); /* the last CR may still find its LF */
+    smtp_server_free(r.s);
+    buf_fini(&flood);
+    transcript_fini(&r.t);
+    buf_fini(&r.content);
+}
+
 static void set_lmtp_full(struct rig *r)
 {
     set_lmtp(r);
@@ -940,7 +992,7 @@ static void lmtp_refuses_the_last_chunk_for_each_recipient(void **state)
                                                 "S: 250 2.0.0 Ok\n");
 }
 
-/* ---- TLS, AUTH ----------------------------------------------------------------------------------- */
+/* ---- TLS, AUTH ------------------------------------------------------------------------------- */
 
 static void tls_forgets_what_came_before_it(void **state)
 {
@@ -969,7 +1021,8 @@ static void tls_forgets_what_came_before_it(void **state)
 static void what_came_in_the_clear_behind_starttls_is_thrown_away(void **state)
 {
     (void)state;
-    /* in one piece it is a breach of the protocol; in a piece of its own, before the handshake, it is thrown away */
+    /* in one piece it is a breach of the protocol; in a piece of its own, before the handshake,
+     * it is thrown away */
     run_pieces(NULL, HELLO "C: STARTTLS\n"
                            "S: 220 2.0.0 Ready to start TLS\n"
                            "= start_tls\n"
@@ -1080,7 +1133,7 @@ static void a_login_too_long_is_refused(void **state)
     run_with_long_line(NULL, HELLO "C: AUTH PLAIN ", 12000, "\n= auth*\nS: 535*\n");
 }
 
-/* ---- the end ------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void a_timeout_is_told_wherever_the_conversation_stands(void **state)
 {
@@ -1156,6 +1209,8 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_told_before_the_content),
         cmocka_unit_test(a_bad_count_is_the_end),
         cmocka_unit_test(lmtp_answers_for_each_recipient),
+        cmocka_unit_test(lmtp_says_too_large_for_each_recipient),
+        cmocka_unit_test(a_flood_of_odd_bytes_is_read_in_linear_time),
         cmocka_unit_test(lmtp_refuses_the_last_chunk_for_each_recipient),
         cmocka_unit_test(tls_forgets_what_came_before_it),
         cmocka_unit_test(what_came_in_the_clear_behind_starttls_is_thrown_away),

@@ -9,7 +9,8 @@
  *     = rcpt <c@d>                what the engine asked or told its caller
  *     ! name                      something the caller does: tests give it a meaning
  *
- * One side is the engine under test: what it says must be there, all of it, when the other side speaks next. */
+ * One side is the engine under test: what it says must be there, all of it, when the other side
+ * speaks next. */
 #ifndef TRANSCRIPT_H
 #define TRANSCRIPT_H
 
