@@ -37,6 +37,7 @@ struct conn {
     struct outbox plain; /* to be encrypted first; empty in the clear */
     struct outbox held;  /* came over the wire within TLS, and not looked at while paused */
     struct span feed;   /* what TLS is reading from, during conn_tls_input() */
+    bool is_starved;    /* it wanted to read more than there is */
     struct later later;
     struct timer silence;
     int64_t timeout_ms, moved_ms;

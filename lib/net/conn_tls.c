@@ -23,8 +23,10 @@ static int on_send(void *arg, const unsigned char *at, size_t len)
 static int on_recv(void *arg, unsigned char *at, size_t len)
 {
     struct conn *c = arg;
-    if (!c->feed.len)
-        return c->is_at_end ? 0 : MBEDTLS_ERR_SSL_WANT_READ;
+    if (!c->feed.len) {
+        c->is_starved = true;
+        return MBEDTLS_ERR_SSL_WANT_READ;
+    }
     if (len > c->feed.len)
         len = c->feed.len;
     memcpy(at, c->feed.at, len);
@@ -49,13 +51,16 @@ static void handshake_is_over(struct conn *c, const struct err *why)
 static void step_handshake(struct conn *c)
 {
     struct err why = { .kind = ERR_NONE };
-    switch (tls_link_handshake(c->tls, &why)) {
-    case TLS_STEP_MORE: return;
-    case TLS_STEP_DONE:
+    enum tls_step step;
+    c->is_starved = false;
+    do
+        step = tls_link_handshake(c->tls, &why);
+    while (step == TLS_STEP_MORE && !c->is_starved);
+    if (step == TLS_STEP_MORE)
+        return;
+    if (step == TLS_STEP_DONE) {
         c->tls_state = CONN_TLS;
         conn_wake(c);
-        break;
-    case TLS_STEP_FAILED: break;
     }
     handshake_is_over(c, &why);
 }
@@ -127,9 +132,12 @@ static void read_records(struct conn *c)
     char *plain = loop_buf(c->loop) + LOOP_BUF - CONN_PLAIN_MAX;
     while (!c->is_closed && !c->is_paused && c->ops) {
         struct err why;
+        c->is_starved = false;
         ssize_t n = tls_link_read(c->tls, plain, CONN_PLAIN_MAX, &why);
-        if (n == TLS_READ_MORE)
+        if (n == TLS_READ_MORE && c->is_starved)
             return;
+        if (n == TLS_READ_MORE) /* it has met a session ticket, and asks to be called again */
+            continue;
         if (n < 0) {
             if (n == TLS_READ_FAILED)
                 conn_break(c, &why);

@@ -5,10 +5,13 @@
 
 #include "base/buf.h"
 #include "net/conn.h"
+#include "net/dial.h"
+#include "net/listen.h"
 #include "net/loop.h"
 #include "net/tls.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,15 +63,28 @@ static const char *file(const char *name)
     return path;
 }
 
-static int run_script(const char *text)
+static pid_t start_script(const char *text)
 {
-    int status;
     pid_t pid = fork();
     if (pid == 0) {
+        setpgid(0, 0);
         if (chdir(dir) == 0)
             execl("/bin/sh", "sh", "-c", text, (char *)NULL);
         _exit(127);
     }
+    return pid;
+}
+
+static void end_script(pid_t pid)
+{
+    kill(-pid, SIGTERM);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static int run_script(const char *text)
+{
+    int status;
+    pid_t pid = start_script(text);
     return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
 }
 
@@ -573,6 +589,153 @@ static void the_name_asked_for_chooses_the_certificate(void **state)
     tls_cert_free(second);
 }
 
+/* ---- a second opinion ---------------------------------------- */
+
+static void nap(void)
+{
+    struct timer t = { 0 };
+    timer_start(&t, loop, 10, (loop_fn *)loop_stop, loop);
+    loop_run(loop);
+    timer_stop(&t);
+}
+
+/* What is in the file, once `until` is in it. */
+static char *read_until(const char *name, const char *until)
+{
+    static char text[4000];
+    for (int i = 0; i < 2000; i++, nap()) {
+        int fd = open(file(name), O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+        text[n > 0 ? n : 0] = '\0';
+        if (fd >= 0)
+            close(fd);
+        if (strstr(text, until))
+            return text;
+    }
+    fail_msg("no \"%s\" in %s: %s", until, name, text);
+    return NULL;
+}
+
+static void on_dialled(void *arg, struct conn *c, const struct err *why)
+{
+    (void)why;
+    *(struct conn **)arg = c;
+}
+
+static struct conn *dial_port(unsigned port)
+{
+    union addr to;
+    struct conn *c = NULL;
+    addr_parse(&to, SPAN("127.0.0.1"), (uint16_t)port);
+    dial_start(loop, &(struct dial_options){ .to = &(struct addr_list){ &to, 1 } }, on_dialled, &c);
+    RUN_UNTIL(c);
+    return c;
+}
+
+static void a_server_of_openssl_and_we_understand_each_other(void **state)
+{
+    static const struct {
+        const char *flags;
+        enum tls_grade grade;
+        const char *protocol; /* NULL: no understanding */
+        const char *why;
+    } cases[] = {
+        { "-tls1_2", TLS_GRADE_HIGH, "TLSv1.2", "" },
+        { "-tls1_2 -cipher ECDHE-ECDSA-AES256-SHA", TLS_GRADE_MEDIUM, "TLSv1.2", "" },
+        { "-tls1_2 -cipher ECDHE-ECDSA-AES256-SHA", TLS_GRADE_HIGH, NULL, "refused (alert 40, handshake failure" },
+        { "-tls1_1 -cipher ALL:@SECLEVEL=0", TLS_GRADE_MEDIUM, NULL, "protocol version" },
+        { "-tls1_3", TLS_GRADE_HIGH, "TLSv1.3", "protocol version" },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char command[400];
+        snprintf(command, sizeof(command),
+                 "exec openssl s_server -accept 127.0.0.1:0 -naccept 1 -rev %s -cert good.pem"
+                 " -key good.key >server.out 2>&1",
+                 cases[i].flags);
+        unlink(file("server.out"));
+        unlink(file("client.out"));
+        pid_t pid = start_script(command);
+        unsigned port = 0;
+        sscanf(strstr(read_until("server.out", "ACCEPT 127.0.0.1:"), "ACCEPT"), "ACCEPT 127.0.0.1:%u", &port);
+        struct tls_client *t = tls_client_new(
+            &(struct tls_client_options){ .ca_file = file("root.pem"), .grade = cases[i].grade }, NULL);
+        struct end client = { .c = dial_port(port) };
+        buf_init(&client.got, BUF_NO_MAX);
+        conn_open(client.c, &end_ops, &client);
+        conn_start_tls_client(client.c, t, TARGET(TLS_VERIFY, "mail.example.com"), on_tls);
+        RUN_UNTIL(client.n_done);
+        bool expected = cases[i].protocol && (tls_has_1_3() || strcmp(cases[i].protocol, "TLSv1.3") != 0);
+        if (expected != (client.why.kind == ERR_NONE))
+            fail_msg("%s: %s", cases[i].flags, client.why.text);
+        if (expected) {
+            assert_string_equal(client.info.protocol, cases[i].protocol);
+            conn_write(client.c, SPAN("drawer\n"));
+            RUN_UNTIL(client.got.len >= 7);
+            assert_string_equal(buf_cstr(&client.got), "reward\n");
+        } else if (!strstr(client.why.text, cases[i].why)) {
+            fail_msg("%s: %s", cases[i].flags, client.why.text);
+        }
+        end_fini(&client);
+        tls_client_free(t);
+        loop_turn(loop, false);
+        end_script(pid);
+    }
+}
+
+static struct end accepted;
+static struct tls_server *accepts_with;
+
+static void on_accept(void *arg, struct conn *c)
+{
+    (void)arg;
+    accepted = (struct end){ .c = c, .echoes = true };
+    buf_init(&accepted.got, BUF_NO_MAX);
+    conn_open(c, &end_ops, &accepted);
+    conn_start_tls_server(c, accepts_with, on_tls);
+}
+
+static void a_client_of_openssl_and_we_understand_each_other(void **state)
+{
+    static const char *const versions[] = { "-tls1_2", "-tls1_3", "-tls1_1 -cipher ALL:@SECLEVEL=0" };
+    union addr at;
+    (void)state;
+    accepts_with = server_of("good");
+    addr_parse(&at, SPAN("127.0.0.1"), 0);
+    int fd = listen_open_tcp(&at, 0, NULL);
+    unsigned port = listen_port(fd);
+    struct listener *li = listen_start(loop, fd, on_accept, NULL, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+        char command[400];
+        accepted = (struct end){ 0 };
+        snprintf(command, sizeof(command),
+                 "(echo hello; exec sleep 20) | openssl s_client -connect 127.0.0.1:%u -quiet %s"
+                 " -CAfile root.pem -verify_return_error -verify_hostname mail.example.com"
+                 " -servername mail.example.com >client.out 2>&1",
+                 port, versions[i]);
+        unlink(file("server.out"));
+        unlink(file("client.out"));
+        pid_t pid = start_script(command);
+        bool expected = i == 0 || (i == 1 && tls_has_1_3());
+        if (expected) {
+            read_until("client.out", "hello");
+            assert_string_equal(accepted.info.sni, "mail.example.com");
+            assert_string_equal(accepted.info.protocol, i ? "TLSv1.3" : "TLSv1.2");
+            conn_end(accepted.c);
+            accepted.c = NULL;
+        } else {
+            RUN_UNTIL(accepted.n_done);
+            assert_int_equal(accepted.why.kind, ERR_TEMPORARY);
+        }
+        end_fini(&accepted);
+        for (int n = 0; n < 5; n++)
+            nap();
+        end_script(pid);
+    }
+    listen_stop(li);
+    tls_server_free(accepts_with);
+}
+
 /* ---- files ---------------------------------------- */
 
 static void certificates_that_do_not_fit_are_refused_in_words(void **state)
@@ -644,6 +807,8 @@ int main(void)
         T(one_who_does_not_speak_tls_is_told_from_one_who_refuses),
         T(a_session_is_resumed_with_what_was_known_of_it),
         T(the_name_asked_for_chooses_the_certificate),
+        T(a_server_of_openssl_and_we_understand_each_other),
+        T(a_client_of_openssl_and_we_understand_each_other),
         T(certificates_that_do_not_fit_are_refused_in_words),
         T(authorities_come_from_files_folders_or_the_system),
     };
