@@ -39,7 +39,8 @@ static int write_all(struct spool_drop *drop, const struct config *cfg, const st
     return rc;
 }
 
-int drop_message(const struct config *cfg, const struct envelope *env, const struct message *m, char *id, struct err *e)
+int drop_message(const struct config *cfg, const struct envelope *env, const struct message *m, char *id,
+                 struct err *e)
 {
     struct spool_drop *drop = spool_drop_begin(cfg->queue_directory, env, e);
 

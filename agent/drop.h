@@ -8,6 +8,7 @@
 #include "base/envelope.h"
 
 /* With our Received: field on top. Durable when this returns 0; `id` has SPOOL_ID_TEXT bytes. */
-int drop_message(const struct config *cfg, const struct envelope *env, const struct message *m, char *id, struct err *e);
+int drop_message(const struct config *cfg, const struct envelope *env, const struct message *m, char *id,
+                 struct err *e);
 
 #endif

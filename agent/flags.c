@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * getopt() cannot read what sendmail's callers write: values that are there only when glued on ("-q30m", "-d0.1"), an
- * empty value that means the null sender (-f ""), the "30m" behind a -q that stands alone. So: a table, and a loop over it. */
+ * getopt() cannot read what sendmail's callers write: values that are there only when glued on ("-q30m", "-d0.1"),
+ * an empty value that means the null sender (-f ""), the "30m" behind a -q that stands alone. So: a table, and a
+ * loop over it. */
 #include "agent/flags.h"
 
 #include "base/mem.h"
@@ -31,8 +32,8 @@ static const char *set_mode(struct options *o, const char *value)
         char letter;
         enum mode mode;
     } modes[] = {
-        { 'm', MODE_SEND },   { 'q', MODE_SEND },       { 'a', MODE_SEND },   { 's', MODE_SMTP },   { 'v', MODE_VERIFY },
-        { 'p', MODE_MAILQ },  { 'i', MODE_NEWALIASES }, { 'd', MODE_DAEMON }, { 'D', MODE_DAEMON }, { 'l', MODE_DAEMON },
+        { 'm', MODE_SEND },  { 'q', MODE_SEND },       { 'a', MODE_SEND },   { 's', MODE_SMTP },   { 'v', MODE_VERIFY },
+        { 'p', MODE_MAILQ }, { 'i', MODE_NEWALIASES }, { 'd', MODE_DAEMON }, { 'D', MODE_DAEMON }, { 'l', MODE_DAEMON },
     };
     for (size_t i = 0; i < ARRAY_LEN(modes); i++)
         if (modes[i].letter == value[0]) {

@@ -38,7 +38,8 @@ static void print_item(void *arg, const struct queue_item *item)
     struct tm tm;
 
     if (totals->messages++ == 0)
-        printf("%-17s %8s %-19s %s\n", "----Queue ID-----", "--Size--", "---Arrival Time----", "--Sender/Recipient------");
+        printf("%-17s %8s %-19s %s\n",
+               "----Queue ID-----", "--Size--", "---Arrival Time----", "--Sender/Recipient------");
     totals->bytes += item->size;
     if (localtime_r(&t, &tm))
         strftime(date, sizeof date, "%a %b %e %H:%M:%S", &tm);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sendmail, mailq, newaliases: one program, by the name it is called. Callers wait for it, often a thousand times in a
- * row: so it links little, and asks the system for nothing that this message does not need. */
+ * sendmail, mailq, newaliases: one program, by the name it is called. Callers wait for it, often a thousand times
+ * in a row: so it links little, and asks the system for nothing that this message does not need. */
 #include "agent/agent.h"
 
 #include "base/log.h"
@@ -59,7 +59,8 @@ static void clean_environment(void)
     }
 }
 
-/* The caller's own file is read with the caller's own rights; the drop is then open only to who may write it anyway. */
+/* The caller's own file is read with the caller's own rights; the drop is then open only to who may write it
+ * anyway. */
 static int give_up_group(void)
 {
     gid_t gid = getgid();

@@ -80,6 +80,7 @@ static int sort(struct message *m, struct err *e)
         return EX_DATAERR;
     buf_addspan(&m->body, lead);
     buf_addspan(&m->body, data);
+    m->body_is_8bit |= !span_is_ascii(lead) || !span_is_ascii(data);
     buf_clear(&m->piece);
     return m->body.len > IN_MEMORY && spill(m, e) < 0 ? EX_TEMPFAIL : 0;
 }
@@ -102,6 +103,7 @@ int message_end(struct message *m, struct err *e)
     if (header_reader_end(&m->reader, &lead, e) < 0)
         return EX_DATAERR;
     buf_addspan(&m->body, lead);
+    m->body_is_8bit |= !span_is_ascii(lead);
     return 0;
 }
 
@@ -116,6 +118,11 @@ int message_fix(struct message *m, const struct fixup_facts *facts, struct err *
     if (fixup_header(message_header(m), facts, &m->section, &m->fixed, e) < 0)
         return EX_DATAERR;
     return m->size_limit && message_size(m) > m->size_limit ? too_large(m, e) : 0;
+}
+
+bool message_is_8bit(const struct message *m)
+{
+    return m->body_is_8bit || !span_is_ascii(buf_span(&m->section));
 }
 
 uint64_t message_size(const struct message *m)

@@ -1,25 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The relay reads alias files as they are: there is no index to build. What is left for newaliases is to say whether
- * they can be read. */
+ * the files can be read, and which of their lines cannot. */
 #include "agent/agent.h"
 
 #include "base/log.h"
+#include "relay/alias.h"
 
 #include <errno.h>
-#include <string.h>
-#include <unistd.h>
+
+struct check {
+    unsigned n_bad;
+};
+
+static void tell(void *arg, const char *text)
+{
+    struct check *c = arg;
+    c->n_bad++;
+    complain(0, "%s", text);
+}
 
 int newaliases_run(const struct options *o, const struct config *cfg)
 {
+    struct aliases *aliases = aliases_new();
+    struct check check = { 0 };
     int status = EX_OK;
 
     for (size_t i = 0; i < cfg->alias_maps.n; i++) {
-        const char *file = cfg->alias_maps.at[i];
-        if (access(file, R_OK) < 0 && errno != ENOENT) /* one that does not exist counts as empty */
-            status = complain(EX_CONFIG, "%s: %s", file, strerror(errno));
-        else if (o->is_verbose)
-            complain(0, "%s is read by the relay as it is: nothing to build", file);
+        struct err e;
+        if (aliases_read(aliases, cfg->alias_maps.at[i], tell, &check, &e) == 0) {
+            if (o->is_verbose)
+                complain(0, "%s is read by the relay as it is: nothing to build", cfg->alias_maps.at[i]);
+        } else if (e.sys != ENOENT) { /* one that does not exist counts as empty */
+            status = complain(EX_CONFIG, "%s", e.text);
+        }
     }
-    return status;
+    aliases_free(aliases);
+    return status ? status : check.n_bad ? EX_DATAERR : EX_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From stdin to a place where the message survives: read, look, put right, hand over. Until the last of these nothing is
- * kept; after it the message is the relay's. */
+ * From stdin to a place where the message survives: read, look, put right, hand over. Until the last of these
+ * nothing is kept; after it the message is the relay's. */
 #include "agent/agent.h"
 
 #include "agent/drop.h"
@@ -33,7 +33,7 @@ static const struct user *caller(struct sending *s)
     return &s->user;
 }
 
-/* ---- envelope ------------------------------------------------------------------------------------------------- */
+/* ---- envelope -------------------------------------------------------------------------------------------------- */
 
 /* -f: one address in any form that a header may have it in. */
 static int read_sender(struct sending *s)
@@ -124,7 +124,7 @@ static bool is_beyond_ascii(const struct envelope *env)
     return false;
 }
 
-/* ---- content -------------------------------------------------------------------------------------------------- */
+/* ---- content --------------------------------------------------------------------------------------------------- */
 
 static int read_message(struct sending *s)
 {
@@ -173,7 +173,9 @@ static int fix_message(struct sending *s)
         .sender = s->env.sender,
         .id = seed,
         .now_us = s->env.arrival_us,
-        .flags = FIXUP_ADD | FIXUP_COMPLETE,
+        /* With UTF-8 in an address SMTPUTF8 is needed anyway; without, the header section shall not be what needs
+         * it. */
+        .flags = FIXUP_ADD | FIXUP_COMPLETE | (is_beyond_ascii(&s->env) ? 0 : FIXUP_ENCODE),
         .field_max = s->cfg->header_size_limit,
     };
     struct err e;
@@ -204,11 +206,11 @@ static int collect(struct sending *s)
     if (status)
         return status;
     s->env.smtputf8 = s->message.fixed.needs_smtputf8 || is_beyond_ascii(&s->env);
-    s->env.body = s->message.lines.has_8bit || s->env.smtputf8 ? BODY_8BITMIME : BODY_7BIT;
+    s->env.body = message_is_8bit(&s->message) || s->env.smtputf8 ? BODY_8BITMIME : BODY_7BIT;
     return 0;
 }
 
-/* ---- handing over --------------------------------------------------------------------------------------------- */
+/* ---- handing over ---------------------------------------------------------------------------------------------- */
 
 static int hand_over(struct sending *s)
 {

@@ -21,7 +21,7 @@
 
 enum { LINGER_MS = 5000, GREETING_MS = 5000 };
 
-/* ---- passing on ----------------------------------------------------------------------------------------------- */
+/* ---- passing on ------------------------------------------------------------------------------------------------ */
 
 static int write_all(int fd, struct span s)
 {
@@ -85,7 +85,7 @@ static int pass_on(int sock)
     }
 }
 
-/* ---- answering ourselves ---------------------------------------------------------------------------------------- */
+/* ---- answering ourselves --------------------------------------------------------------------------------------- */
 
 struct session {
     const struct config *cfg;
@@ -163,7 +163,7 @@ static int keep(struct session *s, char *id)
         .sender = s->env->sender,
         .id = seed,
         .now_us = clock_real_us(),
-        .flags = FIXUP_ADD | FIXUP_COMPLETE,
+        .flags = FIXUP_ADD | FIXUP_COMPLETE | (s->env->smtputf8 ? 0 : FIXUP_ENCODE),
         .field_max = s->cfg->header_size_limit,
     };
     snprintf(seed, sizeof seed, "%llx.%lx", (unsigned long long)facts.now_us, (unsigned long)getpid());
@@ -174,7 +174,7 @@ static int keep(struct session *s, char *id)
     if (s->status)
         return -1;
     s->env->smtputf8 |= s->message.fixed.needs_smtputf8;
-    if (s->message.lines.has_8bit)
+    if (message_is_8bit(&s->message))
         s->env->body = BODY_8BITMIME;
     return drop_message(s->cfg, s->env, &s->message, id, &s->trouble);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two turns: EHLO, MAIL and all RCPT in one write, without waiting for the greeting (the peer is our own daemon, and this
- * saves a wake-up of each side); then, when all was taken, the content as one BDAT chunk, which needs no dot-stuffing, with
- * QUIT behind it. Both directions are watched while we write, so that many recipients cannot wedge the two. */
+ * Two turns: EHLO, MAIL and all RCPT in one write, without waiting for the greeting (the peer is our own daemon,
+ * and this saves a wake-up of each side); then, when all was taken, the content as one BDAT chunk, which needs no
+ * dot-stuffing, with QUIT behind it. Both directions are watched while we write, so that many recipients cannot
+ * wedge the two. */
 #include "agent/submit.h"
 
 #include "base/clock.h"
@@ -29,7 +30,7 @@ struct talk {
     bool has_chunking, has_utf8, has_dsn;
 };
 
-/* ---- the socket ------------------------------------------------------------------------------------------------- */
+/* ---- the socket ------------------------------------------------------------------------------------------------ */
 
 /* A path may be longer than sun_path: then through a handle on its folder. */
 static int set_path(struct sockaddr_un *sa, const char *queue_directory, int *folder)
@@ -78,7 +79,7 @@ int submit_connect(const struct config *cfg, struct err *e)
     return -1;
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------ */
+/* ---- waiting --------------------------------------------------------------------------------------------------- */
 
 static int wait_for(const struct talk *t, short events, int ms, struct err *e)
 {
@@ -160,7 +161,7 @@ static int next_reply(struct talk *t, int ms, struct err *e)
     }
 }
 
-/* ---- what is said ----------------------------------------------------------------------------------------------- */
+/* ---- what is said ---------------------------------------------------------------------------------------------- */
 
 static void add_mail(struct buf *out, const struct envelope *env, uint64_t size)
 {
@@ -198,7 +199,7 @@ static void add_rcpt(struct buf *out, const struct rcpt *r)
     buf_adds(out, "\r\n");
 }
 
-/* ---- what is answered ------------------------------------------------------------------------------------------- */
+/* ---- what is answered ------------------------------------------------------------------------------------------ */
 
 /* By the enhanced code (RFC 3463), as callers of sendmail expect it. */
 static int status_of(const struct smtp_reply *r)
@@ -251,7 +252,7 @@ static bool can_all(const struct talk *t, const struct envelope *env, struct sub
     return false;
 }
 
-/* ---- the two turns ---------------------------------------------------------------------------------------------- */
+/* ---- the two turns --------------------------------------------------------------------------------------------- */
 
 static int send_envelope(struct talk *t, const struct config *cfg, const struct envelope *env, uint64_t size,
                          struct err *e)

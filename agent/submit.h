@@ -3,9 +3,9 @@
  * submit.h - hands a message to the daemon over its local socket, QUEUE_DIRECTORY/public/submit, which speaks SMTP
  * and asks the kernel who we are.
  *
- * All or nothing: the content is sent only when the daemon has taken the sender and every recipient. A daemon that does
- * not move for 5 s is given up (10 s once it has everything: a sync may take long); then the message goes to the drop, and
- * if it had been taken after all it is sent twice, which is allowed, and never lost. */
+ * All or nothing: the content is sent only when the daemon has taken the sender and every recipient. A daemon that
+ * does not move for 5 s is given up (10 s once it has everything: a sync may take long); then the message goes to
+ * the drop, and if it had been taken after all it is sent twice, which is allowed, and never lost. */
 #ifndef AGENT_SUBMIT_H
 #define AGENT_SUBMIT_H
 

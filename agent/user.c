@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * /etc/passwd is looked at first and directly: the C library's way loads the modules of nsswitch.conf, which may ask a
- * directory over the network, and takes longer than all the rest of sendmail. Only a uid that is not in the file goes there. */
+ * directory over the network, and takes longer than all the rest of sendmail. Only a uid that is not in the file
+ * goes there. */
 #include "agent/user.h"
 
 #include "base/span.h"

@@ -11,8 +11,8 @@ struct user {
     char full_name[257]; /* "" when none is known */
 };
 
-/* The name and the full name of `uid`. When several names have that uid, the one that $LOGNAME or $USER says. A uid that no
- * database knows (a container's) is called "uid1234". */
+/* The name and the full name of `uid`. When several names have that uid, the one that $LOGNAME or $USER says. A uid
+ * that no database knows (a container's) is called "uid1234". */
 void user_find(struct user *u, uid_t uid);
 
 #endif

@@ -83,7 +83,7 @@ sub _is_door {
     my ($own, $header) = @_;
     return 1 if $own eq 'server' && $header eq 'relay/hooks.h';
     return 1 if $own eq 'control' && $header eq 'relay/control.h';
-    return 1 if $own eq 'agent' && $header =~ m{^control/(?:queue_read|ask)\.h$}; # mailq
+    return 1 if $own eq 'agent' && $header =~ m{^(?:control/(?:queue_read|ask)|relay/alias)\.h$}; # mailq, newaliases
     return 0;
 }
 

@@ -134,6 +134,8 @@ for (
     [ ["j\xc3\xb6\@b.test"], "Subject: x\n\nplain\n",           'BODY=8BITMIME SMTPUTF8',  'UTF-8 in a recipient' ],
     [ [ '-f', "j\xc3\xb6\@b.test", 'a@b.test' ], "Subject: x\n\nplain\n", 'BODY=8BITMIME SMTPUTF8', 'UTF-8 in the sender' ],
     [ ['-t'],               "To: j\xc3\xb6\@b.test\n\nplain\n", 'BODY=8BITMIME SMTPUTF8',  'UTF-8 in an address of the header' ],
+    [ ['-t'],               "Subject: gr\xc3\xbc\xc3\x9f\nTo: J\xc3\xb6 <a\@b.test>\n\nx\n", '', 'UTF-8 in Subject and names is encoded' ],
+    [ ['-t'],               "Subject: gr\xfc\nTo: a\@b.test\n\nx\n", 'BODY=8BITMIME', 'Latin-1 in Subject is just sent' ],
   )
 {
     my ($args, $in, $want, $name) = @$_;

@@ -53,6 +53,10 @@ $r = $t->newaliases(args => ['-v']);
 like($r->{err}, qr/newaliases: \Q$aliases\E is read .* as it is/, '-v says that there is nothing to build');
 $r = $t->run([ $t->bin . '/sendmail', '-C', $t->conf, '-bi' ]);
 is($r->{code}, 0, '-bi is newaliases');
+spew($aliases, "root: joe\@b.test\nnonsense\nlog: |/bin/x\n");
+$r = $t->newaliases;
+is($r->{code}, 65, 'lines that cannot be used: 65');
+like($r->{err}, qr/newaliases: \Q$aliases\E:2: .*nonsense.*\n.*:3: /, 'and each of them');
 SKIP: {
     skip 'root may read all', 1 if is_root();
     chmod 0, $aliases;

@@ -2,10 +2,11 @@
  *
  * address.h - addresses: the path of RFC 5321 4.1.2, the address list of RFC 5322 3.4, one form for both.
  *
- * The form (see base/envelope.h): local@domain without brackets and source route, comments gone, the local part quoted
- * only if it must be, the domain as it was written; "" is the null sender. Accepted beyond the grammar, because people
- * send it: dots at either end of a local part or in a row ("a..b@c" becomes "\"a..b\"@c"), '_' in a domain, one dot at
- * its end (dropped). Never accepted: control characters, broken UTF-8, an empty label, a label that begins with '-'.
+ * The form (see base/envelope.h): local@domain without brackets and source route, comments gone, the local part
+ * quoted only if it must be, the domain as it was written; "" is the null sender. Accepted beyond the grammar,
+ * because people send it: dots at either end of a local part or in a row ("a..b@c" becomes "\"a..b\"@c"), '_' in a
+ * domain, one dot at its end (dropped). Never accepted: control characters, broken UTF-8, an empty label, a label
+ * that begins with '-'.
  *
  * Lengths: RFC 5321 4.5.3.1 names 64 and 255 as what everybody must take. Addresses made by machines (SRS, VERP) have
  * longer local parts in practice, so 256 are taken here; a domain has at most 255 bytes, a label 63 (RFC 1035). */
@@ -63,9 +64,9 @@ int address_local_unquoted(struct span local, struct buf *out);
 
 /* Walks the addresses of an address list: the value of a To: field, folded or not, or an argument of sendmail.
  *
- * Understood: phrases (quoted strings, dots, encoded words, raw bytes), comments, routes, groups, empty members, blanks
- * and comments around dots and '@'; "a@b (Name)"; "a@b <a@b>"; ';' used as ','. Two addresses without a comma between
- * them are an error, since nobody can know what was meant. */
+ * Understood: phrases (quoted strings, dots, encoded words, raw bytes), comments, routes, groups, empty members,
+ * blanks and comments around dots and '@'; "a@b (Name)"; "a@b <a@b>"; ';' used as ','. Two addresses without a
+ * comma between them are an error, since nobody can know what was meant. */
 struct address_list {
     struct span text; /* borrowed */
     size_t at;
@@ -77,6 +78,7 @@ struct address_item {
     struct address address;
     struct span spec;   /* local@domain as it was written, inside the text: "@origin" may be put at its end */
     struct span whole;  /* the same with name, brackets and comments, trimmed */
+    struct span phrase; /* what stands before the '<', trimmed: the name, with its quotation marks; may be empty */
     bool is_bracketed;
 };
 

@@ -305,6 +305,8 @@ int address_list_next(struct address_list *l, struct address_item *item, struct 
             why = "a group begins inside a group";
         l->in_group |= member == MEMBER_GROUP;
     } while (member == MEMBER_GROUP && !why);
+    if (member == MEMBER_BRACKETED)
+        item->phrase = span_trim(span_of(l->text.at + from, l->at - 1 - from));
     if (!why)
         why = (member == MEMBER_PLAIN ? read_spec : read_bracketed)(l->text, &l->at, item, l->flags);
     if (!why) {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "mail/address.h"
 #include "mail/date.h"
+#include "mail/encode.h"
 #include "mail/header.h"
 
 #include <stdio.h>
@@ -25,6 +26,7 @@ enum {
     F_RESENT = 1 << 8,    /* any of them */
     F_ADDRESSES = 1 << 9, /* its value is an address list */
     F_DROP = 1 << 10,
+    F_TEXT = 1 << 11,     /* its value is text for people (RFC 5322: unstructured) */
 };
 
 static const struct known {
@@ -33,6 +35,7 @@ static const struct known {
 } known_fields[] = {
     { "Bcc", F_DROP },
     { "Cc", F_TO_OR_CC | F_ADDRESSES },
+    { "Comments", F_TEXT },
     { "Content-Length", F_DROP },
     { "Date", F_DATE },
     { "From", F_FROM | F_ADDRESSES },
@@ -49,6 +52,7 @@ static const struct known {
     { "Resent-To", F_RESENT | F_TO_OR_CC | F_ADDRESSES },
     { "Return-Path", F_DROP },
     { "Sender", F_ADDRESSES },
+    { "Subject", F_TEXT },
     { "To", F_TO_OR_CC | F_ADDRESSES },
 };
 
@@ -57,7 +61,7 @@ static unsigned what_is(const struct header_field *f)
     for (size_t i = 0; i < sizeof known_fields / sizeof *known_fields; i++)
         if (header_is(f, known_fields[i].name))
             return known_fields[i].what;
-    return 0;
+    return span_istarts(f->name, "X-") ? F_TEXT : 0;
 }
 
 /* ---- copying --------------------------------------------------------------------------------------------------- */
@@ -105,8 +109,52 @@ static void warn(struct fixup_result *r, const struct header_field *f, const str
                  log_escape(f->name, name, sizeof name), why->text);
 }
 
-/* The field with "@origin" behind each address that has no domain. */
-static void add_completed(const struct header_field *f, const struct fixup_facts *facts, struct buf *out,
+/* The name of an address, encoded; false when it is better left alone: with comments, or encoded words in it. */
+static bool add_encoded_name(struct span phrase, struct buf *out)
+{
+    struct span inner = phrase;
+    struct buf plain;
+
+    if (phrase.len >= 2 && phrase.at[0] == '"' && phrase.at[phrase.len - 1] == '"')
+        inner = span_of(phrase.at + 1, phrase.len - 2);
+    else if (memchr(phrase.at, '(', phrase.len))
+        return false;
+    if (!span_is_utf8(inner) || memchr(inner.at, '"', inner.len) || memmem(inner.at, inner.len, "=?", 2))
+        return false;
+    buf_init(&plain, BUF_NO_MAX);
+    for (size_t i = 0; i < inner.len; i++)
+        if (inner.at[i] != '\r' && inner.at[i] != '\n' && inner.at[i] != '\\')
+            buf_addc(&plain, inner.at[i]);
+    address_add_phrase(out, buf_span(&plain));
+    buf_fini(&plain);
+    return true;
+}
+
+static void add_upto(struct buf *out, const char **copied, const char *end)
+{
+    buf_add(out, *copied, (size_t)(end - *copied));
+    *copied = end;
+}
+
+/* What of one address is to be written otherwise; `*copied` is how far the field has been. */
+static void put_address_right(const struct address_item *item, const struct fixup_facts *facts, const char **copied,
+                              struct buf *out)
+{
+    bool may_encode = (facts->flags & FIXUP_ENCODE) && item->phrase.len && !span_is_ascii(item->phrase);
+
+    if (may_encode) {
+        add_upto(out, copied, item->phrase.at);
+        if (add_encoded_name(item->phrase, out))
+            *copied = item->phrase.at + item->phrase.len;
+    }
+    if ((facts->flags & FIXUP_COMPLETE) && !item->address.has_domain && item->address.len) {
+        add_upto(out, copied, item->spec.at + item->spec.len);
+        buf_addf(out, "@%s", facts->myorigin);
+    }
+}
+
+/* The field with its addresses completed and their names encoded. */
+static void add_addresses(const struct header_field *f, const struct fixup_facts *facts, struct buf *out,
                           struct fixup_result *result)
 {
     struct address_list list;
@@ -118,22 +166,28 @@ static void add_completed(const struct header_field *f, const struct fixup_facts
 
     buf_init(&text, BUF_NO_MAX);
     address_list_init(&list, f->value, ADDRESS_UTF8 | ADDRESS_NULL);
-    while ((rc = address_list_next(&list, &item, &why)) > 0) {
-        const char *end = item.spec.at + item.spec.len;
-        if (item.address.has_domain || item.address.len == 0)
-            continue;
-        buf_add(&text, copied, (size_t)(end - copied));
-        buf_addf(&text, "@%s", facts->myorigin);
-        copied = end;
-    }
+    while ((rc = address_list_next(&list, &item, &why)) > 0)
+        put_address_right(&item, facts, &copied, &text);
     if (rc < 0) {
         warn(result, f, &why);
         copied = f->whole.at;
         buf_clear(&text);
     }
-    buf_add(&text, copied, (size_t)(f->whole.at + f->whole.len - copied));
+    add_upto(&text, &copied, f->whole.at + f->whole.len);
     add_field(buf_span(&text), out);
     buf_fini(&text);
+}
+
+static void add_text(const struct header_field *f, const struct fixup_facts *facts, struct buf *out)
+{
+    if (!(facts->flags & FIXUP_ENCODE) || span_is_ascii(f->value) || !span_is_utf8(f->value)) {
+        add_field(f->whole, out);
+        return;
+    }
+    buf_addspan(out, f->name);
+    buf_addc(out, ':');
+    encode_unstructured(f->value, f->name.len + 1, out);
+    buf_adds(out, "\r\n");
 }
 
 /* ---- adding ---------------------------------------------------------------------------------------------------- */
@@ -200,8 +254,6 @@ static int look(struct span section, const struct fixup_facts *facts, unsigned *
             return err_set(e, ERR_PERMANENT, "header field \"%s\" is longer than header_size_limit, %zu bytes",
                            log_escape(f.name, name, sizeof name), max);
     }
-    section.len = scan.at;
-    result->needs_smtputf8 = !span_is_ascii(section) && span_is_utf8(section);
     return 0;
 }
 
@@ -215,8 +267,10 @@ static void copy(struct span section, const struct fixup_facts *facts, struct bu
         unsigned what = what_is(&f);
         if (what & F_DROP)
             continue;
-        if ((what & F_ADDRESSES) && (facts->flags & FIXUP_COMPLETE))
-            add_completed(&f, facts, out, result);
+        if ((what & F_ADDRESSES) && (facts->flags & (FIXUP_COMPLETE | FIXUP_ENCODE)))
+            add_addresses(&f, facts, out, result);
+        else if (what & F_TEXT)
+            add_text(&f, facts, out);
         else
             add_field(f.whole, out);
     }
@@ -235,7 +289,10 @@ int fixup_header(struct span section, const struct fixup_facts *facts, struct bu
     buf_addspan(out, facts->received);
     if ((facts->flags & FIXUP_ADD) && (seen & F_RESENT))
         add_missing("Resent-", seen & F_RESENT_DATE, seen & F_RESENT_FROM, seen & F_RESENT_MESSAGE_ID, facts, out);
+    size_t from = out->len;
     copy(section, facts, out, r);
+    struct span copied = span_from(buf_span(out), from);
+    r->needs_smtputf8 = !span_is_ascii(copied) && span_is_utf8(copied);
     if (facts->flags & FIXUP_ADD) {
         add_missing("", seen & F_DATE, seen & F_FROM, seen & F_MESSAGE_ID, facts, out);
         if (!(seen & F_TO_OR_CC))

@@ -8,8 +8,11 @@
  * - With FIXUP_ADD: missing Date, From and Message-ID are added, and "To: undisclosed-recipients:;" when no To or Cc is
  *   left. When any Resent- field is there, the Resent- ones are added instead (RFC 5322 3.6.6), the others only
  *   where the message has none.
- * - With FIXUP_COMPLETE: addresses without domain in From, Sender, Reply-To, To, Cc and their Resent- kin get @myorigin;
- *   "user@host" is left alone. A field that cannot be read as an address list stays as it is, and is a warning.
+ * - With FIXUP_COMPLETE: addresses without domain in From, Sender, Reply-To, To, Cc and their Resent- kin get
+ *   @myorigin; "user@host" is left alone. A field that cannot be read as an address list stays as it is, and is a
+ *   warning.
+ * - With FIXUP_ENCODE: raw UTF-8 in Subject, Comments and X- fields and in the names of addresses becomes encoded words
+ *   (RFC 2047), which need no SMTPUTF8; a next hop that has not learned it would have to return the message.
  * - Our Received: field goes on top. */
 #ifndef MAIL_FIXUP_H
 #define MAIL_FIXUP_H
@@ -22,6 +25,7 @@
 enum {
     FIXUP_ADD = 1,
     FIXUP_COMPLETE = 2,
+    FIXUP_ENCODE = 4,
 };
 
 struct fixup_facts { /* all borrowed */
@@ -38,21 +42,21 @@ struct fixup_facts { /* all borrowed */
 
 struct fixup_result {
     unsigned hops;       /* Received: fields it came with: compare with hopcount_limit */
-    bool needs_smtputf8; /* UTF-8 stands in the header section (other 8-bit bytes no standard knows: just sent) */
+    bool needs_smtputf8; /* UTF-8 is left in the header section (other 8-bit bytes no standard knows: just sent) */
     unsigned n_warnings;
     char warning[300];   /* the first: which field cannot be read and why; "" when none */
 };
 
-/* `section` is the header section with or without the empty line behind it, any line ends, and nothing of the body (see
- * header_reader). Appends the final section with CRLF ends and the empty line to `out`. -1 (ERR_PERMANENT): a field is
- * longer than field_max; the text names it and the limit. `result` may be NULL. */
+/* `section` is the header section with or without the empty line behind it, any line ends, and nothing of the body
+ * (see header_reader). Appends the final section with CRLF ends and the empty line to `out`. -1 (ERR_PERMANENT): a
+ * field is longer than field_max; the text names it and the limit. `result` may be NULL. */
 int fixup_header(struct span section, const struct fixup_facts *facts, struct buf *out, struct fixup_result *result,
                  struct err *e);
 
 /* sendmail -t: adds the addresses of To, Cc and Bcc to `env`, or, when any of Resent-To, Resent-Cc, Resent-Bcc is
- * there, of those only. Each gets completed with `origin` and is added once, also when it is in `env` already; "<>" is
- * passed over. -1: a field that cannot be read (its name and the member stand in the text), or an address that begins
- * with '-'. Finding none is no error here. */
+ * there, of those only. Each gets completed with `origin` and is added once, also when it is in `env` already; "<>"
+ * is passed over. -1: a field that cannot be read (its name and the member stand in the text), or an address that
+ * begins with '-'. Finding none is no error here. */
 int fixup_recipients(struct span section, const char *origin, unsigned notify, struct envelope *env, struct err *e);
 
 #endif

@@ -2,10 +2,10 @@
  *
  * header.h - the header section of a message (RFC 5322 2.2), found, and taken apart into fields.
  *
- * A field is a line "Name: value" with the lines after it that begin with a blank or TAB. Line ends are LF or CRLF. The
- * section ends at the first empty line, which belongs to neither side, or right before the first line that is no field:
- * then the body begins with that line (as sendmail has always done it). "From " lines of mailboxes (also ">From ") on
- * top are passed over. Blanks before the colon are tolerated (obsolete, RFC 5322 4.5). */
+ * A field is a line "Name: value" with the lines after it that begin with a blank or TAB. Line ends are LF or CRLF.
+ * The section ends at the first empty line, which belongs to neither side, or right before the first line that is
+ * no field: then the body begins with that line (as sendmail has always done it). "From " lines of mailboxes (also
+ * ">From ") on top are passed over. Blanks before the colon are tolerated (obsolete, RFC 5322 4.5). */
 #ifndef MAIL_HEADER_H
 #define MAIL_HEADER_H
 
@@ -53,9 +53,9 @@ struct header_reader {
 /* `field_max` 0: HEADER_SIZE_LIMIT. */
 void header_reader_init(struct header_reader *r, size_t field_max);
 void header_reader_fini(struct header_reader *r);
-/* Takes from the front of *data what belongs to the section. 1: complete, the body is *lead (bytes that had been taken
- * too early; valid till header_reader_fini) followed by what is left in *data. 0: all taken, more is to come. -1: a
- * field or the whole is longer than allowed (ERR_PERMANENT; the text names the field and the limit). */
+/* Takes from the front of *data what belongs to the section. 1: complete, the body is *lead (bytes that had been
+ * taken too early; valid till header_reader_fini) followed by what is left in *data. 0: all taken, more is to come.
+ * -1: a field or the whole is longer than allowed (ERR_PERMANENT; the text names the field and the limit). */
 int header_reader_take(struct header_reader *r, struct span *data, struct span *lead, struct err *e);
 /* The message has ended: whatever there is, is the section (or *lead). */
 int header_reader_end(struct header_reader *r, struct span *lead, struct err *e);

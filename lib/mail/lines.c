@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bytes between two special ones (CR, LF, NUL) are copied in one go. CRs are held back until it is known whether an LF
- * follows; so is a '.' at the start of a line when a line of it alone would end the text. */
+ * Bytes between two special ones (CR, LF, NUL) are copied in one go. CRs are held back until it is known whether an
+ * LF follows; so is a '.' at the start of a line when a line of it alone would end the text. */
 #include "mail/lines.h"
 
 void lines_init(struct lines *l, bool dot_ends)

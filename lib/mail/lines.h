@@ -2,11 +2,11 @@
  *
  * lines.h - makes every line end CRLF, and notes what the lines are like.
  *
- * Input comes in pieces of any size, cut anywhere. CRLF, LF, and any number of CRs before an LF are one line end. A CR
- * that stands alone never passes raw: in the header section (up to the first empty line) it becomes a blank, so that
- * a CR smuggled into a Subject cannot begin a new field; in the body it becomes a line end, so that the progress bars
- * of a cron job stay readable lines. NUL is dropped (RFC 5321 4.5.2 forbids it). Lines longer than 998 stay as they
- * are; `longest` says so. */
+ * Input comes in pieces of any size, cut anywhere. CRLF, LF, and any number of CRs before an LF are one line end. A
+ * CR that stands alone never passes raw: in the header section (up to the first empty line) it becomes a blank, so
+ * that a CR smuggled into a Subject cannot begin a new field; in the body it becomes a line end, so that the
+ * progress bars of a cron job stay readable lines. NUL is dropped (RFC 5321 4.5.2 forbids it). Lines longer than
+ * 998 stay as they are; `longest` says so. */
 #ifndef MAIL_LINES_H
 #define MAIL_LINES_H
 

@@ -3,6 +3,7 @@ noinst_LIBRARIES += lib/mail/libmail.a
 lib_mail_libmail_a_SOURCES = \
 	lib/mail/address.c lib/mail/address.h lib/mail/address_int.h lib/mail/address_list.c \
 	lib/mail/date.c lib/mail/date.h \
+	lib/mail/encode.c lib/mail/encode.h \
 	lib/mail/fixup.c lib/mail/fixup.h \
 	lib/mail/header.c lib/mail/header.h \
 	lib/mail/lines.c lib/mail/lines.h \

@@ -4,38 +4,7 @@
 #include "mail/address.h"
 
 #include "mail/address_int.h"
-
-/* "=?utf-8?B?" + 60 + "?=" is 72 of the 75 that an encoded word may have: 45 bytes in one. */
-enum { BYTES_A_WORD = 45 };
-
-static void add_base64(struct buf *out, struct span s)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    for (; s.len; s = span_from(s, 3)) {
-        unsigned v = 0;
-        for (size_t i = 0; i < 3; i++)
-            v = v << 8 | (i < s.len ? (unsigned char)s.at[i] : 0);
-        for (size_t i = 0; i < 4; i++)
-            buf_addc(out, i <= s.len ? digits[v >> (18 - 6 * i) & 63] : '=');
-    }
-}
-
-/* RFC 2047 5: a character may not be split over two words. */
-static void add_encoded(struct buf *out, struct span s)
-{
-    while (s.len) {
-        size_t n = 0, next;
-        while (n < s.len && (next = span_utf8_len(span_from(s, n))) && n + next <= BYTES_A_WORD)
-            n += next;
-        buf_adds(out, "=?utf-8?B?");
-        add_base64(out, span_of(s.at, n));
-        buf_adds(out, "?=");
-        s = span_from(s, n);
-        if (s.len)
-            buf_adds(out, "\r\n ");
-    }
-}
+#include "mail/encode.h"
 
 static void clean(struct span name, struct buf *out)
 {
@@ -69,7 +38,7 @@ void address_add_phrase(struct buf *out, struct span name)
     clean(name, &text);
     struct span s = span_trim(buf_span(&text));
     if (!span_is_ascii(s)) {
-        add_encoded(out, s);
+        encode_words(s, out);
     } else if (is_plain(s)) {
         buf_addspan(out, s);
     } else {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A report is written front to back, into a buffer that is handed on when it is full. Strangers' words come in through
- * add_clean() only: no control characters, no bytes that were not declared. */
+ * A report is written front to back, into a buffer that is handed on when it is full. Strangers' words come in
+ * through add_clean() only: no control characters, no bytes that were not declared. */
 #include "mail/report.h"
 
 #include "base/buf.h"
@@ -59,7 +59,8 @@ static size_t word_len(struct span s)
     return n;
 }
 
-/* The words of `text`, the line broken before the one that would pass the margin; `column` is where the line stands. */
+/* The words of `text`, the line broken before the one that would pass the margin; `column` is where the line
+ * stands. */
 static void add_folded(struct writer *w, struct span text, size_t column, const char *indent)
 {
     bool is_first = true;

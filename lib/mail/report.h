@@ -2,10 +2,10 @@
  *
  * report.h - writes a delivery report: multipart/report of RFC 3462, with message/delivery-status of RFC 3464.
  *
- * Three parts: a text for people, what machines read, and the message or its header section. 7-bit by itself; when what
- * is returned has 8-bit bytes it is declared so (8bit, and for UTF-8 addresses or header fields the types of RFC 6533),
- * and report_needs() says what the envelope of the report has to carry. Auto-Submitted: auto-replied (RFC 3834). The
- * caller sends it with the null sender, and sends none at all in answer to the null sender. */
+ * Three parts: a text for people, what machines read, and the message or its header section. 7-bit by itself; when
+ * what is returned has 8-bit bytes it is declared so (8bit, and for UTF-8 addresses or header fields the types of
+ * RFC 6533), and report_needs() says what the envelope of the report has to carry. Auto-Submitted: auto-replied
+ * (RFC 3834). The caller sends it with the null sender, and sends none at all in answer to the null sender. */
 #ifndef MAIL_REPORT_H
 #define MAIL_REPORT_H
 

@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                        .myorigin = "o.example",
                                        .sender = "s@o.example",
                                        .id = "4cQx",
-                                       .flags = FIXUP_ADD | FIXUP_COMPLETE };
+                                       .flags = FIXUP_ADD | FIXUP_COMPLETE | FIXUP_ENCODE };
     struct span in = { (const char *)data + 1, size - 1 };
     struct header_reader reader;
     struct buf whole, cut;

@@ -110,6 +110,60 @@ static void a_client_of_the_network_keeps_its_header_but_for_what_is_secret(void
     buf_fini(&out);
 }
 
+static void utf8_in_text_and_names_is_encoded(void **state)
+{
+    static const struct fixup_case encoded[] = {
+        { "Subject: Gr\xc3\xbc\xc3\x9f" "e, all\n", "Subject: =?utf-8?B?R3LDvMOfZSw=?= all\r\n" },
+        { "Subject: a \xc3\xa4 \xc3\xb6\n b\n", "Subject: a =?utf-8?B?w6Qgw7Y=?= b\r\n" },
+        { "Subject: plain \n text\n", "Subject: plain \r\n text\r\n" },
+        { "X-Note: \xc3\xa4\n", "X-Note: =?utf-8?B?w6Q=?=\r\n" },
+        { "Reply-To: J\xc3\xb6rg <j>, \"D\xc3\xb6, J\" <d@e>, a@b\n",
+          "Reply-To: =?utf-8?B?SsO2cmc=?= <j@example.com>, =?utf-8?B?RMO2LCBK?= <d@e>, a@b\r\n" },
+        { "Subject: \xe4\n", "Subject: \xe4\r\n" },
+        { "Reply-To: \xc3\xb6 (x) <a@b>\n", "Reply-To: \xc3\xb6 (x) <a@b>\r\n" },
+        { "Reply-To: \xc3\xb6@b\n", "Reply-To: \xc3\xb6@b\r\n" },
+        { "Content-Disposition: x; filename=\xc3\xb6\n", "Content-Disposition: x; filename=\xc3\xb6\r\n" },
+    };
+    struct fixup_facts facts = local_facts;
+
+    (void)state;
+    facts.flags = FIXUP_COMPLETE | FIXUP_ENCODE;
+    for (size_t i = 0; i < ARRAY_LEN(encoded); i++) {
+        struct fixup_result result;
+        struct buf out;
+        buf_init(&out, BUF_NO_MAX);
+        assert_int_equal(fixup_header(span_str(encoded[i].in), &facts, &out, &result, NULL), 0);
+        out.len -= 2;
+        assert_string_equal(buf_cstr(&out), encoded[i].out);
+        assert_int_equal(result.needs_smtputf8, i > 5);
+        buf_fini(&out);
+    }
+}
+
+static void long_text_is_encoded_in_short_lines(void **state)
+{
+    struct buf in, out;
+    struct span rest, line;
+    struct fixup_facts facts = local_facts;
+
+    (void)state;
+    facts.flags = FIXUP_ENCODE;
+    buf_init(&in, BUF_NO_MAX);
+    buf_init(&out, BUF_NO_MAX);
+    buf_adds(&in, "Subject:");
+    for (int i = 0; i < 200; i++)
+        buf_adds(&in, i % 7 ? " word" : " \xe2\x82\xac\xe2\x82\xac");
+    buf_adds(&in, "\n");
+    assert_int_equal(fixup_header(buf_span(&in), &facts, &out, NULL, NULL), 0);
+    for (rest = buf_span(&out); rest.len > 2; rest = span_from(rest, line.len + 1)) {
+        line = span_of(rest.at, span_find(rest, '\n'));
+        assert_true(line.len <= 77 && span_is_ascii(line)); /* 76 and the CR */
+        assert_true(line.at == out.at || line.at[0] == ' ');
+    }
+    buf_fini(&in);
+    buf_fini(&out);
+}
+
 static void the_null_sender_is_written_as_the_daemon(void **state)
 {
     struct fixup_facts facts = local_facts;
@@ -258,6 +312,8 @@ int main(void)
         cmocka_unit_test(header_sections_are_put_right),
         cmocka_unit_test(what_was_put_right_stays_as_it_is),
         cmocka_unit_test(a_client_of_the_network_keeps_its_header_but_for_what_is_secret),
+        cmocka_unit_test(utf8_in_text_and_names_is_encoded),
+        cmocka_unit_test(long_text_is_encoded_in_short_lines),
         cmocka_unit_test(the_null_sender_is_written_as_the_daemon),
         cmocka_unit_test(what_cannot_be_read_is_a_warning),
         cmocka_unit_test(utf8_in_the_section_is_noted),
