@@ -157,6 +157,7 @@ static const char *background_log(const struct config *cfg, char file[PATH_MAX])
         return NULL;
     if (access("/dev/log", W_OK) == 0)
         return "syslog";
+    mkdir(cfg->queue_directory, 0755); /* at the first start; batond makes the rest, and its rights */
     snprintf(file, PATH_MAX, "%s/batond.log", cfg->queue_directory);
     return file;
 }
