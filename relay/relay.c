@@ -112,6 +112,13 @@ static void stop(void *arg, int signum)
     stop_if_idle(r);
 }
 
+/* The jail knows files by their inodes: the new resolv.conf or /etc/hosts is for the next relay worker to read. */
+static void names_are_stale(void *arg)
+{
+    log_info("resolv.conf or /etc/hosts has been replaced; a new relay worker will read it");
+    stop(arg, 0);
+}
+
 /* ---- starting ---- */
 
 /* While we may read them: a secret that cannot be had stops its relayhost, not the others, nor the taking of mail. */
@@ -195,6 +202,7 @@ static int open_all(struct relay *r, struct err *e)
     r->loop = worker_loop(stop, r, e);
     if (!r->loop || !(r->dns = dns_new(r->loop, NULL, e)))
         return -1;
+    dns_on_stale(r->dns, names_are_stale, r);
     sc.runner = loop_runner(r->loop);
     r->spool = spool_open(&sc, e);
     if (!r->spool || spool_start(r->spool, e) < 0 || watch_spool(r, e) < 0)

@@ -169,6 +169,8 @@ static void describe_death(const struct worker *w, int status)
     if (WIFSIGNALED(status))
         log_error("%s[%d] was ended by signal %d (%s); starting another", role_names[w->role], (int)w->pid,
                   WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else if (WEXITSTATUS(status) == 0) /* it has said why */
+        log_info("%s[%d] has left; starting another in %d ms", role_names[w->role], (int)w->pid, w->backoff_ms);
     else
         log_error("%s[%d] left with status %d; starting another in %d ms", role_names[w->role], (int)w->pid,
                   WEXITSTATUS(status), w->backoff_ms);
