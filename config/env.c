@@ -10,15 +10,18 @@
 
 extern char **environ;
 
+/* Names that are not parameters and not mistakes: ours, and those of a test's own settings. */
 static bool is_reserved(struct span name)
 {
-    static const char *const others[] = { "CONF",       "BUILD",          "SRC",
-                                          "LOGIN_USER", "LOGIN_PASSWORD", "LOGIN_PASSWORD_FILE" };
+    static const char *const others[] = {
+        "CONF",  "NAMESERVERS", "LOGIN_USER", "LOGIN_PASSWORD", "LOGIN_PASSWORD_FILE",
+        "BUILD", "SRC",         "BINDIR"
+    };
 
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         if (span_eq(name, span_str(others[i])))
             return true;
-    return false;
+    return span_starts(name, "TEST_");
 }
 
 static void take_variable(struct reader *rd, const char *variable, const char *text)
