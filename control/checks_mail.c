@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "net/tls.h"
+#include "relay/alias.h"
 
 #include <errno.h>
 #include <string.h>
@@ -114,4 +115,37 @@ void check_logins(const struct config *cfg, struct findings *f)
             findings_add(f, FINDING_ERROR, "login", "%s: %s", l->host.text, e.text);
         config_secret_free(secret);
     }
+}
+
+static void on_alias_complaint(void *arg, const char *text)
+{
+    findings_add(arg, FINDING_WARNING, "aliases", "%s", text);
+}
+
+void check_aliases(const struct config *cfg, struct findings *f)
+{
+    struct aliases *a = aliases_new();
+    bool has_root = false, is_read = false;
+    struct err e;
+
+    for (size_t i = 0; i < cfg->alias_maps.n; i++) {
+        if (aliases_read(a, cfg->alias_maps.at[i], on_alias_complaint, f, &e) == 0)
+            is_read = true;
+        else if (e.sys == ENOENT)
+            findings_add(f, FINDING_NOTE, "aliases", "%s does not exist: nobody has an alias in it",
+                         cfg->alias_maps.at[i]);
+        else
+            findings_add(f, FINDING_ERROR, "aliases", "%s", e.text);
+    }
+    has_root = aliases_find(a, SPAN("root")) != NULL;
+    if (is_read && has_root)
+        findings_add(f, FINDING_OK, "aliases", "root's mail goes to %s",
+                     aliases_find(a, SPAN("root"))->at[0]);
+    else
+        findings_add(
+            f, FINDING_NOTE, "aliases",
+            "root's mail goes to root@%s at the relayhost; \"root: you@example.com\" in /etc/aliases sends it to a "
+            "person",
+            cfg->myorigin);
+    aliases_free(a);
 }

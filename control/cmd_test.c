@@ -5,7 +5,9 @@
 #include "control/command.h"
 #include "control/probe.h"
 
+#include "base/log.h"
 #include "mail/address.h"
+#include "relay/resolve.h"
 
 #include <getopt.h>
 #include <pwd.h>
@@ -17,25 +19,85 @@ static const struct option long_options[] = {
     { NULL, 0, NULL, 0 },
 };
 
-/* As sendmail would write it. */
-static int take_address(struct address *a, const char *text, const struct config *cfg,
-                        unsigned flags)
+static int take_address(struct address *a, const char *text, unsigned flags)
 {
     struct err e;
 
     if (address_parse_path(a, span_str(text), flags | ADDRESS_BARE | ADDRESS_LOCAL | ADDRESS_UTF8,
-                           NULL, &e) < 0 ||
-        (a->len && !a->has_domain && address_complete(a, cfg->myorigin, &e) < 0)) {
-        fprintf(stderr, "baton test: %s\n", e.text);
-        return -1;
-    }
-    return 0;
+                           NULL, &e) == 0)
+        return 0;
+    fprintf(stderr, "baton test: %s\n", e.text);
+    return -1;
+}
+
+/* As sendmail would write it. */
+static int complete(struct address *a, const struct config *cfg)
+{
+    struct err e;
+
+    if (!a->len || a->has_domain || address_complete(a, cfg->myorigin, &e) == 0)
+        return 0;
+    fprintf(stderr, "baton test: %s\n", e.text);
+    return -1;
 }
 
 static const char *own_login(void)
 {
     const struct passwd *pw = getpwuid(getuid());
     return pw ? pw->pw_name : "nobody";
+}
+
+static int check_route(const struct resolver *r, const char *address, struct findings *f)
+{
+    struct route route;
+
+    resolve_route(r, address, &route);
+    if (route.kind != ROUTE_REFUSED)
+        return 0;
+    findings_add(f, FINDING_ERROR, "address", "<%s>: %s %s", address, route.status, route.text);
+    findings_advise(f,
+                    "its domain is in mydestination, it has no alias, and local_transport says so");
+    return -1;
+}
+
+/* Aliases, and the domain for a name without one, as the relay does it. */
+static int expand(const struct config *cfg, struct envelope *env, struct findings *f)
+{
+    struct spool_state state = { 0 };
+    struct err e;
+    struct resolver *r = resolver_new(cfg, &e);
+
+    if (!r) {
+        findings_add(f, FINDING_ERROR, "aliases", "%s", e.text);
+        return -1;
+    }
+    if (resolve_expand(r, env, &state)) {
+        struct envelope expanded;
+
+        envelope_init(&expanded);
+        envelope_set_sender(&expanded, env->sender);
+        for (size_t i = 0; i < state.n_rcpts; i++) {
+            findings_add(f, FINDING_OK, "address", "%s is %s", env->rcpts[0].address,
+                         state.rcpts[i].rcpt.address);
+            envelope_add(&expanded, state.rcpts[i].rcpt.address);
+        }
+        envelope_fini(env);
+        *env = expanded;
+        spool_state_fini(&state);
+    }
+    int result = 0;
+    for (size_t i = 0; i < env->n_rcpts; i++)
+        result |= check_route(r, env->rcpts[i].address, f);
+    resolver_free(r);
+    return result;
+}
+
+static bool walk(const struct config *cfg, const struct probe_mail *mail, struct envelope *env,
+                 struct findings *f)
+{
+    if (expand(cfg, env, f) < 0)
+        return false;
+    return probe_mail(cfg, mail, f);
 }
 
 static int end(struct findings *f, const struct config *cfg, const char *recipient, bool is_taken)
@@ -54,20 +116,24 @@ static int test(const struct command_options *o, const char *from, const char *t
 {
     struct config *cfg = command_config(o);
     struct address sender, recipient;
+    struct envelope env;
 
     if (!cfg)
         return EX_CONFIG;
-    if (take_address(&sender, from ? from : own_login(), cfg, ADDRESS_NULL) < 0 ||
-        take_address(&recipient, to, cfg, 0) < 0) {
+    if (take_address(&sender, from ? from : own_login(), ADDRESS_NULL) < 0 ||
+        take_address(&recipient, to, 0) < 0 || complete(&sender, cfg) < 0) {
         config_free(cfg);
         return EX_DATAERR;
     }
-    const struct probe_mail mail = { .sender = sender.text,
-                                     .recipient = recipient.text,
-                                     .is_verbose = is_verbose };
+    envelope_init(&env);
+    envelope_set_sender(&env, sender.text);
+    envelope_add(&env, recipient.text);
+    const struct probe_mail mail = { .env = &env, .is_verbose = is_verbose };
     struct findings *f = findings_new(o->json);
-    bool is_taken = probe_mail(cfg, &mail, f);
+    log_open("baton", LOG_TO_STDERR, NULL, LOG_LEVEL_WARN);
+    bool is_taken = walk(cfg, &mail, &env, f);
     int status = end(f, cfg, recipient.text, is_taken);
+    envelope_fini(&env);
     config_free(cfg);
     return status;
 }

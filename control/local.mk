@@ -19,7 +19,7 @@ baton_SOURCES = \
 	control/offline.c control/offline.h \
 	control/probe.c control/probe.h control/probe_int.h control/probe_session.c \
 	control/sink.c control/sink.h
-baton_LDADD = control/libqueue.a config/libconfig.a lib/spool/libspool.a lib/net/libnet.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
+baton_LDADD = control/libqueue.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/net/libnet.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
 	$(NET_LIBS) $(CONFUSE_LIBS) $(JANSSON_LIBS)
 
 # what waits, for mailq too

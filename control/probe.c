@@ -196,16 +196,16 @@ bool probe_mail(const struct config *cfg, const struct probe_mail *mail, struct 
     struct probe p = { .cfg = cfg, .f = f, .mail = mail };
     enum outcome outcome = NEXT_HOST;
 
-    envelope_init(&p.env);
-    envelope_set_sender(&p.env, mail->sender);
-    p.rcpt = (struct rcpt){ .address = (char *)(uintptr_t)mail->recipient };
-    p.rcpts[0] = &p.rcpt;
-    p.message =
-        (struct smtp_message){ .env = &p.env, .rcpts = p.rcpts, .n_rcpts = 1, .size_bytes = 1000 };
+    p.rcpts = xcalloc(mail->env->n_rcpts, sizeof *p.rcpts);
+    for (size_t i = 0; i < mail->env->n_rcpts; i++)
+        p.rcpts[i] = &mail->env->rcpts[i];
+    p.message = (struct smtp_message){
+        .env = mail->env, .rcpts = p.rcpts, .n_rcpts = mail->env->n_rcpts, .size_bytes = 1000
+    };
     if (open_probe(&p))
         for (size_t i = 0; outcome == NEXT_HOST && i < cfg->relayhost.n; i++)
             outcome = try_hop(&p, &cfg->relayhost.at[i]);
     close_probe(&p);
-    envelope_fini(&p.env);
+    free(p.rcpts);
     return outcome == REACHED;
 }

@@ -6,17 +6,18 @@
 #ifndef CONTROL_PROBE_H
 #define CONTROL_PROBE_H
 
+#include "base/envelope.h"
 #include "config/config.h"
 #include "control/findings.h"
 
 struct probe_mail {
-    const char *sender, *recipient; /* in the form of base/envelope.h */
+    const struct envelope *env; /* its sender and recipients are asked for */
     bool is_verbose;                /* every line of the conversation too */
 };
 
 /* To the end of the login, at each relayhost of the list. */
 void probe_relayhosts(const struct config *cfg, struct findings *f);
-/* As mail would go: the relayhosts in order, till one answers for the recipient. True when it takes
+/* As mail would go: the relayhosts in order, till one answers. True when it takes
  * it. */
 bool probe_mail(const struct config *cfg, const struct probe_mail *mail, struct findings *f);
 

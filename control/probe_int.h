@@ -40,9 +40,9 @@ struct probe {
     bool is_without_tls; /* it failed, and need not be */
     enum outcome outcome;
 
-    struct envelope env;
-    struct rcpt rcpt;
-    const struct rcpt *rcpts[1];
+    const struct rcpt **rcpts;
+    size_t n_taken;
+    bool has_said_sender;
     struct smtp_message message;
 };
 

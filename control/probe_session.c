@@ -107,25 +107,30 @@ static void on_rcpt(void *arg, size_t index, const struct smtp_result *r)
 {
     struct probe *p = arg;
     char reply[SMTP_REPLY_TEXT + 32];
-    (void)index;
 
     if (p->outcome != UNDER_WAY)
         return;
-    if (r->stage != SMTP_AT_MAIL)
-        findings_add(p->f, FINDING_OK, "sender", "<%s>", p->env.sender);
-    if (smtp_reply_class(&r->reply) != 2) {
-        p->outcome = REFUSED;
-        tell_refusal(p, r);
-        return;
+    if (r->stage != SMTP_AT_MAIL && !p->has_said_sender) {
+        findings_add(p->f, FINDING_OK, "sender", "<%s>", p->mail->env->sender);
+        p->has_said_sender = true;
     }
-    p->outcome = REACHED;
-    findings_add(p->f, FINDING_OK, "recipient", "<%s>: %s", p->rcpt.address,
-                 smtp_reply_format(&r->reply, reply, sizeof reply));
+    if (smtp_reply_class(&r->reply) == 2) {
+        p->n_taken++;
+        findings_add(p->f, FINDING_OK, "recipient", "<%s>: %s", p->rcpts[index]->address,
+                     smtp_reply_format(&r->reply, reply, sizeof reply));
+    } else {
+        tell_refusal(p, r);
+        if (r->stage == SMTP_AT_MAIL) /* said once for all recipients */
+            p->outcome = REFUSED;
+    }
 }
 
 static void on_done(void *arg)
 {
-    (void)arg;
+    struct probe *p = arg;
+
+    if (p->outcome == UNDER_WAY)
+        p->outcome = p->n_taken == p->message.n_rcpts ? REACHED : REFUSED;
 }
 
 static void on_client_closed(void *arg, const struct smtp_result *why)

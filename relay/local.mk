@@ -1,7 +1,11 @@
 # relay: batond
+
+# where mail goes, for baton test and check too
+noinst_LIBRARIES += relay/libroute.a
+relay_libroute_a_SOURCES = relay/alias.c relay/alias.h relay/resolve.c relay/resolve.h
+
 sbin_PROGRAMS += batond
 batond_SOURCES = \
-	relay/alias.c relay/alias.h \
 	relay/attempt.c relay/attempt.h \
 	relay/bounce.c relay/bounce.h \
 	relay/control.c relay/control.h \
@@ -16,7 +20,6 @@ batond_SOURCES = \
 	relay/queue.c relay/queue.h \
 	relay/receive.c \
 	relay/relay.c relay/relay_int.h \
-	relay/resolve.c relay/resolve.h \
 	relay/schedule.c \
 	relay/session.c relay/session.h \
 	relay/settle.c \
@@ -24,7 +27,7 @@ batond_SOURCES = \
 	relay/walk.c relay/walk.h \
 	relay/worker.c relay/worker.h
 batond_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CARES_CFLAGS) $(SECCOMP_CFLAGS)
-batond_LDADD = relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/net/libnet.a \
+batond_LDADD = relay/libroute.a relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/net/libnet.a \
 	lib/base/libbase.a $(CONFUSE_LIBS) $(UV_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(MBEDTLS_LIBS) $(SECCOMP_LIBS)
 
 if HAVE_CMOCKA

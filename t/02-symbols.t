@@ -8,7 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Baton::Test;
 
-my @archives = glob build_dir() . '/{config,lib/*,control}/lib*.a';
+my @archives = glob build_dir() . '/{config,lib/*,control,relay}/lib*.a';
 plan skip_all => 'nothing is built' if !@archives;
 plan skip_all => 'nm is not installed' if !grep { -x "$_/nm" } split /:/, $ENV{PATH};
 my %where;

@@ -13,7 +13,8 @@ my $t = Baton::Test->new;
 
 sub test_mail {
     my ($conf, @args) = @_;
-    Baton::Test::spew($t->conf, "myhostname = c.example.test\nqueue_directory = \"" . $t->spool . "\"\nalias_maps = \"\"\n$conf", 0600);
+    $conf .= qq(alias_maps = ""\n) if $conf !~ /alias_maps/;
+    Baton::Test::spew($t->conf, "myhostname = c.example.test\nqueue_directory = \"" . $t->spool . "\"\n$conf", 0600);
     return $t->run([ Baton::Test::program('baton'), '-c', $t->conf, 'test', @args ]);
 }
 
@@ -39,6 +40,17 @@ like($r->{out}, qr/^note +we say +EHLO c\.example\.test$/m, '-v shows the conver
 $relay->script(mail => '530 5.7.0 Authentication required');
 $r = test_mail($conf, 'you@b.test');
 like($r->{out}, qr/^error +MAIL FROM .*530 5\.7\.0.*\n.*login/m, 'a relayhost that wants a login: what to write');
+
+$relay->script(mail => '250 2.1.0 ok', rcpt => '250 2.1.5 ok');
+Baton::Test::spew($t->path('aliases'), "root: you\@b.test, joe\njoe: joe\@c.test\nbroken\n");
+my $aliases = $conf =~ s/\z/alias_maps = \"@{[$t->path('aliases')]}\"\n/r;
+$r = test_mail($aliases, 'root');
+like($r->{out}, qr/^ok +address +root is you\@b\.test\nok +address +root is joe\@c\.test$/m, 'aliases are told') or diag $r->{out};
+like($r->{out}, qr/^ok +recipient +<joe\@c\.test>: 250/m, 'and each address asked for');
+is($r->{code}, 0, 'the relayhost takes both');
+$r = test_mail($aliases . "mydestination = here.test\n", 'nobody@here.test');
+is($r->{code}, 69, 'what local_transport refuses stops before the relayhost');
+like($r->{out}, qr/^error +address +<nobody\@here\.test>: 5\.1\.1 local delivery is disabled$/m, 'and says so') or diag $r->{out};
 
 # ---- what does not answer -----------------------------------------------------------------------------------------------
 
@@ -97,6 +109,10 @@ Baton::Test::spew($t->conf, "myhostname = c.example.test\nqueue_directory = \"" 
 $r = $t->run([ Baton::Test::program('baton'), '-c', $t->conf, 'check', '--live' ]);
 is($r->{code}, 0, 'check --live goes there too') or diag $r->{out}, $r->{err};
 like($r->{out}, qr/^ok +login +as joe, by PLAIN$/m, 'to the end of the login');
+Baton::Test::spew($t->conf, Baton::Test::slurp($t->conf) =~ s/^alias_maps.*/alias_maps = "@{[$t->path('aliases')]}"/mr, 0600);
+$r = $t->run([ Baton::Test::program('baton'), '-c', $t->conf, 'check' ]);
+like($r->{out}, qr/^warning +aliases .*aliases:3: /m, 'a broken line of the aliases is told') or diag $r->{out};
+like($r->{out}, qr/^ok +aliases +root's mail goes to you\@b\.test/m, 'and whom root is');
 $sink->stop;
 $r = $t->run([ Baton::Test::program('baton'), '-c', $t->conf, 'check', '--live' ]);
 is($r->{code}, 78, 'and says when nobody is there');
