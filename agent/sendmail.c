@@ -79,7 +79,8 @@ static int make_sender(struct sending *s)
     return 0;
 }
 
-/* Recipients of the command line, each word an address list. */
+/* Recipients of the command line, each word an address list. A name without domain stays one: it is local, so the relay
+ * looks for its alias before it completes it. */
 static int read_words(struct sending *s)
 {
     for (size_t i = 0; i < s->o->n_words; i++) {
@@ -91,8 +92,6 @@ static int read_words(struct sending *s)
         while ((rc = address_list_next(&list, &item, &e)) > 0) {
             if (item.address.text[0] == '-')
                 return complain(EX_DATAERR, "recipient \"%s\": it begins with '-'", item.address.text);
-            if ((rc = address_complete(&item.address, s->cfg->myorigin, &e)) < 0)
-                break;
             envelope_add(&s->env, item.address.text)->notify = (unsigned char)s->o->notify;
         }
         if (rc < 0)
@@ -196,7 +195,7 @@ static int collect(struct sending *s)
     if (status)
         return status;
     if (s->o->reads_recipients &&
-        fixup_recipients(message_header(&s->message), s->cfg->myorigin, s->o->notify, &s->env, &e) < 0)
+        fixup_recipients(message_header(&s->message), s->o->notify, &s->env, &e) < 0)
         return complain(EX_DATAERR, "%s", e.text);
     if (s->env.n_rcpts == 0)
         return complain(EX_DATAERR, s->o->reads_recipients ? "No recipient addresses found in message header"
@@ -257,8 +256,11 @@ int verify_run(const struct options *o, const struct config *cfg)
 
     if (!status && s.env.n_rcpts == 0)
         status = complain(EX_USAGE, "-bv needs addresses behind it");
-    for (size_t i = 0; !status && i < s.env.n_rcpts; i++)
-        printf("%s\n", s.env.rcpts[i].address);
+    for (size_t i = 0; !status && i < s.env.n_rcpts; i++) {
+        const char *address = s.env.rcpts[i].address;
+        bool is_local = address_text_domain(address).len == 0;
+        printf("%s%s%s\n", address, is_local ? "@" : "", is_local ? cfg->myorigin : "");
+    }
     envelope_fini(&s.env);
     return status ? status : fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }

@@ -228,7 +228,7 @@ static void expand_one(struct expansion *x, const char *address, const struct rc
         struct span local = address_text_local(address);
         char *whole = xasprintf("%.*s@%s", (int)local.len, local.at, x->r->cfg->myorigin);
         x->has_changed = true;
-        add(x, whole, from, true);
+        add(x, whole, from, false);
         free(whole);
     } else {
         add(x, address, from, address == from->address || strcmp(address, from->address) == 0);

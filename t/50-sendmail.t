@@ -66,7 +66,7 @@ for my $line (@lines) {
     my $m = sent([ 'one@c.test', '-oi', 'two@c.test', '-f', 'a@b.test' ]);
     is_deeply([ @$m{qw(from rcpts)} ], [ 'a@b.test', [qw(one@c.test two@c.test)] ], 'flags may stand behind recipients');
     $m = sent([ 'one@c.test, Two <two@c.test>', 'three' ]);
-    is_deeply($m->{rcpts}, [qw(one@c.test two@c.test three@origin.example.test)], 'a recipient may be a list with names');
+    is_deeply($m->{rcpts}, [qw(one@c.test two@c.test three)], 'a recipient may be a list with names');
     $m = sent([ '-i', '--', 'one@c.test' ]);
     is_deeply($m->{rcpts}, ['one@c.test'], '-- ends the flags');
 }

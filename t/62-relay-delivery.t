@@ -45,6 +45,27 @@ subtest 'many messages share a connection' => sub {
     is(scalar(keys %connections), 1, 'over one connection');
 };
 
+subtest 'local names follow their aliases, also where the origin is another domain' => sub {
+    my $t = Baton::Test->new;
+    my $relay = $t->fake_relay;
+    spew($t->path('aliases'), "root: admin\@example.test, ops\nops: ops\@example.test\n");
+    $t->config(relayhost => $relay->address, myorigin => 'corp.example.test', alias_maps => 'hash:' . $t->path('aliases'));
+    $t->start_batond;
+    is($t->sendmail(['-t'], input => "To: root\nSubject: x\n\nx\n")->{code}, 0, 'mail for root');
+    is($t->sendmail(['nobody-special'], input => $text)->{code}, 0, 'and for one without an alias');
+    is($t->sendmail(['root@corp.example.test'], input => $text)->{code}, 0, 'and for root of the origin');
+    my @m = sort { "@{$a->{rcpts}}" cmp "@{$b->{rcpts}}" } $relay->wait_messages(3);
+    is_deeply([map { join ' ', @{ $_->{rcpts} } } @m],
+        ['admin@example.test ops@example.test', 'nobody-special@corp.example.test', 'root@corp.example.test'],
+        'go to the person, to the origin, and to the relayhost');
+    like($t->wait_log(qr/to=<ops\@example\.test>, orig_to=<root>/), qr/status=sent/, 'the log has both names');
+    $t->stop_batond;
+    is($t->sendmail(['root'], input => $text)->{code}, 0, 'dropped mail for root');
+    $t->start_batond;
+    is(scalar(() = $relay->wait_messages(4)), 4, 'arrives');
+    is("@{ ($relay->wait_messages(4))[3]{rcpts} }", 'admin@example.test ops@example.test', 'at the person too');
+};
+
 subtest 'each recipient gets its own result' => sub {
     my ($t, $relay) = fresh({ rcpt => {
         'good@example.test' => '250 2.1.5 ok', 'later@example.test' => '450 4.2.1 later', 'bad@example.test' => '550 5.1.1 no such user', else => '250 ok' } });

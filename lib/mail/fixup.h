@@ -54,9 +54,9 @@ int fixup_header(struct span section, const struct fixup_facts *facts, struct bu
                  struct err *e);
 
 /* sendmail -t: adds the addresses of To, Cc and Bcc to `env`, or, when any of Resent-To, Resent-Cc, Resent-Bcc is
- * there, of those only. Each gets completed with `origin` and is added once, also when it is in `env` already; "<>"
- * is passed over. -1: a field that cannot be read (its name and the member stand in the text), or an address that
+ * there, of those only. Each is added once, also when it is in `env` already; "<>" is passed over, and a name without
+ * domain stays one: it is a local name, which may have an alias. -1: a field that cannot be read (its name and the member stand in the text), or an address that
  * begins with '-'. Finding none is no error here. */
-int fixup_recipients(struct span section, const char *origin, unsigned notify, struct envelope *env, struct err *e);
+int fixup_recipients(struct span section, unsigned notify, struct envelope *env, struct err *e);
 
 #endif

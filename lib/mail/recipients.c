@@ -60,7 +60,7 @@ static void add_once(struct seen *set, struct envelope *env, const char *address
     set->n_used++;
 }
 
-static int add_list(struct span value, const char *origin, unsigned notify, struct envelope *env, struct seen *set,
+static int add_list(struct span value, unsigned notify, struct envelope *env, struct seen *set,
                     struct err *e)
 {
     struct address_list list;
@@ -73,8 +73,6 @@ static int add_list(struct span value, const char *origin, unsigned notify, stru
             continue;
         if (item.address.text[0] == '-')
             return err_set(e, ERR_PERMANENT, "address \"%s\": it begins with '-'", log_safe_str(item.address.text));
-        if (address_complete(&item.address, origin, e) < 0)
-            return -1;
         add_once(set, env, item.address.text, notify);
     }
     return rc;
@@ -98,7 +96,7 @@ static bool is_resent(struct span section)
     return false;
 }
 
-int fixup_recipients(struct span section, const char *origin, unsigned notify, struct envelope *env, struct err *e)
+int fixup_recipients(struct span section, unsigned notify, struct envelope *env, struct err *e)
 {
     struct header_scan scan;
     struct header_field f;
@@ -111,7 +109,7 @@ int fixup_recipients(struct span section, const char *origin, unsigned notify, s
     while (rc == 0 && header_next(&scan, &f)) {
         if (!is_recipient_field(&f, resent))
             continue;
-        rc = add_list(f.value, origin, notify, env, &set, e);
+        rc = add_list(f.value, notify, env, &set, e);
         if (rc < 0)
             err_prefix(e, "header field %s", log_escape(f.name, name, sizeof name));
     }

@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_fixed(buf_span(&reader.section), &facts);
     check_fixed(in, &facts); /* also what no reader has seen */
     envelope_init(&env);
-    fixup_recipients(in, "o.example", 0, &env, NULL);
+    fixup_recipients(in, 0, &env, NULL);
     for (size_t i = 0; i < env.n_rcpts; i++)
         BUG_IF(env.rcpts[i].address[0] == '-' || env.rcpts[i].address[0] == '\0');
     envelope_fini(&env);
