@@ -152,7 +152,8 @@ static void login_is_for_a_relayhost(const struct config *cfg, struct config_rep
         if (!is_used)
             remark(
                 r, CONFIG_WARNING, at_line(cfg, l->line),
-                "login \"%s\" is for none of the hosts in relayhost (\"%s\"); write its title as the relayhost is written",
+                "login \"%s\" is for none of the hosts in relayhost (\"%s\"); write its title as the "
+                "relayhost is written",
                 l->host.text, cfg->values[PARAM_relayhost].shown);
     }
 }

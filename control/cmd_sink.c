@@ -305,7 +305,7 @@ const struct command cmd_sink = {
         "  --cert FILE [--key FILE]   offer STARTTLS with this certificate\n"
         "  --implicit-tls             speak TLS from the first byte, as at port 465\n"
         "  --login USER:PASSWORD      want this login\n"
-        "  --reply 'PATTERN=CODE TEXT'  answer so to recipients like PATTERN (*, ?); an empty PATTERN: to the content.\n"
+        "  --reply 'PATTERN=CODE TEXT'  answer so to recipients like PATTERN (*, ?); an empty one: to the content.\n"
         "                             Several may be given; the first that fits counts\n"
         "  --size-limit BYTES         announce and keep this limit\n"
         "  --count N                  leave after N messages\n"

@@ -1,0 +1,98 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+# `baton check` opens what the configuration names, and says in words what to change. And what all subcommands share.
+use strict;
+use warnings;
+use FindBin;
+use IO::Socket::INET;
+use Test::More;
+use lib "$FindBin::Bin/lib";
+use Baton::Test;
+
+my $t = Baton::Test->new;
+chmod 0755, $t->dir;
+my @me = Baton::Test::is_root() ? (mail_owner => 'nobody', setgid_group => 'nogroup') : ();
+
+# check({ parameter => value }, more text): what it printed
+sub check {
+    my ($set, $raw, %o) = @_;
+    my %all = (myhostname => 'c.example.test', queue_directory => $t->spool, alias_maps => '', inet_interfaces => '', @me, %$set);
+    my $text = join '', map { (my $v = $all{$_}) =~ s/(["\\])/\\$1/g; "$_ = \"$v\"\n" } sort keys %all;
+    Baton::Test::spew($t->conf, $text . ($raw // ''), 0640);
+    chmod 0644, $t->conf if $o{uid};
+    return $t->run([ Baton::Test::program('baton'), '-c', $t->conf, 'check' ], %o);
+}
+
+sub finds {
+    my ($name, $code, $want, @args) = @_;
+    my $r = check(@args);
+    is($r->{code}, $code, "$name: exit $code");
+    like($r->{out}, $want, "$name: says what") or diag $r->{out}, $r->{err};
+}
+
+finds('nothing wrong', 0, qr/^all is well$/m, { relayhost => '[127.0.0.1]:2525' });
+finds('no relayhost', 0, qr/^warning +relayhost +there is none: mail is taken and kept/m, {});
+finds('a name that nobody knows', 0, qr/^warning +name +.*Set myhostname/m, { myhostname => 'box.localdomain' });
+finds('authorities that are none', 78, qr{^error +authorities +/etc/passwd holds no certificate}m,
+    { relayhost => '[h.test]:587', smtp_tls_CAfile => '/etc/passwd' });
+finds('authorities that are missing', 78, qr{^error +authorities +.*/nonexistent.*No such file}m,
+    { relayhost => '[h.test]:587', smtp_tls_CAfile => '/nonexistent' });
+
+my $secret = $t->path('secret');
+Baton::Test::spew($secret, "s3cret\n", 0600);
+my $login = "login \"[h.test]:587\" { user = u password_file = \"$secret\" }\n";
+my %h = (relayhost => '[h.test]:587');
+my $out = check(\%h, $login)->{out};
+like($out, qr/^ok +login +\[h\.test\]:587: user u, and a password$/m, 'a password that is there');
+unlike($out, qr/s3cret/, 'is not printed');
+chmod 0644, $secret;
+finds('a password that everybody reads', 78, qr/^error +login +.*everybody may read it; chmod o-r \Q$secret\E/m, \%h, $login);
+unlink $secret;
+finds('a password that is missing', 78, qr/^error +login +.*\Q$secret\E.*No such file/m, \%h, $login);
+finds('a program that is missing', 78, qr{^error +login +.*password_command /nonexistent: No such file}m, \%h,
+    "login \"[h.test]:587\" { user = u password_command = /nonexistent }\n");
+
+finds("a spool that cannot be", 78, qr/^error +sp(?:ool|ace) +/m, { queue_directory => '/proc/baton' });
+finds('a spool that is a file', 78, qr/^error +spool +.*is not a folder/m, { queue_directory => $t->conf });
+finds('a log that cannot be', Baton::Test::is_root() ? 78 : 0, qr{^(?:error|warning) +log +/nonexistent/log cannot be written}m,
+    { log => '/nonexistent/log' });
+my $busy = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', ReuseAddr => 1) or die $!;
+finds('a port that is taken', 0, qr/^note +listen +.*127\.0\.0\.1:@{[$busy->sockport]} is taken: by batond, if it runs/m, {},
+    'listen x { address = 127.0.0.1, port = ' . $busy->sockport . " }\n");
+finds('an address of another machine', 78, qr/^error +listen +.*this machine has no address 192\.0\.2\.1:/m, {},
+    "listen x { address = 192.0.2.1, port = 2525 }\n");
+
+SKIP: {
+    skip 'only root can be somebody else', 8 if !Baton::Test::is_root();
+    finds('a user that is missing', 78, qr/^error +mail_owner +there is no user nobody-here: useradd/m, { mail_owner => 'nobody-here' });
+    finds('workers that would be root', 78, qr/^error +mail_owner +root is root/m, { mail_owner => 'root' });
+    mkdir $t->spool;
+    finds('a spool of somebody else', 78, qr/^error +spool +.*belongs to root, not to mail_owner: chown -R nobody /m, {});
+    finds('a port for root', 0, qr/^note +listen +.*is for root only/m, {}, "listen x { address = 127.0.0.1, port = 26 }\n", uid => 65534, gid => 65534)
+        if (Baton::Test::slurp('/proc/sys/net/ipv4/ip_unprivileged_port_start') // 1024) >= 1024;
+    rmdir $t->spool;
+}
+
+# ---- what all subcommands share -----------------------------------------------------------------------------------------
+
+my $baton = Baton::Test::program('baton');
+my $r = $t->run([ $baton, '--help' ]);
+is($r->{code}, 0, '--help: exit 0');
+my @commands = $r->{out} =~ /^  (\w+) /mg;
+ok(@commands >= 9, 'and lists the commands (' . @commands . ')');
+for (@commands) {
+    $r = $t->run([ $baton, $_, '--help' ]);
+    ok($r->{code} == 0 && $r->{out} =~ /^usage: baton .*\b$_\b/, "$_ --help says how it is used");
+}
+is($t->run([ $baton, 'nonsense' ])->{code}, 64, 'an unknown command: exit 64');
+is($t->run([$baton])->{code}, 64, 'none: exit 64');
+is($t->run([ $baton, 'config', '--nonsense' ])->{code}, 64, 'an unknown option: exit 64');
+is($t->run([ $baton, 'config', '-c' ])->{code}, 64, '-c without a file: exit 64');
+like($t->run([ $baton, '--version' ])->{out}, qr/^baton \d/, '--version');
+$r = $t->run([ $baton, 'config', '-h', 'log', '-c', '/nonexistent' ]);
+is($r->{code}, 78, 'options that all share may stand behind the command');
+my $full = $t->run([ '/bin/sh', '-c', "exec '$baton' config -d >/dev/full" ]);
+is($full->{code}, 74, 'output that cannot be written: exit 74');
+
+done_testing();
+undef $t; # named subs hold it: its folder goes now, not at the very end
