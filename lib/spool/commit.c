@@ -165,7 +165,7 @@ static void take_batch(struct spool *s, struct job *job)
 /* Nobody waits, and nothing has to be opened: an append to the page cache. */
 static bool is_quick(const struct spool *s, const struct job *job)
 {
-    return !job->wants_sync && !job->n_kills && !job->n_limbo && job->recs.bytes <= journal_room(&s->journal);
+    return !job->wants_sync && !job->n_kills && job->recs.bytes <= journal_room(&s->journal);
 }
 
 void commit_kick(struct spool *s)
@@ -180,7 +180,7 @@ void commit_kick(struct spool *s)
     /* Only when all that was noted is written may anything be freed that the notes replace. */
     if (!s->pending.n)
         kills_take(s, job);
-    if (!job->recs.n && !job->n_kills && !job->n_limbo)
+    if (!job->recs.n && !job->n_kills)
         return;
     job->is_running = true;
     job->has_failed = false;
@@ -196,15 +196,28 @@ void commit_kick(struct spool *s)
     }
 }
 
+static int flush_into_journal(struct spool *s, struct rec_queue *recs)
+{
+    int rc = journal_write(&s->journal, recs, spool_next_id(s), NULL);
+
+    if (rc == 0)
+        rc = journal_sync(&s->journal, NULL);
+    if (rc < 0)
+        journal_abandon(&s->journal);
+    return rc;
+}
+
 void commit_flush(struct spool *s)
 {
-    struct job *job = &s->job;
+    struct rec_queue all;
 
-    if (!s->pending.n)
+    if (flush_into_journal(s, &s->pending) == 0)
         return;
-    rec_queue_move(&job->recs, &s->pending);
-    job->next_gen = spool_next_id(s);
-    /* Past this there is nobody to tell: what could not be written may come back, which is allowed. */
-    if (journal_write(&s->journal, &job->recs, job->next_gen, NULL) < 0)
-        journal_abandon(&s->journal);
+    /* Once more, in another segment, with all that the last sync did not cover. After that there is nobody to tell: what
+     * could not be written may come back, which is allowed. */
+    rec_queue_init(&all);
+    rec_queue_move(&all, &s->unsynced);
+    rec_queue_move(&all, &s->pending);
+    flush_into_journal(s, &all);
+    rec_queue_free(&all);
 }

@@ -34,17 +34,7 @@ static unsigned max_free(const struct spool *s)
 
 void kills_take(struct spool *s, struct job *job)
 {
-    struct segment *limbo = s->ledger.limbo;
-
     job->max_free = max_free(s);
-    job->limbo_is_synced = false;
-    if (s->wants_limbo_sync) {
-        s->wants_limbo_sync = false;
-        job->limbo = limbo->ended;
-        job->n_limbo = limbo->n_ended;
-        limbo->ended = NULL;
-        limbo->n_ended = limbo->cap_ended = 0;
-    }
     if (list_is_empty(&s->ledger.dying))
         return;
     job->kills = xcalloc(MAX_KILLS, sizeof *job->kills);
@@ -99,25 +89,40 @@ static void recycle(struct spool *s, const struct kill *k, const char *path, uns
         s->io->unlink(s->io, path);
 }
 
-static void kill_one(struct spool *s, struct kill *k, unsigned limit)
+static void unlink_single(struct spool *s, struct job *job, struct kill *k, const char *path)
+{
+    k->is_done = s->io->unlink(s->io, path) == 0 || errno == ENOENT;
+    job->large_is_dirty |= k->is_done;
+}
+
+/* K0: an unlinked file must not come back when the segment with its end is gone. */
+static bool large_is_synced(struct spool *s, struct job *job)
+{
+    char folder[PATH_MAX];
+
+    snprintf(folder, sizeof folder, "%s/large", s->dir);
+    if (job->large_is_dirty && s->io->fsync_dir(s->io, folder) == 0)
+        job->large_is_dirty = false;
+    return !job->large_is_dirty;
+}
+
+static void kill_one(struct spool *s, struct job *job, struct kill *k)
 {
     char path[PATH_MAX];
 
     spool_path(s, k->is_single ? "large" : "journal", k->name, path);
     if (k->is_single) {
-        k->is_done = s->io->unlink(s->io, path) == 0 || errno == ENOENT;
-        return;
+        unlink_single(s, job, k, path);
+    } else if (large_is_synced(s, job) && write_kill(s, k, path) == 0) {
+        k->is_done = true;
+        recycle(s, k, path, job->max_free);
     }
-    k->is_done = write_kill(s, k, path) == 0;
-    if (k->is_done)
-        recycle(s, k, path, limit);
 }
 
 void kills_run(struct spool *s, struct job *job)
 {
-    char large[PATH_MAX];
+    bool wants_sync = false;
 
-    bool wants_sync = job->n_limbo;
     for (size_t i = 0; i < job->n_kills; i++)
         wants_sync |= job->kills[i].wants_sync;
     if (wants_sync && journal_sync(&s->journal, &job->err) < 0) {
@@ -125,35 +130,18 @@ void kills_run(struct spool *s, struct job *job)
         journal_abandon(&s->journal);
         return;
     }
-    snprintf(large, sizeof large, "%s/large", s->dir);
-    if (job->n_limbo)
-        job->limbo_is_synced = s->io->fsync_dir(s->io, large) == 0;
     for (size_t i = 0; i < job->n_kills; i++)
-        kill_one(s, &job->kills[i], job->max_free);
+        kill_one(s, job, &job->kills[i]);
 }
 
 /* ---- afterwards, on the loop --------------------------------------------------------------------------------------- */
-
-static void to_limbo(struct spool *s, const struct ended *ended, size_t n)
-{
-    struct segment *limbo = s->ledger.limbo;
-
-    if (!n)
-        return;
-    limbo->ended = xreallocarray(limbo->ended, limbo->n_ended + n, sizeof *ended);
-    memcpy(limbo->ended + limbo->n_ended, ended, n * sizeof *ended);
-    limbo->n_ended = limbo->cap_ended = limbo->n_ended + n;
-}
 
 static void bury(struct spool *s, struct segment *seg)
 {
     for (size_t i = s->n_copies; i-- > 0;)
         if (s->copies[i].segment == seg->number)
             s->copies[i] = s->copies[--s->n_copies];
-    if (seg->is_single)
-        to_limbo(s, seg->ended, seg->n_ended);
-    else
-        segment_unpin_all(s, seg->ended, seg->n_ended, seg);
+    segment_unpin_all(s, seg);
     segment_free(&s->ledger, s->io, seg);
 }
 
@@ -169,15 +157,9 @@ void kills_done(struct spool *s, struct job *job)
             spool_damaged(s, "%s/%s: a segment could not be freed; it is tried again after a restart", s->dir, seg->folder);
         }
     }
-    if (job->n_limbo && job->limbo_is_synced)
-        segment_unpin_all(s, job->limbo, job->n_limbo, s->ledger.limbo);
-    else
-        to_limbo(s, job->limbo, job->n_limbo);
     free(job->kills);
-    free(job->limbo);
     job->kills = NULL;
-    job->limbo = NULL;
-    job->n_kills = job->n_limbo = 0;
+    job->n_kills = 0;
 }
 
 /* ---- compaction: which -------------------------------------------------------------------------------------------- */
@@ -290,7 +272,7 @@ static void copy_ends(struct spool *s, const struct segment *seg)
 {
     size_t n = 0;
 
-    for (size_t i = 1; i < s->ledger.n && seg->pins; i++) {
+    for (size_t i = 0; i < s->ledger.n && seg->pins; i++) {
         struct segment *of = s->ledger.all[i];
         for (size_t k = 0; of && k < of->n_ended && of != seg; k++) {
             if (of->ended[k].by != seg->number)

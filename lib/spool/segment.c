@@ -18,8 +18,6 @@ void ledger_init(struct ledger *l)
     list_init(&l->open);
     list_init(&l->dying);
     index_init(&l->ids);
-    l->limbo = segment_new(l, 0, 0, true);
-    l->limbo->is_stuck = true;
 }
 
 void ledger_fini(struct ledger *l, struct spool_io *io)
@@ -61,9 +59,9 @@ struct segment *segment_new(struct ledger *l, uint64_t gen, uint64_t name, bool 
     list_init(&seg->open_link);
     list_init(&seg->dying_link);
     list_append(is_single ? &l->singles : &l->journals, &seg->link);
-    if (is_single && name)
+    if (is_single)
         index_add(&l->ids, name)->segment = seg->number;
-    *(is_single ? &l->n_singles : &l->n_journals) += name != 0;
+    ++*(is_single ? &l->n_singles : &l->n_journals);
     return seg;
 }
 
@@ -82,12 +80,9 @@ void segment_free(struct ledger *l, struct spool_io *io, struct segment *seg)
     close_fd(l, io, seg);
     list_remove(&seg->link);
     list_remove(&seg->dying_link);
-    if (seg->is_single && seg->name) {
-        struct entry *en = index_find(&l->ids, seg->name);
-        if (en)
-            index_remove(&l->ids, en);
-    }
-    *(seg->is_single ? &l->n_singles : &l->n_journals) -= seg->name != 0;
+    if (seg->is_single)
+        index_remove(&l->ids, index_find(&l->ids, seg->name));
+    --*(seg->is_single ? &l->n_singles : &l->n_journals);
     l->disk_bytes -= seg->size;
     l->all[seg->number] = NULL;
     free(seg->ended);
@@ -200,25 +195,17 @@ void segment_ended_moves(struct spool *s, struct segment *seg, size_t n, struct 
     unpin(s, seg, was);
 }
 
-void segment_unpin_all(struct spool *s, const struct ended *ended, size_t n, const struct segment *of)
+void segment_unpin_all(struct spool *s, const struct segment *seg)
 {
-    for (size_t i = 0; i < n; i++)
-        unpin(s, of, ended[i].by);
+    for (size_t i = 0; i < seg->n_ended; i++)
+        unpin(s, seg, seg->ended[i].by);
 }
 
 void segment_check(struct spool *s, struct segment *seg)
 {
     if (s->role != SPOOL_RELAY || !s->is_started || !seg->is_sealed || seg->is_dying || seg->is_stuck || seg->live ||
-        seg->states || seg->holds || seg == s->compaction.victim)
+        seg->states || seg->pins || seg->holds || seg == s->compaction.victim)
         return;
-    if (seg->pins) {
-        /* Perhaps only messages whose files are gone already need it: then a sync of their folder will do. */
-        size_t n = 0;
-        for (size_t i = 0; i < s->ledger.limbo->n_ended; i++)
-            n += s->ledger.limbo->ended[i].by == seg->number;
-        s->wants_limbo_sync |= n == seg->pins;
-        return;
-    }
     seg->is_dying = true;
     list_append(&s->ledger.dying, &seg->dying_link);
 }

@@ -52,8 +52,7 @@ struct ledger {
     struct list open; /* the least recently used first */
     unsigned n_open;
     struct list dying;
-    struct index ids;      /* of the singles: id -> number */
-    struct segment *limbo; /* number 0: the ends of singles whose unlinking is not yet synced */
+    struct index ids; /* of the singles: id -> number */
     uint64_t disk_bytes;
     size_t n_journals, n_singles;
 };
@@ -79,8 +78,8 @@ void segment_path(const struct spool *s, const struct segment *seg, char *out /*
 void segment_hold(struct segment *seg);
 void segment_unhold(struct spool *s, struct segment *seg);
 
-/* What its own ends pinned is free again: it is gone for good. */
-void segment_unpin_all(struct spool *s, const struct ended *ended, size_t n, const struct segment *of);
+/* It is gone: the segments with its ends are needed no more for it. */
+void segment_unpin_all(struct spool *s, const struct segment *seg);
 /* Message `id` of `seg` is ended by a record in `by`. */
 void segment_ended(struct segment *seg, uint64_t id, struct segment *by);
 /* The n-th end of `seg` lies in `by` from now on. */

@@ -69,6 +69,7 @@ struct spool *spool_open(const struct spool_config *cfg, struct err *e)
     rec_queue_init(&s->pending);
     rec_queue_init(&s->unsynced);
     rec_queue_init(&s->job.recs);
+    s->job.large_is_dirty = true;
     index_init(&s->index);
     ledger_init(&s->ledger);
     if (s->role != SPOOL_LOOK)

@@ -33,10 +33,8 @@ struct job {
     uint64_t next_gen;
     struct kill *kills;
     size_t n_kills;
-    struct ended *limbo; /* these singles' unlinking is synced by this job */
-    size_t n_limbo;
-    bool limbo_is_synced;
     unsigned max_free;
+    bool large_is_dirty; /* files in large/ were unlinked, by us or by our predecessor, and that was not synced */
     /* What came of it. */
     bool has_failed;
     struct err err;
@@ -87,7 +85,6 @@ struct spool {
     size_t n_arrived, cap_arrived;
     uint64_t content_bytes, live_bytes;
     uint64_t large_seen; /* shared_large() when large/ was listed last */
-    bool wants_limbo_sync;
     struct compaction compaction;
 };
 
