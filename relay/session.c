@@ -268,7 +268,7 @@ static bool begin_record(struct session *s)
         .id = s->id,
         .now_us = s->env->arrival_us,
         .received = buf_span(&received),
-        .flags = s->is_trusted ? FIXUP_ADD | FIXUP_COMPLETE : 0,
+        .flags = !s->is_trusted ? 0 : FIXUP_ADD | FIXUP_COMPLETE | (s->env->smtputf8 ? 0 : FIXUP_ENCODE),
         .field_max = cfg->header_size_limit,
     };
     if (fixup_header(buf_span(&s->reader.section), &facts, &header, &result, &e) < 0) {

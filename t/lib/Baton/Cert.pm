@@ -37,7 +37,8 @@ sub make {
         _openssl('ca', '-batch', '-notext', '-config', "$base.ca/ca.conf", '-cert', $c{ca}, '-keyfile', "$dir/ca.key", @when,
             '-in', "$base.csr", '-out', $c{cert});
     }
-    chmod 0644, @c{qw(key cert)};
+    chmod 0600, $c{key}; # one that others may read is refused
+    chmod 0644, $c{cert};
     return \%c;
 }
 
