@@ -385,10 +385,11 @@ static void give_up(struct smtp_client *c, const struct smtp_result *said)
 static void eod_reply(struct smtp_client *c, const struct smtp_result *said)
 {
     struct transaction *t = &c->t;
+    bool has_more = !t->is_sent || c->out.len > c->out_sent;
 
-    /* A chunk may be refused before it is through, but then it goes on to its end (RFC 3030
-     * 4.2). */
-    if (!t->is_sent && said->reply.code < 400) {
+    /* A chunk may be refused before it is through, but then it goes on to its end (RFC 3030 4.2).
+     * Nobody can have taken a message that has not left yet. */
+    if (has_more && said->reply.code < 400) {
         give_up(c, said);
         return;
     }

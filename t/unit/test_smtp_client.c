@@ -788,6 +788,27 @@ static void a_reply_nobody_asked_for_delivers_nothing(void **state)
         "= closed [us at greeting 4.5.0] the server does not speak SMTP\n");
 }
 
+static void a_message_that_has_not_left_cannot_have_been_taken(void **state)
+{
+    struct rig r = { .cfg = { .helo_name = "me" }, .content = "x\r\n", .sends_at_once = 1 };
+    struct span out;
+    (void)state;
+
+    transcript_init(&r.t);
+    r.env = (struct envelope){ .sender = (char *)"s@x.example" };
+    r.m = (struct smtp_message){ &r.env, list, 1, 3, false, false };
+    r.c = smtp_client_new(&r.cfg, &ops, &r);
+    smtp_client_input(r.c, SPAN("220 mx\r\n"));
+    take(&r, &r.t.said);
+    smtp_client_input(r.c, SPAN("250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n"));
+    out = smtp_client_output(r.c);
+    smtp_client_sent(r.c, out.len - 1);
+    smtp_client_input(r.c, SPAN("250 ok\r\n250 ok\r\n250 taken\r\n"));
+    assert_non_null(strstr(buf_cstr(&r.t.events), "rcpt 0 [us at end of DATA 4.5.0]"));
+    smtp_client_free(r.c);
+    transcript_fini(&r.t);
+}
+
 static void set_broken(struct rig *r)
 {
     r->sends_at_once = 1;
@@ -861,6 +882,7 @@ int main(void)
         cmocka_unit_test(a_421_ends_it_in_any_phase),
         cmocka_unit_test(a_lost_connection_is_a_temporary_result),
         cmocka_unit_test(a_reply_nobody_asked_for_delivers_nothing),
+        cmocka_unit_test(a_message_that_has_not_left_cannot_have_been_taken),
         cmocka_unit_test(half_a_message_is_never_ended),
         cmocka_unit_test(an_address_cannot_end_its_line),
         cmocka_unit_test(a_caller_may_free_it_from_within),
