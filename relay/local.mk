@@ -15,7 +15,8 @@ batond_SOURCES = \
 	relay/main.c \
 	relay/notify.c relay/notify.h \
 	relay/operate.c relay/operate.h \
-	relay/peer.c relay/peer.h \
+	relay/peer.c relay/peer.h relay/peer_int.h \
+	relay/peer_open.c \
 	relay/policy.c relay/policy.h \
 	relay/queue.c relay/queue.h \
 	relay/receive.c \

@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One connection to a next hop, from looking up its hosts to QUIT:
+ * A connection at work: ready ─▶ message ... message ─▶ idle ─▶ QUIT, and the pool of all connections of a destination.
  *
- *     walk ─▶ dial ─▶ [TLS] ─▶ greeting, EHLO, [STARTTLS], [AUTH] ─▶ ready ─▶ message ... message ─▶ idle ─▶ QUIT
- *       ▲ next host      │              │                              │
- *       └────────────────┴──────────────┘ failed before ready          └ broke: its message gets what it got
- *
- * What goes wrong before ready is the host's fault: the next one is tried, and when there is none the destination has
- * failed. What goes wrong after it is the message's. The engine (smtp/client.h) calls back in the middle of things, so a peer is
- * freed from a later call only. */
-#include "relay/peer.h"
+ * What goes wrong after ready is the message's: it gets what it got. The engine (smtp/client.h) calls back in the middle
+ * of things, so a peer is freed from a later call only. */
+#include "relay/peer_int.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "net/conn.h"
-#include "net/dial.h"
-#include "relay/attempt.h"
-#include "relay/walk.h"
-#include "smtp/client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,41 +16,6 @@ enum {
     IDLE_MS = 5000,  /* kept for the next message */
 };
 
-enum peer_state { PEER_OPENING, PEER_BUSY, PEER_IDLE, PEER_DEAD };
-
-struct peer {
-    struct list link; /* of its destination's pool */
-    struct relay *relay;
-    struct dest *dest;
-    enum peer_state state;
-    struct walk *walk;
-    const struct relayhost *relayhost; /* borrowed from the walk: of the host at hand */
-    char *host;
-    struct addr_list addrs;
-    char *remote;                      /* "mx.example.com[192.0.2.1]:25" */
-    struct dial *dial;
-    struct conn *conn;
-    struct smtp_client *client;
-    bool is_without_tls;               /* opportunistic TLS failed: this time without */
-    bool is_feeding;                   /* inside smtp_client_*(): output is pumped when it returns */
-    struct attempt *attempt;
-    const struct rcpt **rcpts;         /* of the transaction under way */
-    bool is_stale;                     /* a kept connection turned out to be gone before it took anything */
-    unsigned n_sent;                   /* messages so far */
-    struct timer idle_timer;
-    struct later free_later;
-    struct buf troubles;
-    bool has_temporary;
-};
-
-struct pool {
-    struct list peers;
-    size_t n;
-};
-
-static void try_next_host(struct peer *p);
-static void dial_host(struct peer *p);
-static void start_session(struct peer *p, bool is_encrypted);
 static void take_job(struct peer *p);
 
 static struct pool *pool_of(struct dest *d)
@@ -79,7 +34,7 @@ size_t peer_count(const struct dest *d)
     return pool ? pool->n : 0;
 }
 
-static size_t count_in(struct pool *pool, enum peer_state state)
+size_t peer_count_in(struct pool *pool, enum peer_state state)
 {
     size_t n = 0;
     list_each(it, &pool->peers)
@@ -107,7 +62,7 @@ static void free_peer(void *arg)
 }
 
 /* Out of the pool now, freed at the end of this turn. */
-static void bury(struct peer *p)
+void peer_bury(struct peer *p)
 {
     struct pool *pool = p->dest->pool;
 
@@ -138,58 +93,6 @@ static void end_attempt(struct peer *p)
     }
 }
 
-/* ---- failing before ready ---- */
-
-static void add_trouble(struct peer *p, bool is_config, const char *text)
-{
-    if (p->troubles.len)
-        buf_adds(&p->troubles, "; ");
-    buf_adds(&p->troubles, text);
-    p->has_temporary |= !is_config;
-}
-
-static void drop_host(struct peer *p)
-{
-    smtp_client_free(p->client);
-    p->client = NULL;
-    conn_close(p->conn);
-    p->conn = NULL;
-    dial_cancel(p->dial);
-    p->dial = NULL;
-}
-
-static void host_failed(struct peer *p, bool is_config, const char *what)
-{
-    char *text = p->remote ? xasprintf("%s: %s", p->remote, what) : xstrdup(what);
-
-    add_trouble(p, is_config, text);
-    free(text);
-    drop_host(p);
-    try_next_host(p);
-}
-
-/* Freed from a callback of the client's, so it must not go on inside it. */
-static void retry_without_tls(struct peer *p, const char *why)
-{
-    log_info("%s: TLS failed, going on without it (smtp_tls_security_level = may): %s", p->remote, log_safe_str(why));
-    p->is_without_tls = true;
-    drop_host(p);
-    dial_host(p);
-}
-
-static void all_hosts_failed(struct peer *p, const struct err *why)
-{
-    struct pool *pool = p->dest->pool;
-
-    if (why->kind != ERR_NONE)
-        add_trouble(p, why->kind == ERR_CONFIG, why->text);
-    /* Others may be connected and working: then this is only one connection less. */
-    if (count_in(pool, PEER_BUSY) + count_in(pool, PEER_IDLE) == 0)
-        schedule_dest_failed(p->relay, p->dest, p->has_temporary ? TROUBLE_TEMPORARY : TROUBLE_CONFIG,
-                             buf_cstr(&p->troubles));
-    bury(p);
-}
-
 /* ---- bytes in and out ---- */
 
 static int64_t timeout_us(const struct peer *p)
@@ -211,7 +114,7 @@ static int64_t timeout_us(const struct peer *p)
     }
 }
 
-static void pump(struct peer *p)
+void peer_pump(struct peer *p)
 {
     struct span out;
 
@@ -229,22 +132,22 @@ static void on_data(void *arg, struct span bytes)
 {
     struct peer *p = arg;
     smtp_client_input(p->client, bytes);
-    pump(p);
+    peer_pump(p);
 }
 
 static void on_drained(void *arg)
 {
-    pump(arg);
+    peer_pump(arg);
 }
 
 static void on_closed(void *arg, const struct err *why)
 {
     struct peer *p = arg;
     smtp_client_lost(p->client, why->kind == ERR_NONE ? "lost connection" : why->text);
-    pump(p);
+    peer_pump(p);
 }
 
-static const struct conn_ops conn_ops = { on_data, on_drained, on_closed };
+const struct conn_ops peer_conn_ops = { on_data, on_drained, on_closed };
 
 /* ---- what the engine tells ---- */
 
@@ -304,72 +207,21 @@ static void on_client_closed(void *arg, const struct smtp_result *why)
                  why->is_ours ? "" : " (in reply to ", why->is_ours ? "" : smtp_stage_name(why->stage),
                  why->is_ours ? "" : ")");
         char *whole = xasprintf("%s%s%s", text, advice ? "; " : "", advice ? advice : "");
-        host_failed(p, smtp_verdict(why, true) == VERDICT_CONFIG, whole);
+        peer_host_failed(p, smtp_verdict(why, true) == VERDICT_CONFIG, whole);
         free(whole);
         return;
     }
     end_attempt(p);
-    bury(p);
-}
-
-/* ---- TLS ---- */
-
-static void log_tls(const struct peer *p, const struct tls_info *info)
-{
-    if (p->relay->cfg->smtp_tls_loglevel >= 1)
-        log_info("%s TLS connection established to %s: %s with cipher %s (%u bits)", tls_trust_word(info), p->remote,
-                 info->protocol, info->cipher, info->cipher_bits);
-}
-
-static enum config_tls_level tls_level(const struct peer *p)
-{
-    return config_tls_level(p->relay->cfg, p->relayhost);
-}
-
-static void on_tls(void *arg, const struct tls_info *info, const struct err *why)
-{
-    struct peer *p = arg;
-
-    if (why->kind != ERR_NONE) {
-        if (tls_level(p) == CONFIG_TLS_MAY && !config_tls_is_implicit(p->relayhost)) {
-            retry_without_tls(p, why->text);
-            return;
-        }
-        char *text = xasprintf("TLS: %s", why->text);
-        host_failed(p, why->kind == ERR_CONFIG, text);
-        free(text);
-        return;
-    }
-    log_tls(p, info);
-    if (p->client)
-        smtp_client_tls_started(p->client);
-    else
-        start_session(p, true);
-    pump(p);
-}
-
-static void start_tls(struct peer *p)
-{
-    enum config_tls_level level = tls_level(p);
-    bool is_verified = level >= CONFIG_TLS_VERIFY;
-    const struct tls_target target = {
-        .demand = is_verified ? TLS_VERIFY : TLS_ENCRYPT,
-        .host = p->host,
-        .match = level == CONFIG_TLS_SECURE ? p->relayhost->host : NULL,
-        .port = p->relayhost->port,
-    };
-
-    conn_set_timeout(p->conn, p->relay->cfg->smtp_starttls_timeout / 1000);
-    conn_start_tls_client(p->conn, is_verified ? p->relay->tls_verified : p->relay->tls_unverified, &target, on_tls);
+    peer_bury(p);
 }
 
 /* The 220 to STARTTLS has come: what is queued in the clear has gone out before. */
 static void on_starttls(void *arg)
 {
-    start_tls(arg);
+    peer_start_tls(arg);
 }
 
-static const struct smtp_client_ops client_ops = {
+const struct smtp_client_ops peer_client_ops = {
     .ready = on_ready,
     .starttls = on_starttls,
     .content = on_content,
@@ -378,116 +230,9 @@ static const struct smtp_client_ops client_ops = {
     .closed = on_client_closed,
 };
 
-/* ---- opening ---- */
+/* ---- work ---- */
 
-static enum smtp_client_tls client_tls(const struct peer *p)
-{
-    switch (tls_level(p)) {
-    case CONFIG_TLS_NONE: return SMTP_TLS_NONE;
-    case CONFIG_TLS_MAY: return p->is_without_tls ? SMTP_TLS_NONE : SMTP_TLS_MAY;
-    default: return SMTP_TLS_REQUIRED;
-    }
-}
-
-static const struct relay_login *login_for(const struct peer *p)
-{
-    const struct login *login = config_login_for(p->relay->cfg, p->relayhost);
-
-    for (size_t i = 0; login && i < p->relay->cfg->n_logins; i++)
-        if (p->relay->logins[i].login == login)
-            return &p->relay->logins[i];
-    return NULL;
-}
-
-static void start_session(struct peer *p, bool is_encrypted)
-{
-    const struct relay_login *login = login_for(p);
-
-    if (login && !login->secret) {
-        host_failed(p, true, login->error);
-        return;
-    }
-    const struct smtp_client_config cfg = {
-        .is_encrypted = is_encrypted,
-        .helo_name = p->relay->cfg->smtp_helo_name,
-        .tls = client_tls(p),
-        .user = login ? login->login->user : NULL,
-        .secret = login ? login->secret : NULL,
-        .may_auth_in_clear = sockaddr_is_loopback(&conn_peer(p->conn)->sa),
-        .sends_8bit_anyway = true,
-    };
-    p->client = smtp_client_new(&cfg, &client_ops, p);
-    pump(p);
-}
-
-static void on_dialled(void *arg, struct conn *c, const struct err *why)
-{
-    struct peer *p = arg;
-    char address[ADDR_TEXT];
-
-    p->dial = NULL;
-    if (!c) {
-        char *text = xasprintf("%s: %s", p->host, why->text);
-        free(p->remote);
-        p->remote = NULL;
-        host_failed(p, false, text);
-        free(text);
-        return;
-    }
-    p->conn = c;
-    free(p->remote);
-    p->remote = xasprintf("%s[%s]:%u", p->host, sockaddr_format(&conn_peer(c)->sa, address, sizeof address),
-                          addr_port(conn_peer(c)));
-    conn_open(c, &conn_ops, p);
-    if (config_tls_is_implicit(p->relayhost))
-        start_tls(p);
-    else
-        start_session(p, false);
-}
-
-static bool bind_to(const char *text, union addr *out)
-{
-    return text[0] && addr_parse(out, span_str(text), 0);
-}
-
-static void dial_host(struct peer *p)
-{
-    const struct config *cfg = p->relay->cfg;
-    union addr from4, from6;
-    const struct dial_options o = {
-        .to = &p->addrs,
-        .timeout_ms = cfg->smtp_connect_timeout / 1000,
-        .from4 = bind_to(cfg->smtp_bind_address, &from4) ? &from4 : NULL,
-        .from6 = bind_to(cfg->smtp_bind_address6, &from6) ? &from6 : NULL,
-        .no_ipv4 = !(cfg->inet_protocols & CONFIG_IPV4),
-        .no_ipv6 = !(cfg->inet_protocols & CONFIG_IPV6),
-    };
-    p->dial = dial_start(p->relay->loop, &o, on_dialled, p);
-}
-
-static void on_host(void *arg, const struct walk_host *host, const struct err *why)
-{
-    struct peer *p = arg;
-
-    if (!host) {
-        all_hosts_failed(p, why);
-        return;
-    }
-    p->relayhost = host->relayhost;
-    free(p->host);
-    p->host = xstrdup(host->name);
-    addr_list_fini(&p->addrs);
-    addr_list_copy(&p->addrs, host->addrs);
-    p->is_without_tls = false;
-    dial_host(p);
-}
-
-static void try_next_host(struct peer *p)
-{
-    walk_next(p->walk);
-}
-
-static void open_peer(struct relay *r, struct dest *d)
+static void add_peer(struct relay *r, struct dest *d)
 {
     struct pool *pool = pool_of(d);
     struct peer *p = xcalloc(1, sizeof *p);
@@ -499,11 +244,9 @@ static void open_peer(struct relay *r, struct dest *d)
     list_append(&pool->peers, &p->link);
     pool->n++;
     r->n_peers++;
-    p->walk = walk_new(r->dns, r->loop, d->nexthop, r->cfg->inet_protocols, on_host, p);
-    walk_next(p->walk);
+    peer_open(p);
 }
 
-/* ---- work ---- */
 
 static void quit(struct peer *p)
 {
@@ -516,7 +259,7 @@ static void quit(struct peer *p)
     }
     conn_end(p->conn); /* it waits a moment for the answer, and we do not */
     p->conn = NULL;
-    bury(p);
+    peer_bury(p);
 }
 
 static void idle_too_long(void *arg)
@@ -598,17 +341,17 @@ void peer_feed(struct relay *r, struct dest *d)
         struct peer *p = list_entry(it, struct peer, link);
         if (p->state == PEER_IDLE && (queue_due(d) <= now || d->retry_us)) {
             take_job(p);
-            pump(p);
+            peer_pump(p);
         }
     }
     bool is_probe = d->retry_us != 0;
     if (r->is_stopping || (is_probe ? d->n_waiting == 0 : queue_due(d) > now))
         return;
-    size_t opening = count_in(pool, PEER_OPENING), working = pool->n - opening;
+    size_t opening = peer_count_in(pool, PEER_OPENING), working = pool->n - opening;
     size_t limit = is_probe ? 1 : (size_t)r->cfg->smtp_destination_concurrency_limit;
     size_t may_open = is_probe || working == 0 ? 1 : working;
     while (pool->n < limit && opening < may_open && opening < d->n_waiting) {
-        open_peer(r, d);
+        add_peer(r, d);
         opening++;
     }
 }
@@ -631,7 +374,7 @@ static void stop_peer(struct peer *p)
     if (p->state == PEER_IDLE)
         quit(p);
     else if (p->state == PEER_OPENING)
-        bury(p);
+        peer_bury(p);
 }
 
 void peer_stop_all(struct relay *r)

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * peer_int.h - a connection to a next hop, for the two files that are its life: peer_open.c brings it up, peer.c works
+ * with it. */
+#ifndef RELAY_PEER_INT_H
+#define RELAY_PEER_INT_H
+
+#include "net/conn.h"
+#include "net/dial.h"
+#include "relay/attempt.h"
+#include "relay/peer.h"
+#include "relay/walk.h"
+#include "smtp/client.h"
+
+enum peer_state { PEER_OPENING, PEER_BUSY, PEER_IDLE, PEER_DEAD };
+
+struct peer {
+    struct list link; /* of its destination's pool */
+    struct relay *relay;
+    struct dest *dest;
+    enum peer_state state;
+    struct walk *walk;
+    const struct relayhost *relayhost; /* borrowed from the walk: of the host at hand */
+    char *host;
+    struct addr_list addrs;
+    char *remote;                      /* "mx.example.com[192.0.2.1]:25" */
+    struct dial *dial;
+    struct conn *conn;
+    struct smtp_client *client;
+    bool is_without_tls;               /* opportunistic TLS failed: this time without */
+    bool is_feeding;                   /* inside smtp_client_*(): output is pumped when it returns */
+    struct attempt *attempt;
+    const struct rcpt **rcpts;         /* of the transaction under way */
+    bool is_stale;                     /* a kept connection turned out to be gone before it took anything */
+    unsigned n_sent;                   /* messages so far */
+    struct timer idle_timer;
+    struct later free_later;
+    struct buf troubles;
+    bool has_temporary;
+};
+
+struct pool {
+    struct list peers;
+    size_t n;
+};
+
+/* ---- peer_open.c ---- */
+
+/* Looks for a host that takes us; then the engine says ready, or all have failed and the destination with them. */
+void peer_open(struct peer *p);
+/* It ended before the engine was ready: on to the next host. */
+void peer_host_failed(struct peer *p, bool is_config, const char *what);
+/* 220 to STARTTLS, or the first byte of port 465. */
+void peer_start_tls(struct peer *p);
+
+/* ---- peer.c ---- */
+
+extern const struct conn_ops peer_conn_ops;
+extern const struct smtp_client_ops peer_client_ops;
+/* Sends what the engine has to say, and sets the timeout of its phase. */
+void peer_pump(struct peer *p);
+/* Out of the pool now, freed at the end of this turn. */
+void peer_bury(struct peer *p);
+size_t peer_count_in(struct pool *pool, enum peer_state state);
+
+#endif
