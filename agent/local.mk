@@ -11,7 +11,6 @@ sendmail_SOURCES = \
 	agent/sendmail.c \
 	agent/stdio_smtp.c \
 	agent/submit.c agent/submit.h \
-	agent/user.c agent/user.h \
-	relay/alias.c relay/alias.h
-sendmail_LDADD = control/libqueue.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a \
+	agent/user.c agent/user.h
+sendmail_LDADD = control/libqueue.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a \
 	lib/base/libbase.a $(CONFUSE_LIBS)

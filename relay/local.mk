@@ -22,7 +22,8 @@ batond_SOURCES = \
 	relay/receive.c \
 	relay/relay.c relay/relay_int.h \
 	relay/schedule.c \
-	relay/session.c relay/session.h \
+	relay/session.c relay/session.h relay/session_int.h \
+	relay/session_mail.c \
 	relay/settle.c \
 	relay/supervise.c relay/supervise.h \
 	relay/walk.c relay/walk.h \
@@ -36,8 +37,8 @@ check_PROGRAMS += t/unit/test_queue t/unit/test_resolve
 endif
 t_unit_test_queue_SOURCES = t/unit/test_queue.c t/unit/unit.h relay/queue.c relay/queue.h
 t_unit_test_queue_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
-t_unit_test_resolve_SOURCES = t/unit/test_resolve.c t/unit/unit.h relay/alias.c relay/alias.h relay/resolve.c relay/resolve.h
-t_unit_test_resolve_LDADD = config/libconfig.a lib/spool/libspool.a lib/mail/libmail.a lib/base/libbase.a \
+t_unit_test_resolve_SOURCES = t/unit/test_resolve.c t/unit/unit.h
+t_unit_test_resolve_LDADD = relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/mail/libmail.a lib/base/libbase.a \
 	$(CONFUSE_LIBS) $(CMOCKA_LIBS)
 
 # the jail, a library of its own for its test

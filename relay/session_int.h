@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * session_int.h - a session, for its two files: session.c has the connection and its manners, session_mail.c what is said
+ * of a message and the message itself. */
+#ifndef RELAY_SESSION_INT_H
+#define RELAY_SESSION_INT_H
+
+#include "mail/header.h"
+#include "relay/session.h"
+#include "smtp/server.h"
+
+struct session {
+    struct list link;
+    struct receiver *receiver;
+    const struct listening *on; /* borrowed from the worker's listeners */
+    struct conn *conn;
+    struct smtp_server *server;
+    bool is_local, is_trusted;
+    uid_t uid;
+    char client[80];            /* "unknown[192.0.2.1]", "local[uid 1000]" */
+    char address[INET6_ADDRSTRLEN + 8];
+    /* the message under way */
+    struct envelope *env;       /* the engine's */
+    bool has_reader;
+    struct header_reader reader;
+    struct spool_msg *msg;
+    struct pending *pending;
+    struct err trouble;         /* kind != ERR_NONE: this is what its end will be answered with */
+    int trouble_code;
+    char trouble_dsn[12];
+    char id[SPOOL_ID_TEXT];
+    unsigned n_messages;
+    struct timer pause;
+    struct later free_later;
+    bool is_dead;
+};
+
+/* ---- session.c ---- */
+
+/* Sends what the engine has to say; reads on, or pauses, or ends the connection, as it wants. */
+void session_pump(struct session *s);
+
+/* ---- session_mail.c: the engine's questions about a message ---- */
+
+void session_mail(void *arg, struct smtp_cmd *c, struct envelope *env, uint64_t size);
+void session_rcpt(void *arg, struct smtp_cmd *c, struct envelope *env, struct rcpt *r);
+void session_data_begin(void *arg, struct smtp_cmd *c, struct envelope *env);
+bool session_content(void *arg, struct span content);
+void session_data_end(void *arg, struct smtp_cmd *c, const struct smtp_data_info *info);
+/* The message under way is given up, if there is one. */
+void session_forget_message(void *arg);
+/* The session goes: a commit under way is not answered any more. */
+void session_leave_commit(struct session *s);
+
+#endif
