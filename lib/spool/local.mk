@@ -1,5 +1,6 @@
 # lib/spool: the spool
 noinst_LIBRARIES += lib/spool/libspool.a
+EXTRA_DIST += lib/spool/FORMAT
 lib_spool_libspool_a_CPPFLAGS = $(AM_CPPFLAGS) $(XXHASH_CFLAGS)
 lib_spool_libspool_a_SOURCES = \
 	lib/spool/arrive.c lib/spool/arrive.h \
@@ -34,3 +35,7 @@ t_unit_test_spool_SOURCES = t/unit/test_spool.c $(SPOOL_KIT)
 t_unit_test_spool_LDADD = lib/spool/libspool.a lib/base/libbase.a $(CMOCKA_LIBS)
 t_unit_test_spool_cut_SOURCES = t/unit/test_spool_cut.c t/unit/sim_fs.c t/unit/sim_fs.h $(SPOOL_KIT)
 t_unit_test_spool_cut_LDADD = lib/spool/libspool.a lib/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += t/fuzz/fuzz_spool_record
+t_fuzz_fuzz_spool_record_SOURCES = t/fuzz/fuzz_spool_record.c t/fuzz/replay.c
+t_fuzz_fuzz_spool_record_LDADD = lib/spool/libspool.a lib/base/libbase.a

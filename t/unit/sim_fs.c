@@ -155,6 +155,8 @@ static void move(struct inode *f, const char *to)
 /* The first `n` moves are on disk. */
 static void keep_moves(struct inode *f, size_t n)
 {
+    if (n == 0)
+        return;
     for (size_t i = 0; i < n; i++) {
         free(f->safe_name);
         f->safe_name = dup_or_null(f->moves[i].to);
