@@ -223,5 +223,5 @@ int err_tls(struct err *e, enum err_kind kind, int code, const char *what)
         mbedtls_strerror(code, text, sizeof(text));
         w = text;
     }
-    return err_set(e, kind, "%s: %s", what, w);
+    return err_set(e, kind, "%s%s%s", what ? what : "", what ? ": " : "", w);
 }

@@ -29,7 +29,7 @@
 
 /* Of the kernel: nothing to seed, nothing that a fork could duplicate. */
 int tls_random(void *unused, unsigned char *out, size_t len);
-/* "what: words". Always -1. */
+/* "what: words", or, with what NULL, "words". Always -1. */
 int err_tls(struct err *e, enum err_kind kind, int code, const char *what);
 /* What client and server contexts have in common. */
 int tls_config_init(mbedtls_ssl_config *conf, int endpoint, enum tls_version min, enum tls_grade grade, struct err *e);

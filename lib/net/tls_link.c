@@ -32,16 +32,19 @@ static int err_alert(struct err *e, unsigned char number)
 {
     for (size_t i = 0; i < ARRAY_LEN(alerts); i++) {
         if (alerts[i].number == number)
-            return err_set(e, ERR_TEMPORARY, "TLS: the other side refused (alert %u, %s)", number, alerts[i].words);
+            return err_set(e, ERR_TEMPORARY, "the other side refused (alert %u, %s)", number, alerts[i].words);
     }
-    return err_set(e, ERR_TEMPORARY, "TLS: the other side refused (alert %u)", number);
+    return err_set(e, ERR_TEMPORARY, "the other side refused (alert %u)", number);
 }
 
+/* Of a handshake everybody knows that it is about TLS; later on it has to be said. */
 static int err_link(struct tls_link *k, int code, struct err *e)
 {
     if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE && k->ssl.PRIV(in_msg))
-        return err_alert(e, k->ssl.PRIV(in_msg)[1]);
-    return err_tls(e, ERR_TEMPORARY, code, "TLS");
+        err_alert(e, k->ssl.PRIV(in_msg)[1]);
+    else
+        err_tls(e, ERR_TEMPORARY, code, NULL);
+    return k->is_open ? err_prefix(e, "TLS") : -1;
 }
 
 const char *tls_trust_word(const struct tls_info *i)
