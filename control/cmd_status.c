@@ -85,8 +85,8 @@ static void print_text(const struct facts *f)
 
     printf("batond %s runs since %s (pid %s)\n", fact(f, "version"), date_of(fact(f, "since"), date), fact(f, "pid"));
     printf("relayhost    %s\n", fact(f, "relayhost")[0] ? fact(f, "relayhost") : "(none)");
-    printf("waiting      %s messages, %s active, %s on hold, %llu KiB; %llu KiB on disk\n", fact(f, "waiting"),
-           fact(f, "active"), fact(f, "held"), strtoull(fact(f, "bytes"), NULL, 10) / 1024,
+    printf("waiting      %s %s, %s active, %s on hold, %llu KiB; %llu KiB on disk\n", fact(f, "waiting"),
+           strcmp(fact(f, "waiting"), "1") == 0 ? "message" : "messages", fact(f, "active"), fact(f, "held"), strtoull(fact(f, "bytes"), NULL, 10) / 1024,
            strtoull(fact(f, "disk"), NULL, 10) / 1024);
     printf("connections  %s\n", fact(f, "connections"));
     if (strcmp(fact(f, "next"), "0") != 0)
