@@ -54,7 +54,7 @@ with_program('bsd-mailx', sub {
         { rcpts => 'a@b.test cc@d.test bcc@d.test', like => [ qr/^Subject: Hello there\r$/m, qr/^line 1\r\n\.line 2\r\nline 3\r$/m ] },
         env => { MAILRC => $rc });
     arrives('bsd-mailx with -r', [ $mail, '-s', 'x', '-r', 'me@d.test', 'root' ], "x\n",
-        { from => 'me@d.test', rcpts => 'root@origin.example.test', like => [qr/^To: root\@origin\.example\.test\r$/m] }, env => { MAILRC => $rc });
+        { from => 'me@d.test', rcpts => 'root', like => [qr/^To: root\@origin\.example\.test\r$/m] }, env => { MAILRC => $rc });
 });
 with_program('s-nail', sub {
     my ($mail) = @_;
@@ -157,7 +157,7 @@ END
     my $m = $all[$taken];
     ok($m, 'cron: the output of a job arrives') or diag slurp($t->path('cron.log'));
     skip 'it did not', 4 if !$m;
-    is("@{$m->{rcpts}}", 'ops@origin.example.test', 'cron: at MAILTO, completed');
+    is("@{$m->{rcpts}}", 'ops', 'cron: at MAILTO, without a domain, which the relay adds if no alias knows it');
     like($m->{content}, qr/^From: root \(Cron Daemon\)\r$|^From: .*root\@origin\.example\.test/m, 'cron: from root');
     like($m->{content}, qr/^Subject: Cron <root\@.*> echo progress; echo done\r$/m, 'cron: which job');
     like($m->{content}, qr/\r\n\r\nprogress\r\ndone\r\n\z/, 'cron: what it said');
