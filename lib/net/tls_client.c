@@ -124,7 +124,7 @@ static size_t der_size(const unsigned char *p, const unsigned char *end)
 static void unpack_authorities(struct tls_client *t)
 {
     mbedtls_x509_crt_init(&t->authorities);
-    const unsigned char *p = (unsigned char *)t->packed.at, *end = p + t->packed.len;
+    const unsigned char *p = (const unsigned char *)buf_span(&t->packed).at, *end = p + t->packed.len;
     for (size_t size; p < end; p += size) {
         size = der_size(p, end);
         mbedtls_x509_crt_parse_der_nocopy(&t->authorities, p, size);
