@@ -50,9 +50,12 @@ static bool each_general_name(unsigned char *p, unsigned char *end, name_fn *fn,
 /* Finds the extension's value in the certificate's list of them; each is SEQUENCE { OID, [BOOLEAN], OCTET STRING }. */
 static bool find_san(const mbedtls_x509_crt *crt, unsigned char **at, unsigned char **to)
 {
-    unsigned char *p = crt->v3_ext.p, *end = p + crt->v3_ext.len;
+    unsigned char *p = crt->v3_ext.p;
+    if (!p) /* a certificate of version 1 */
+        return false;
+    unsigned char *end = p + crt->v3_ext.len;
     size_t len = 0;
-    if (!p || mbedtls_asn1_get_tag(&p, end, &len, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE))
+    if (mbedtls_asn1_get_tag(&p, end, &len, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE))
         return false;
     while (p < end) {
         if (mbedtls_asn1_get_tag(&p, end, &len, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE))
