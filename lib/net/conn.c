@@ -75,9 +75,8 @@ static bool wants_read(const struct conn *c)
 
 static void on_poll(uv_poll_t *uv, int status, int events);
 
-void conn_watch(struct conn *c)
+static void watch_for(struct conn *c, int events)
 {
-    int events = (wants_read(c) ? UV_READABLE : 0) | (c->is_blocked ? UV_WRITABLE : 0);
     if (c->is_closed || events == c->events)
         return;
     c->events = events;
@@ -85,6 +84,14 @@ void conn_watch(struct conn *c)
         uv_poll_stop(&c->poll);
     else
         uv_poll_start(&c->poll, events, on_poll);
+}
+
+/* Reading is not switched off before something comes that is not wanted: most pauses are over by then, and two system
+ * calls a message are saved. */
+void conn_watch(struct conn *c)
+{
+    int reading = wants_read(c) ? UV_READABLE : c->events & UV_READABLE;
+    watch_for(c, reading | (c->is_blocked ? UV_WRITABLE : 0));
 }
 
 static void on_later(void *arg);
@@ -298,6 +305,8 @@ static void on_poll(uv_poll_t *uv, int status, int events)
     }
     if (!c->is_closed && (events & UV_READABLE) && wants_read(c))
         read_some(c);
+    else if (!c->is_closed && (events & UV_READABLE))
+        watch_for(c, c->is_blocked ? UV_WRITABLE : 0);
     if (!c->is_closed && c->is_ending)
         step_ending(c);
     conn_report(c);
