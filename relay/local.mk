@@ -4,6 +4,7 @@
 noinst_LIBRARIES += relay/libroute.a
 relay_libroute_a_SOURCES = relay/alias.c relay/alias.h relay/resolve.c relay/resolve.h
 
+EXTRA_DIST += relay/README.md
 sbin_PROGRAMS += batond
 batond_SOURCES = \
 	relay/attempt.c relay/attempt.h \
