@@ -154,10 +154,8 @@ int offline_change(const struct config *cfg, enum offline_act act, char *const *
             err_set(e, ERR_PERMANENT, "\"%s\" is not the id of a message", ids[c.n_wanted]);
             goto out;
         }
-    if (become_owner(cfg, e) < 0)
-        goto out;
-    lock = spool_lock(cfg->queue_directory, 2000, e);
-    if (lock < 0)
+    lock = spool_lock(cfg->queue_directory, 2000, e); /* root's batond left it to root */
+    if (lock < 0 || become_owner(cfg, e) < 0)
         goto out;
     rc = change_locked(cfg, &c, done, e);
 out:

@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -450,6 +451,8 @@ int supervise(const struct config *cfg, const char *path)
         s.workers[i].ready_fd = -1;
     if (open_all(&s, &e) < 0) {
         log_error("%s", e.text);
+        if (strcmp(cfg->log, "stderr") != 0) /* whoever starts it looks there first */
+            fprintf(stderr, "batond: %s\n", e.text);
         return e.kind == ERR_CONFIG ? EX_CONFIG : e.sys == EWOULDBLOCK ? EX_TEMPFAIL : EX_OSERR;
     }
     add_worker(&s, ROLE_RELAY);
