@@ -208,7 +208,11 @@ static int open_all(struct relay *r, struct err *e)
     if (!r->spool || spool_start(r->spool, e) < 0 || watch_spool(r, e) < 0)
         return -1;
     r->control = control_new(r, control_fd(r->env->listeners), e);
-    return r->control ? 0 : -1;
+    if (!r->control)
+        return -1;
+    /* What came between reading the spool and watching it. */
+    poll_spool(r);
+    return 0;
 }
 
 static void close_all(struct relay *r)

@@ -211,7 +211,7 @@ void commit_flush(struct spool *s)
 {
     struct rec_queue all;
 
-    if (flush_into_journal(s, &s->pending) == 0)
+    if (s->role == SPOOL_LOOK || flush_into_journal(s, &s->pending) == 0)
         return;
     /* Once more, in another segment, with all that the last sync did not cover. After that there is nobody to tell: what
      * could not be written may come back, which is allowed. */

@@ -26,7 +26,7 @@
 /* Enough that every writer finds one, and little beside what we may use. */
 static unsigned max_free(const struct spool *s)
 {
-    uint64_t of_slack = s->limits.slack_bytes / 4 / s->limits.segment_bytes;
+    uint64_t of_slack = s->limits.slack_bytes / 2 / s->limits.segment_bytes;
     unsigned n = 4 + (s->shared ? shared_slots(s->shared) : 1);
 
     return of_slack < n ? (unsigned)(of_slack ? of_slack : 1) : n;

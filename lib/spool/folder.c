@@ -22,7 +22,7 @@ static const struct {
     mode_t own_mode;  /* when the spool is one user's */
     bool is_of_group;
 } folders[] = {
-    { "", 0755, 0755, false },
+    { "", 0755, 0755, true },
     { "journal", 0700, 0700, false },
     { "large", 0700, 0700, false },
     { "free", 0700, 0700, false },

@@ -12,7 +12,16 @@
 static int real_open(struct spool_io *io, const char *path, int flags, mode_t mode)
 {
     (void)io;
-    return open(path, flags | O_CLOEXEC, mode);
+    int fd = open(path, flags | O_CLOEXEC, mode);
+    /* What sendmail leaves must be readable for the daemon, whatever the umask of who calls it. */
+    if (fd >= 0 && (flags & O_EXCL) && fchmod(fd, mode) < 0) {
+        int sys = errno;
+        close(fd);
+        unlink(path);
+        errno = sys;
+        return -1;
+    }
+    return fd;
 }
 
 static void real_close(struct spool_io *io, int fd)

@@ -25,7 +25,8 @@ struct spool_io_stat {
 typedef void spool_io_name_fn(void *arg, const char *name);
 
 struct spool_io {
-    int (*open)(struct spool_io *io, const char *path, int flags, mode_t mode); /* O_CLOEXEC is added */
+    int (*open)(struct spool_io *io, const char *path, int flags, mode_t mode); /* O_CLOEXEC is added;
+                                                       with O_EXCL the mode is that, whatever the umask */
     void (*close)(struct spool_io *io, int fd);
     /* Whoever made the file (root, a user with any umask), whoever owns `folder` can read it. */
     int (*share)(struct spool_io *io, int fd, const char *folder);

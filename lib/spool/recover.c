@@ -206,9 +206,5 @@ int spool_start(struct spool *s, struct err *e)
     if (s->shared)
         shared_raise_floor(s->shared, s->last_id);
     check_all(s);
-    if (tell_all(s, e) < 0)
-        return -1;
-    if (s->role == SPOOL_RELAY)
-        commit_kick(s);
-    return 0;
+    return tell_all(s, e);
 }

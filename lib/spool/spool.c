@@ -83,7 +83,9 @@ void spool_close(struct spool *s)
 {
     if (!s)
         return;
-    BUG_IF(!spool_is_idle(s));
+    /* The runner still works with it: it goes with the process. */
+    if (s->job.is_running || s->n_singles || s->depth)
+        return;
     commit_flush(s);
     journal_close(&s->journal);
     rec_queue_free(&s->pending);

@@ -91,7 +91,7 @@ struct spool_ops { /* relay and look; called from inside spool_start() and spool
 struct spool_config {
     const char *dir;             /* copied */
     enum spool_role role;
-    unsigned slot;               /* receive: 0..n-1; the relay and lookers need none */
+    unsigned slot;               /* receive: 0..n-1, one writer a slot at a time; the relay and lookers need none */
     struct spool_limits limits;
     struct spool_shared *shared; /* borrowed, may be NULL (then the relay sees others' mail at spool_poll(), by looking) */
     struct runner *runner;       /* borrowed; receive and relay */
@@ -101,12 +101,16 @@ struct spool_config {
 };
 
 struct spool *spool_open(const struct spool_config *cfg, struct err *e);
-/* Relay, look: recovery. Reads every segment and calls found() for what lives. */
+/* Relay, look: recovery. Reads every segment and calls found() for what lives. Once; after -1 only spool_close(). */
 int spool_start(struct spool *s, struct err *e);
-/* Relay: takes up what receivers and drops have brought since, calling found(). Cheap when nothing has come. */
+/* Relay: takes up what receivers and drops have brought since, calling found(). Cheap when nothing has come. Call it
+ * once after spool_start(), when the wake fd and the drop are being watched: something may have come in between. */
 int spool_poll(struct spool *s, struct err *e);
-/* Waits for nothing: commits under way must have called back before (spool_is_idle). NULL is fine. */
+/* Writes and syncs the states and ends that nobody waits for, blocking. Call it when spool_is_idle(); when a runner is
+ * still at work, nothing is done and the object is left to the end of the process: what was not called back is not
+ * promised. NULL is fine. */
 void spool_close(struct spool *s);
+/* No commit, state with a `done`, or work of the spool's own is under way. */
 bool spool_is_idle(const struct spool *s);
 
 /* Bytes that the file system of the spool has left for us. */
@@ -150,7 +154,9 @@ struct spool_state {
 void spool_state_fini(struct spool_state *st);
 void spool_state_copy(struct spool_state *to, const struct spool_state *from);
 
-/* The newest state wins. Durable with the next sync; asks for one itself only when `done` is given. */
+/* The newest state wins. Durable with the next sync; asks for one itself only when `done` is given. Of a message that is
+ * not there (any more) nothing is noted, and `done` is told SPOOL_KEPT. After SPOOL_FAILED the state still holds, and is
+ * written with what comes next. */
 void spool_put_state(struct spool *s, uint64_t id, const struct spool_state *st, spool_done_fn *done, void *arg);
 /* The message is done with: its place may be used again. Not synced for its own sake: after a crash it may come back
  * and be sent twice, which is allowed; it is never lost. Bodies of it that are open stay readable till closed. */

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -483,6 +484,56 @@ static void the_owner_of_a_drop_file_counts_more_than_its_envelope(void **state)
     }
 }
 
+/* As an installed sendmail does: any user, set to the group of the drop, with a umask of his own. */
+static int drop_as(const char *dir, uid_t uid, gid_t gid)
+{
+    struct envelope env = kit_envelope("drop@example.com");
+    struct err e;
+
+    umask(077);
+    if (setgroups(0, NULL) < 0 || setgid(gid) < 0 || setuid(uid) < 0)
+        return 2;
+    struct spool_drop *d = spool_drop_begin(dir, &env, &e);
+    if (!d || spool_drop_write(d, SPAN("hello\r\n"), &e) < 0 || spool_drop_commit(d, &e) < 0) {
+        fprintf(stderr, "%s\n", e.text);
+        return 1;
+    }
+    return access(dir, W_OK) == 0; /* nothing but the drop is his */
+}
+
+static void who_is_in_its_group_can_leave_a_message_in_the_drop(void **state)
+{
+    struct world *w = *state;
+    enum { DAEMON = 12345, GROUP = 12346, USER = 12347 };
+    int status;
+
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(spool_create(w->dir, DAEMON, GROUP, NULL), 0);
+    assert_int_equal(chmod(w->dir, 0755), 0);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(drop_as(w->dir, USER, GROUP));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    child = fork();
+    if (child == 0)
+        _exit(drop_as(w->dir, USER, USER) == 1 ? 0 : 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+
+    /* And the daemon, who is neither root nor the user, can read it. */
+    child = fork();
+    if (child == 0) {
+        if (setgroups(0, NULL) < 0 || setgid(GROUP) < 0 || setuid(DAEMON) < 0)
+            _exit(1);
+        struct spool *s = open_as(w, SPOOL_RELAY, NULL);
+        _exit(w->relay.n_told == 1 && w->relay.told[0].uid == USER && w->relay.n_damaged == 0 ? 0 : 1 + (s == NULL));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void one_daemon_has_the_lock(void **state)
 {
     struct world *w = *state;
@@ -494,13 +545,13 @@ static void one_daemon_has_the_lock(void **state)
     assert_int_equal(e.sys, EWOULDBLOCK);
     pid_t child = fork();
     if (child == 0) {
-        int mine = spool_lock(w->dir, 5000, NULL);
-        _exit(mine >= 0 ? 0 : 1);
+        close(fd); /* who inherits it holds it, too */
+        _exit(spool_lock(w->dir, 5000, NULL) >= 0 ? 0 : 1);
     }
-    /* A fork holds it too: the child would wait for itself if the fd had been kept over an exec; here it closes. */
     close(fd);
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
     fd = spool_lock(w->dir, 0, &e);
     assert_true(fd >= 0);
     close(fd);
@@ -697,6 +748,7 @@ int main(void)
         TEST(what_is_no_message_in_the_drop_is_set_aside_and_named_once),
         TEST(an_unfinished_drop_goes_when_it_is_an_hour_old),
         TEST(the_owner_of_a_drop_file_counts_more_than_its_envelope),
+        TEST(who_is_in_its_group_can_leave_a_message_in_the_drop),
         TEST(one_daemon_has_the_lock),
         TEST(a_spool_of_a_newer_version_is_refused),
         TEST(a_looker_sees_what_waits_beside_a_writer_and_changes_nothing),
