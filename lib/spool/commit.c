@@ -26,7 +26,8 @@ static void job_work(void *arg)
                       (job->wants_sync && journal_sync(&s->journal, &job->err) < 0);
     if (job->has_failed)
         journal_abandon(&s->journal);
-    else
+    /* On a full disk a new segment can be had only by freeing others. */
+    if (!s->journal.has_lost)
         kills_run(s, job);
 }
 
@@ -61,6 +62,8 @@ static void succeeded(struct spool *s, struct rec_queue *recs, bool was_synced)
         }
     }
     for (struct rec *r; (r = rec_queue_take(recs));) {
+        s->n_again -= r->is_again;
+        r->is_again = false;
         answer(s, r, SPOOL_KEPT, NULL);
         if (was_synced || !r->type)
             rec_free(r);
@@ -76,7 +79,13 @@ static void failed(struct spool *s, struct rec_queue *recs, const struct err *e)
 
     rec_queue_init(&again);
     rec_queue_init(&lost);
-    rec_queue_move(&again, &s->unsynced);
+    if (s->journal.has_lost) {
+        for (struct rec *r = s->unsynced.first; r; r = r->next, s->n_again++)
+            r->is_again = true;
+        rec_queue_move(&again, &s->unsynced);
+    }
+    rec_queue_free(&s->unsynced);
+    s->journal.has_lost = false;
     for (struct rec *r; (r = rec_queue_take(recs));) {
         if (r->is_copy || r->type == RECORD_MESSAGE || !r->type) {
             rec_queue_add(&lost, r);
@@ -125,14 +134,14 @@ static void job_done(void *arg)
     rec_queue_move(&recs, &job->recs);
     s->n_syncs += s->journal.n_syncs;
     s->journal.n_syncs = 0;
-    bool is_synced = !s->journal.is_dirty;
+    bool is_synced = !s->journal.is_dirty, has_freed = false;
     if (has_failed && s->own) {
         s->own->is_sealed = true;
         s->own = NULL;
     }
     s->depth++;
     if (has_failed) {
-        kills_done(s, job);
+        has_freed = kills_done(s, job);
         job->is_running = false;
         failed(s, &recs, &err);
     } else {
@@ -140,7 +149,7 @@ static void job_done(void *arg)
     }
     s->depth--;
     /* What failed is not tried again by itself: a full disk would keep us busy. */
-    if (!has_failed || wants_sync(&s->pending))
+    if (!has_failed || has_freed || wants_sync(&s->pending))
         commit_kick(s);
 }
 
@@ -177,13 +186,11 @@ void commit_kick(struct spool *s)
     if (s->role == SPOOL_RELAY)
         compact_feed(s);
     take_batch(s, job);
-    /* Only when all that was noted is written may anything be freed that the notes replace. */
-    if (!s->pending.n)
-        kills_take(s, job);
+    kills_take(s, job);
     if (!job->recs.n && !job->n_kills)
         return;
     job->is_running = true;
-    job->has_failed = false;
+    job->has_failed = job->has_run = false;
     job->err = (struct err){ 0 };
     job->next_gen = spool_next_id(s);
     if (s->shared)

@@ -35,7 +35,8 @@ static unsigned max_free(const struct spool *s)
 void kills_take(struct spool *s, struct job *job)
 {
     job->max_free = max_free(s);
-    if (list_is_empty(&s->ledger.dying))
+    /* What was written in vain waits to be written again: until then, what it replaced is all there is on disk. */
+    if (list_is_empty(&s->ledger.dying) || s->n_again)
         return;
     job->kills = xcalloc(MAX_KILLS, sizeof *job->kills);
     list_each(at, &s->ledger.dying)
@@ -43,6 +44,8 @@ void kills_take(struct spool *s, struct job *job)
         struct segment *seg = list_entry(at, struct segment, dying_link);
         if (job->n_kills == MAX_KILLS)
             break;
+        if (seg->has_notes && s->pending.n)
+            continue; /* they may be among these */
         job->kills[job->n_kills++] = (struct kill){
             .number = seg->number,
             .gen = seg->gen,
@@ -130,6 +133,7 @@ void kills_run(struct spool *s, struct job *job)
         journal_abandon(&s->journal);
         return;
     }
+    job->has_run = true;
     for (size_t i = 0; i < job->n_kills; i++)
         kill_one(s, job, &job->kills[i]);
 }
@@ -145,13 +149,16 @@ static void bury(struct spool *s, struct segment *seg)
     segment_free(&s->ledger, s->io, seg);
 }
 
-void kills_done(struct spool *s, struct job *job)
+bool kills_done(struct spool *s, struct job *job)
 {
+    bool has_freed = false;
+
     for (size_t i = 0; i < job->n_kills; i++) {
         struct segment *seg = segment_at(&s->ledger, job->kills[i].number);
         if (job->kills[i].is_done) {
             bury(s, seg);
-        } else if (!job->has_failed) {
+            has_freed = true;
+        } else if (job->has_run) {
             seg->is_stuck = true;
             list_remove(&seg->dying_link);
             spool_damaged(s, "%s/%s: a segment could not be freed; it is tried again after a restart", s->dir, seg->folder);
@@ -160,6 +167,7 @@ void kills_done(struct spool *s, struct job *job)
     free(job->kills);
     job->kills = NULL;
     job->n_kills = 0;
+    return has_freed;
 }
 
 /* ---- compaction: which -------------------------------------------------------------------------------------------- */

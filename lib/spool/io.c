@@ -13,15 +13,18 @@ static int real_open(struct spool_io *io, const char *path, int flags, mode_t mo
 {
     (void)io;
     int fd = open(path, flags | O_CLOEXEC, mode);
-    /* What sendmail leaves must be readable for the daemon, whatever the umask of who calls it. */
-    if (fd >= 0 && (flags & O_EXCL) && fchmod(fd, mode) < 0) {
-        int sys = errno;
-        close(fd);
-        unlink(path);
-        errno = sys;
-        return -1;
-    }
-    return fd;
+    if (fd < 0 || !(flags & O_EXCL))
+        return fd;
+    /* What sendmail leaves must be readable for the daemon, whatever the umask of who calls it. A worker's own files are
+     * as they should be, and its jail forbids fchmod(). */
+    struct stat st;
+    if (fstat(fd, &st) == 0 && ((st.st_mode & 07777) == mode || fchmod(fd, mode) == 0))
+        return fd;
+    int sys = errno;
+    close(fd);
+    unlink(path);
+    errno = sys;
+    return -1;
 }
 
 static void real_close(struct spool_io *io, int fd)

@@ -222,6 +222,7 @@ void journal_abandon(struct journal *j)
     seal(j);
     j->io->close(j->io, j->fd);
     j->fd = -1;
+    j->has_lost |= j->is_dirty;
     j->is_dirty = false;
 }
 

@@ -17,6 +17,7 @@ struct rec { /* a record that is to be written */
     uint8_t flags;
     bool wants_sync;
     bool is_copy; /* of compaction */
+    bool is_again; /* was written before, in vain: what it replaced may be needed still */
     uint64_t id, seq;
     struct buf head; /* RECORD_FIXED zeroes, envelope or state, settlements */
     uint32_t body_len;
@@ -57,6 +58,7 @@ struct journal {
     uint64_t batch;      /* number of the batch that is being written */
     bool is_dirty;       /* something was written since the last sync */
     bool is_new;         /* its name in the folder was not synced yet */
+    bool has_lost;       /* something that was written could not be synced; for the caller to reset */
     char *buffer;
     size_t buffer_cap;
     uint64_t n_syncs;

@@ -37,6 +37,7 @@ struct job {
     bool large_is_dirty; /* files in large/ were unlinked, by us or by our predecessor, and that was not synced */
     /* What came of it. */
     bool has_failed;
+    bool has_run; /* the kills were tried */
     struct err err;
 };
 
@@ -70,6 +71,7 @@ struct spool {
     struct job job;
     struct rec_queue pending;  /* to be written by the next job */
     struct rec_queue unsynced; /* states and ends that were written since the last sync: again if it fails */
+    size_t n_again;            /* of the pending: is_again */
     unsigned n_singles;        /* being finished by the runner */
     unsigned depth;            /* of callbacks that we are in */
     uint64_t n_commits, n_syncs;
@@ -127,7 +129,7 @@ void compact_dropped(struct spool *s, const struct rec *r);
 /* In the job: frees, after everything that was written is synced. */
 void kills_run(struct spool *s, struct job *job);
 /* Afterwards, on the loop. */
-void kills_done(struct spool *s, struct job *job);
+bool kills_done(struct spool *s, struct job *job); /* whether anything was freed */
 void kills_take(struct spool *s, struct job *job);
 
 /* read.c: the head of the record at `offset` into `head` (cleared first). ERR_PERMANENT when it is damaged. */

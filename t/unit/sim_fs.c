@@ -42,6 +42,7 @@ struct sim_fs {
     size_t n_inodes;
     struct inode *fds[MAX_FDS];
     uint64_t steps, fail_step;
+    bool is_full;
     int fail_sys;
     bool fails_next_write;
     size_t last_write;
@@ -273,6 +274,8 @@ static int sim_allocate(struct spool_io *io, int fd, uint64_t size)
 
     if (fails(fs))
         return -1;
+    if (fs->is_full)
+        return errno = ENOSPC, -1;
     change(fs, fs->fds[fd], size, NULL, 0);
     stepped(fs);
     return 0;
@@ -529,6 +532,11 @@ uint64_t sim_steps(const struct sim_fs *fs)
 size_t sim_last_write(const struct sim_fs *fs)
 {
     return fs->last_write;
+}
+
+void sim_fill(struct sim_fs *fs)
+{
+    fs->is_full = true;
 }
 
 void sim_fail(struct sim_fs *fs, uint64_t step, int sys)

@@ -37,6 +37,8 @@ void sim_on_step(struct sim_fs *fs, void (*fn)(void *arg), void *arg);
 uint64_t sim_steps(const struct sim_fs *fs);
 /* Length of the write that was the last step, or 0. */
 size_t sim_last_write(const struct sim_fs *fs);
+/* From now on there is no room for new files. */
+void sim_fill(struct sim_fs *fs);
 /* Step number `step` fails with `sys`; a write gets half-way first. */
 void sim_fail(struct sim_fs *fs, uint64_t step, int sys);
 

@@ -589,12 +589,48 @@ static void a_write_or_sync_that_fails_costs_only_what_it_covered(void **state)
     assert_in_range(step, 150, 10000);
 }
 
+static void a_full_disk_takes_mail_again_when_mail_has_gone(void **state)
+{
+    struct world w;
+    (void)state;
+
+    limits.slack_bytes = 1 << 20;
+    world_init(&w);
+    w.may_fail = true;
+    for (int i = 0; i < 40; i++)
+        put(&w, w.recv, 1500, 0, false);
+    kit_runner_all(&w.runner);
+    poll(&w);
+    /* The relay's own segment is full, too. */
+    for (size_t i = 0; i < 24; i++)
+        note_state(&w, &w.msgs[i], true);
+    sim_fill(w.fs);
+    for (int i = 0; i < 20; i++) {
+        put(&w, w.recv, 1500, 0, false);
+        kit_runner_all(&w.runner);
+    }
+    assert_true(w.msgs[w.n_msgs - 1].is_failed);
+    poll(&w);
+    for (size_t i = 0; i < w.n_msgs; i++)
+        if (w.msgs[i].is_kept)
+            end(&w, &w.msgs[i]);
+    kit_runner_all(&w.runner);
+    uint64_t id = put(&w, w.recv, 1500, 0, false);
+    kit_runner_all(&w.runner);
+    assert_true(find_msg(&w, id)->is_kept);
+    poll(&w);
+    assert_true(is_known(&w, id));
+    cut(&w, w.fs, SIM_EVERYTHING, 0, false);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kept_is_kept_and_the_rest_is_gone_wherever_the_power_is_cut),
         cmocka_unit_test(the_same_while_everything_is_copied_about),
         cmocka_unit_test(a_write_or_sync_that_fails_costs_only_what_it_covered),
+        cmocka_unit_test(a_full_disk_takes_mail_again_when_mail_has_gone),
     };
     return cmocka_run_group_tests_name("spool_cut", tests, NULL, NULL);
 }
