@@ -187,8 +187,10 @@ void commit_kick(struct spool *s)
         compact_feed(s);
     take_batch(s, job);
     kills_take(s, job);
-    if (!job->recs.n && !job->n_kills)
+    if (!job->recs.n && !job->n_kills) {
+        journal_trim(&s->journal);
         return;
+    }
     job->is_running = true;
     job->has_failed = job->has_run = false;
     job->err = (struct err){ 0 };

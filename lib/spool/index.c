@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#define PAGES_KEEP 4 /* of an empty index; a crowd that has gone leaves no memory behind */
+
 _Static_assert(sizeof(struct entry) == 48, "an entry has grown");
 
 static struct entry *entry_at(const struct index *ix, uint32_t number)
@@ -101,7 +103,10 @@ void index_remove(struct index *ix, struct entry *en)
     *link = en->next;
     *en = (struct entry){ .next = ix->free };
     ix->free = number;
-    ix->n--;
+    if (--ix->n == 0 && ix->n_pages > PAGES_KEEP) {
+        index_fini(ix);
+        index_init(ix);
+    }
 }
 
 void index_each(struct index *ix, void (*fn)(void *arg, struct entry *en), void *arg)

@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BUFFER_KEEP (1u << 20)
+#define BUFFER_KEEP (64u << 10)
 
 /* ---- records in memory -------------------------------------------------------------------------------------------- */
 
@@ -248,12 +248,21 @@ void journal_close(struct journal *j)
 
 static char *buffer_for(struct journal *j, uint64_t bytes)
 {
-    if (j->buffer_cap < bytes || (j->buffer_cap > BUFFER_KEEP && bytes <= BUFFER_KEEP)) {
+    if (j->buffer_cap < bytes) {
         free(j->buffer);
-        j->buffer_cap = bytes > BUFFER_KEEP ? bytes : BUFFER_KEEP / 16 > bytes ? BUFFER_KEEP / 16 : BUFFER_KEEP;
+        j->buffer_cap = bytes > 4096 ? bytes : 4096;
         j->buffer = xmalloc(j->buffer_cap);
     }
     return j->buffer;
+}
+
+void journal_trim(struct journal *j)
+{
+    if (j->buffer_cap <= BUFFER_KEEP)
+        return;
+    free(j->buffer);
+    j->buffer = NULL;
+    j->buffer_cap = 0;
 }
 
 /* The generation and the batch are known only now, and they go into the checksums. */

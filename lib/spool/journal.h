@@ -74,5 +74,7 @@ int journal_sync(struct journal *j, struct err *e);
 /* After an error: what was not synced does not count, and is never synced again as if nothing had happened. */
 void journal_abandon(struct journal *j);
 void journal_close(struct journal *j);
+/* Nothing is to be written for now: gives back the memory that a crowd needed. */
+void journal_trim(struct journal *j);
 
 #endif

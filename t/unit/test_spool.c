@@ -2,6 +2,7 @@
  *
  * The spool over a real file system, in a temporary folder. */
 #include "base/clock.h"
+#include "spool/record.h"
 #include "spool_kit.h"
 
 #include <dirent.h>
@@ -518,7 +519,7 @@ static void who_is_in_its_group_can_leave_a_message_in_the_drop(void **state)
     assert_int_equal(status, 0);
     child = fork();
     if (child == 0)
-        _exit(drop_as(w->dir, USER, USER) == 1 ? 0 : 1);
+        _exit(freopen("/dev/null", "w", stderr) && drop_as(w->dir, USER, USER) == 1 ? 0 : 1);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
 
@@ -692,12 +693,83 @@ static void ids_are_short_unique_and_read_back(void **state)
         assert_false(spool_id_parse(span_str(bad[i]), &back));
 }
 
+static uint64_t only_journal(const char *dir)
+{
+    char path[PATH_MAX];
+    uint64_t name = 0;
+
+    snprintf(path, sizeof path, "%s/journal", dir);
+    DIR *d = opendir(path);
+    for (struct dirent *entry; (entry = readdir(d));)
+        if (entry->d_name[0] != '.')
+            assert_true(spool_id_parse(span_str(entry->d_name), &name));
+    closedir(d);
+    return name;
+}
+
+static void a_segment_whose_first_page_is_gone_is_read_by_its_name(void **state)
+{
+    struct world *w = *state;
+    struct spool *r = open_as(w, SPOOL_RECEIVE, NULL);
+
+    for (unsigned i = 0; i < 3; i++)
+        kit_put(r, i, 700, &w->done);
+    kit_runner_all(&w->runner);
+    spool_close(r);
+    for (long offset = 0; offset < 4096; offset += 512)
+        damage(w->dir, "journal", only_journal(w->dir), offset, "not what was here before");
+    struct spool *s = open_as(w, SPOOL_RELAY, NULL);
+    assert_int_equal(w->relay.n_told, 3);
+    assert_int_equal(w->relay.n_damaged, 0);
+    shut(w, s);
+}
+
+static void a_segment_of_a_newer_version_is_refused(void **state)
+{
+    struct world *w = *state;
+    struct spool *r = open_as(w, SPOOL_RECEIVE, NULL);
+    struct spool_config cfg = { .dir = w->dir, .role = SPOOL_LOOK, .ops = &kit_ops, .arg = &w->relay };
+    char path[PATH_MAX], text[SPOOL_ID_TEXT], part[PAGE_PART];
+    struct err e;
+
+    kit_put(r, 1, 100, &w->done);
+    kit_runner_all(&w->runner);
+    spool_close(r);
+    uint64_t name = only_journal(w->dir);
+    page_header_encode(&(struct page_header){ SPOOL_VERSION + 1, SEGMENT_JOURNAL, name, PAGE_BYTES }, part);
+    snprintf(path, sizeof path, "%s/journal/%s", w->dir, spool_id_format(name, text));
+    int fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, part, sizeof part, 0), sizeof part);
+    close(fd);
+    struct spool *s = spool_open(&cfg, &e);
+    assert_non_null(s);
+    assert_int_equal(spool_start(s, &e), -1);
+    assert_non_null(strstr(e.text, "newer Baton"));
+    spool_close(s);
+}
+
+static void the_last_record_of_a_sealed_segment_is_missed_when_it_is_damaged(void **state)
+{
+    struct world *w = *state;
+    struct spool *r = open_as(w, SPOOL_RECEIVE, NULL);
+
+    kit_put(r, 1, 5000, &w->done);
+    kit_runner_all(&w->runner);
+    kit_put(r, 2, 5000, &w->done);
+    kit_runner_all(&w->runner);
+    spool_close(r);
+    damage(w->dir, "journal", only_journal(w->dir), 4096 + 5200 + 10, "xxxxxxxx");
+    struct spool *s = open_as(w, SPOOL_RELAY, NULL);
+    assert_int_equal(w->relay.n_told, 1);
+    assert_int_equal(w->relay.n_damaged, 1);
+    shut(w, s);
+}
+
 static void a_damaged_record_costs_itself_only(void **state)
 {
     struct world *w = *state;
     struct spool *r = open_as(w, SPOOL_RECEIVE, NULL);
     uint64_t ids[5];
-    char path[PATH_MAX];
 
     for (unsigned i = 0; i < 5; i++) {
         ids[i] = kit_put(r, i, 5000, &w->done);
@@ -705,14 +777,7 @@ static void a_damaged_record_costs_itself_only(void **state)
     }
     spool_close(r);
     /* In the head of the second, and in the content of the fourth. */
-    snprintf(path, sizeof path, "%s/journal", w->dir);
-    DIR *d = opendir(path);
-    struct dirent *entry;
-    uint64_t name = 0;
-    while ((entry = readdir(d)))
-        if (entry->d_name[0] != '.')
-            spool_id_parse(span_str(entry->d_name), &name);
-    closedir(d);
+    uint64_t name = only_journal(w->dir);
     damage(w->dir, "journal", name, 4096 + 5200 + 10, "xxxxxxxx");
     damage(w->dir, "journal", name, 4096 + 3 * 5200 + 2000, "xxxxxxxx");
 
@@ -754,6 +819,9 @@ int main(void)
         TEST(a_looker_sees_what_waits_beside_a_writer_and_changes_nothing),
         TEST(the_disk_stays_small_while_mail_comes_and_goes),
         TEST(ids_are_short_unique_and_read_back),
+        TEST(a_segment_whose_first_page_is_gone_is_read_by_its_name),
+        TEST(a_segment_of_a_newer_version_is_refused),
+        TEST(the_last_record_of_a_sealed_segment_is_missed_when_it_is_damaged),
         TEST(a_damaged_record_costs_itself_only),
     };
     return cmocka_run_group_tests_name("spool", tests, NULL, NULL);

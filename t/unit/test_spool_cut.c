@@ -611,10 +611,14 @@ static void a_full_disk_takes_mail_again_when_mail_has_gone(void **state)
     }
     assert_true(w.msgs[w.n_msgs - 1].is_failed);
     poll(&w);
-    for (size_t i = 0; i < w.n_msgs; i++)
-        if (w.msgs[i].is_kept)
-            end(&w, &w.msgs[i]);
-    kit_runner_all(&w.runner);
+    /* In an order that empties no segment before there is no room left for ends. */
+    for (size_t start = 0; start < 7; start++) {
+        for (size_t i = start; i < w.n_msgs; i += 7) {
+            if (w.msgs[i].is_kept)
+                end(&w, &w.msgs[i]);
+            kit_runner_all(&w.runner);
+        }
+    }
     uint64_t id = put(&w, w.recv, 1500, 0, false);
     kit_runner_all(&w.runner);
     assert_true(find_msg(&w, id)->is_kept);
