@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "spool/scan.h"
 
+#include <errno.h>
+
 /* During the first pass entries hold raw places; nothing is counted. */
 static struct entry *entry_of(struct spool *s, uint64_t id)
 {
@@ -139,6 +141,11 @@ static int tell_journal(struct spool *s, struct segment *seg, struct err *e)
     return 0;
 }
 
+static bool is_gone(const struct spool *s, const struct err *e)
+{
+    return s->role == SPOOL_LOOK && e->sys == ENOENT;
+}
+
 static void tell_single(struct spool *s, struct segment *seg)
 {
     struct entry *en = index_find(&s->index, seg->name);
@@ -149,10 +156,16 @@ static void tell_single(struct spool *s, struct segment *seg)
     if (!en || en->segment != seg->number)
         return;
     buf_init(&head, BUF_NO_MAX);
-    if (read_head(s, seg, en->offset8 * UINT64_C(8), &r, &head, &e) < 0)
-        spool_damaged(s, "%s", e.text);
-    else
+    int rc = read_head(s, seg, en->offset8 * UINT64_C(8), &r, &head, &e);
+    if (rc < 0 && is_gone(s, &e)) {
+        /* Beside a daemon: taken in meanwhile, or sent. */
+        seg->folder = "large";
+        rc = read_head(s, seg, en->offset8 * UINT64_C(8), &r, &head, &e);
+    }
+    if (rc == 0)
         arrive_tell(s, en, &r, head.at);
+    else if (!is_gone(s, &e))
+        spool_damaged(s, "%s", e.text);
     buf_fini(&head);
 }
 

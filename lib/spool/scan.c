@@ -105,6 +105,12 @@ static void add_gap(struct scan *sc, uint64_t from, uint64_t to, uint64_t after)
     sc->gaps[sc->n_gaps++] = (struct gap){ from, to, sc->last_batch, after };
 }
 
+static bool is_good_now(struct scan *sc, uint64_t offset, struct record *r, const char **head)
+{
+    sc->window_len = 0;
+    return head_at(sc, offset, WINDOW_LONG, r, head);
+}
+
 /* The next whole head behind sc->offset, or false. Records lie at multiples of 8. */
 static bool search(struct scan *sc, struct record *r, const char **head)
 {
@@ -115,11 +121,16 @@ static bool search(struct scan *sc, struct record *r, const char **head)
     if (sc->search_max < sc->limit - sc->offset)
         until = sc->offset + sc->search_max;
     for (uint64_t at = sc->offset + 8; at + RECORD_FIXED <= until; at += 8) {
-        if (head_at(sc, at, WINDOW_LONG, r, head)) {
-            add_gap(sc, sc->offset, at, r->batch);
-            sc->offset = at;
+        if (!head_at(sc, at, WINDOW_LONG, r, head))
+            continue;
+        /* Beside a writer: it may have been in the middle of this record, and be done with it by now. */
+        if (is_good_now(sc, sc->offset, r, head))
             return true;
-        }
+        if (!is_good_now(sc, at, r, head))
+            continue;
+        add_gap(sc, sc->offset, at, r->batch);
+        sc->offset = at;
+        return true;
     }
     return false;
 }
