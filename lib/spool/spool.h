@@ -11,8 +11,8 @@
  *   SPOOL_LOOK     a tool: sees what is there and changes nothing; works beside a running daemon and without one.
  * `sendmail` without a daemon uses drop.h instead: no object, no loop, one file.
  *
- * Nothing here blocks on the disk in the caller's thread but reading, and opening a new segment (once in 16 MiB):
- * syncs run on the runner. All calls and callbacks of one spool are of one thread. How it lies on disk: FORMAT. */
+ * In the caller's thread files are read, and written as far as the page cache takes it (large messages as they stream in,
+ * states and ends that nobody waits for); syncs and claiming segments run on the runner. Nothing needs a timer. All calls and callbacks of one spool are of one thread. How it lies on disk: FORMAT. */
 #ifndef SPOOL_SPOOL_H
 #define SPOOL_SPOOL_H
 
