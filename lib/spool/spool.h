@@ -12,7 +12,8 @@
  * `sendmail` without a daemon uses drop.h instead: no object, no loop, one file.
  *
  * In the caller's thread files are read, and written as far as the page cache takes it (large messages as they stream in,
- * states and ends that nobody waits for); syncs and claiming segments run on the runner. Nothing needs a timer. All calls and callbacks of one spool are of one thread. How it lies on disk: FORMAT. */
+ * states and ends that nobody waits for); syncs and claiming segments run on the runner. Nothing needs a timer.
+ * All calls and callbacks of one spool are of one thread. How it lies on disk: FORMAT. */
 #ifndef SPOOL_SPOOL_H
 #define SPOOL_SPOOL_H
 
