@@ -236,9 +236,9 @@ static int listen_and_tell(struct options *o, struct listener **out, struct err 
         return -1;
     }
     if (!o->is_json)
-        printf("listening at %s; mail goes to %s; relayhost = \"%s\"\n", addr_format(&at, text),
-               o->discards ? "nowhere" : o->maildir,
-               at.sa.sa_family == AF_INET ? "[127.0.0.1]:PORT" : "[::1]:PORT");
+        printf("listening at %s; mail goes to %s; relayhost = \"%s:%u\"\n", addr_format(&at, text),
+               o->discards ? "nowhere" : o->maildir, at.sa.sa_family == AF_INET ? "[127.0.0.1]" : "[::1]",
+               (unsigned)listen_port(fd));
     fflush(stdout);
     return 0;
 }
