@@ -6,6 +6,9 @@ peers=${PEERS:-$top/../shared/peers}
 [ "$(id -u)" = 0 ] || die "the benchmarks need root: control groups, chroots, other users"
 [ -x "$peers/peer" ] || die "no peers at $peers: give their folder with --peers DIR or PEERS=DIR (see bench/README.md)"
 export PEERS_EXTRA=$top/bench/peers.d P=${PEERS_DIR:-/var/tmp/peers}
+mkdir -p "$P/run"
+exec 9> "$P/run/bench.lock" # one at a time: they share ports, control groups and the disk
+flock -n 9 || { note "waiting for another benchmark to end"; flock 9; }
 [ -x "$P/bin/tools" ] || "$peers/setup" postfix
 
 note "building Baton as it is shipped, into $P/baton"
@@ -14,8 +17,8 @@ build "$top/build-bench" --prefix="$P/baton" --with-user=mail --with-group=mail 
     make -s -C "$top/build-bench" bench/bare_drop install >> "$P/run/baton-build.log" 2>&1 ||
     { tail "$P/run/baton-build.log"; die "the build failed: $P/run/baton-build.log"; }
 
-peer() { "$peers/peer" "$@"; }
-tools() { "$P/bin/tools" "$@"; }
+peer() { "$peers/peer" "$@" 9>&-; }
+tools() { "$P/bin/tools" "$@" 9>&-; }
 field() { sed -n "s/.*$1=\([0-9.]*\).*/\1/p" <<< "$2"; }
 median() { sort -g | awk '{v[NR]=$1} END{if(NR) print NR%2 ? v[(NR+1)/2] : (v[NR/2]+v[NR/2+1])/2}'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN{ if (b > 0) printf "%.2f", a / b; else printf "-" }'; }
