@@ -34,9 +34,9 @@ run_in_root() {  # DIR ARGUMENTS...
     fi
     [ ! -e /etc/resolv.conf ] || cp -L /etc/resolv.conf "$dir/etc/resolv.conf"
     say "In $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' "$dir/etc/os-release"), $dir"
-    # Mounts of its own, gone with it; loopback is this machine's
+    # Mounts of its own, gone with it; loopback is this machine's. The root is one of them, for the tests that mount.
     unshare --mount --pid --fork --kill-child --propagation private bash -c '
-        mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/run" || exit
+        mount --bind "$0" "$0" && mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/run" || exit
         exec chroot "$0" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" ${CI:+CI="$CI"} \
             ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
             bash -c "git config --global --add safe.directory \"*\" 2>/dev/null; exec \"\$0\" \"\$@\"" "$@"' \

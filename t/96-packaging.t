@@ -59,7 +59,7 @@ for my $case ([ 'as it stands', $example ], [ 'with all of it in force', $exampl
     $text =~ s{/etc/mailname}{$t->path('mailname')}ge;
     spew($t->path('password'), "secret\n", 0600);
     spew($t->path('mailname'), "example.test\n");
-    my $mine = 'queue_directory = "' . $t->spool . "\"\n";
+    my $mine = 'queue_directory = "' . $t->spool . "\"\n" . 'smtp_tls_CAfile = "' . $t->certificate->{ca} . "\"\n";
     $mine .= qq(mail_owner = "nobody"\nsetgid_group = "nogroup"\n) if is_root();
     spew($t->conf, $text . $mine, 0600);
     my $r = $t->baton(['check']);
