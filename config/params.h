@@ -100,7 +100,7 @@ PARAM(minimal_backoff_time, TIME, "300s", RANGE(1, 86400 * 30), RELAY, LIVE,
 PARAM(maximal_backoff_time, TIME, "4000s", RANGE(1, 86400 * 30), RELAY, LIVE,
     "The longest wait between two attempts at a message.")
 PARAM(queue_run_delay, TIME, "300s", RANGE(1, 86400), RELAY, LIVE,
-    "Time between two looks at deferred mail.")
+    "Taken for Postfix's sake and without effect: each deferred message is tried when its own time has come.")
 PARAM(delay_warning_time, TIME, "0h", RANGE(0, 86400 * 365), RELAY, LIVE,
     "After this time the sender is told that a message still waits, once. 0: never.")
 
