@@ -7,6 +7,7 @@ relay_libroute_a_SOURCES = relay/alias.c relay/alias.h relay/resolve.c relay/res
 EXTRA_DIST += relay/README.md
 sbin_PROGRAMS += batond
 batond_SOURCES = \
+	relay/anvil.c relay/anvil.h \
 	relay/attempt.c relay/attempt.h \
 	relay/bounce.c relay/bounce.h \
 	relay/control.c relay/control.h \
@@ -41,6 +42,12 @@ t_unit_test_queue_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
 t_unit_test_resolve_SOURCES = t/unit/test_resolve.c t/unit/unit.h
 t_unit_test_resolve_LDADD = relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/mail/libmail.a lib/base/libbase.a \
 	$(CONFUSE_LIBS) $(CMOCKA_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += t/unit/test_anvil
+endif
+t_unit_test_anvil_SOURCES = t/unit/test_anvil.c t/unit/unit.h relay/anvil.c relay/anvil.h
+t_unit_test_anvil_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
 
 # the jail, a library of its own for its test
 noinst_LIBRARIES += relay/libjail.a
