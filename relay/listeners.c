@@ -17,7 +17,9 @@ static struct listening *add(struct listeners *l, enum listen_kind kind, const c
 {
     l->at = xreallocarray(l->at, l->n + 1, sizeof *l->at);
     struct listening *li = &l->at[l->n++];
-    *li = (struct listening){ .kind = kind, .name = xstrdup(name), .path = path ? xstrdup(path) : NULL, .fd = -1 };
+    *li = (struct listening){
+        .kind = kind, .name = xstrdup(name), .section = -1, .path = path ? xstrdup(path) : NULL, .fd = -1,
+    };
     if (at)
         li->at = *at;
     return li;
@@ -119,10 +121,13 @@ static int list_all(struct listeners *l, const struct config *cfg, struct err *e
         return add_interfaces(l, cfg, "smtp", &cfg->inet_interfaces, 25, e);
     for (size_t i = 0; i < cfg->n_listens; i++) {
         const struct listen *sec = &cfg->listens[i];
+        size_t first = l->n;
         if (sec->path[0])
             add(l, LISTEN_SMTP, sec->name, sec->path, NULL);
         else if (add_interfaces(l, cfg, sec->name, &sec->address, sec->port, e) < 0)
             return -1;
+        for (; first < l->n; first++)
+            l->at[first].section = (int)i;
     }
     return 0;
 }

@@ -16,6 +16,7 @@ enum listen_kind { LISTEN_SUBMIT, LISTEN_CONTROL, LISTEN_SMTP };
 struct listening {
     enum listen_kind kind;
     char *name;              /* "smtp", of the section; for the log */
+    int section;             /* its index in the configuration's listens; -1: none asked for it */
     char *path;              /* unix, or NULL */
     union addr at;           /* TCP */
     int fd;

@@ -134,16 +134,14 @@ static const struct smtp_server_ops server_ops = {
 
 static void name_client(struct session *s)
 {
-    const union addr *peer = conn_peer(s->conn);
-
     s->uid = ENVELOPE_NO_UID;
     s->is_local = s->on->kind == LISTEN_SUBMIT;
-    s->is_trusted = policy_trusts(s->receiver->cfg, &peer->sa);
+    s->is_trusted = policy_trusts(s->receiver->cfg, &s->peer.sa);
     if (s->is_local && conn_peer_uid(s->conn, &s->uid, NULL)) {
         snprintf(s->client, sizeof s->client, "local[uid %ld]", (long)s->uid);
         return;
     }
-    sockaddr_format(&peer->sa, s->address, sizeof s->address);
+    sockaddr_format(&s->peer.sa, s->address, sizeof s->address);
     snprintf(s->client, sizeof s->client, "unknown[%s]", s->address);
 }
 
@@ -168,16 +166,11 @@ static void turn_away(struct session *s)
     }
 }
 
-void session_start(struct receiver *r, const struct listening *on, struct conn *conn)
+void session_greet(struct session *s)
 {
-    struct session *s = xcalloc(1, sizeof *s);
+    struct receiver *r = s->receiver;
     const struct config *cfg = r->cfg;
 
-    s->receiver = r;
-    s->on = on;
-    s->conn = conn;
-    list_append(&r->sessions, &s->link);
-    r->n_sessions++;
     name_client(s);
     const struct smtp_server_config sc = {
         .is_local = s->is_local,
@@ -197,11 +190,24 @@ void session_start(struct receiver *r, const struct listening *on, struct conn *
     s->server = smtp_server_new(&sc, &server_ops, s);
     if (!s->is_local)
         log_info("connect from %s", s->client);
-    conn_open(conn, &conn_ops, s);
-    conn_set_timeout(conn, cfg->smtpd_timeout / 1000);
+    conn_open(s->conn, &conn_ops, s);
+    conn_set_timeout(s->conn, cfg->smtpd_timeout / 1000);
     if (r->n_sessions > (unsigned)cfg->default_process_limit)
         turn_away(s);
     session_pump(s);
+}
+
+void session_start(struct receiver *r, const struct listening *on, struct conn *conn)
+{
+    struct session *s = xcalloc(1, sizeof *s);
+
+    s->receiver = r;
+    s->on = on;
+    s->conn = conn;
+    s->peer = *conn_peer(conn);
+    list_append(&r->sessions, &s->link);
+    r->n_sessions++;
+    session_greet(s);
 }
 
 static void each_session(struct receiver *r, void (*fn)(struct session *s))

@@ -14,7 +14,8 @@ struct session {
     struct receiver *receiver;
     const struct listening *on; /* borrowed from the worker's listeners */
     struct conn *conn;
-    struct smtp_server *server;
+    union addr peer;            /* the client's, whoever stands between us */
+    struct smtp_server *server; /* NULL: not greeted yet */
     bool is_local, is_trusted;
     uid_t uid;
     char client[80];            /* "unknown[192.0.2.1]", "local[uid 1000]" */
@@ -37,6 +38,8 @@ struct session {
 
 /* ---- session.c ---- */
 
+/* `peer` is known: names the client, makes the engine, and says the banner. */
+void session_greet(struct session *s);
 /* Sends what the engine has to say; reads on, or pauses, or ends the connection, as it wants. */
 void session_pump(struct session *s);
 
