@@ -213,10 +213,13 @@ static int open_tls(struct options *o, struct err *e)
                                        : 0;
     if (tls_init_process(e) < 0)
         return -1;
-    const struct tls_server_options t = { .cert = tls_cert_load(o->cert, o->key, e) };
-    if (!t.cert)
+    struct tls_certs certs = { 0 };
+    struct tls_cert *cert = tls_cert_load(o->cert, o->key, e);
+    if (!cert)
         return -1;
-    o->sink.tls = tls_server_new(&t, e);
+    tls_certs_add(&certs, cert);
+    o->sink.tls = tls_server_new(&(struct tls_server_options){ .certs = &certs }, e);
+    tls_certs_fini(&certs);
     return o->sink.tls ? 0 : -1;
 }
 

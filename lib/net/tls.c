@@ -121,6 +121,15 @@ static void set_min_version(mbedtls_ssl_config *conf, enum tls_version min)
 #endif
 }
 
+void tls_config_no_1_3(mbedtls_ssl_config *conf)
+{
+#if WITH_TLS_1_3
+    mbedtls_ssl_conf_max_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
+#else
+    (void)conf;
+#endif
+}
+
 void tls_config_tickets(mbedtls_ssl_config *conf, int endpoint)
 {
 #if WITH_TLS_1_3

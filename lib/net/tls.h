@@ -86,26 +86,57 @@ struct tls_target {
 
 /* ---- server ---------------------------------------- */
 
-/* A certificate with its chain, and its key. */
+/* A certificate with its chain, and its key. Counted: whoever keeps one frees it. */
 struct tls_cert;
 
 /* `key_file` NULL: the key is in `cert_file`. An error says whether a file is missing, unreadable, of another form, or
  * the key belongs to another certificate. A key that others may read is refused. */
 struct tls_cert *tls_cert_load(const char *cert_file, const char *key_file, struct err *e);
+struct tls_cert *tls_cert_keep(struct tls_cert *c);
 void tls_cert_free(struct tls_cert *c);
 /* Seconds until it expires; negative when it has. */
 int64_t tls_cert_seconds_left(const struct tls_cert *c);
 /* The names it is for, blanks between. */
 const char *tls_cert_names(const struct tls_cert *c);
+/* Whether it is for one of those names or addresses (see tls_target.match). */
+bool tls_cert_fits(const struct tls_cert *c, const char *names);
+/* The file its certificate came from. */
+const char *tls_cert_file(const struct tls_cert *c);
+
+struct tls_certs { /* zeroes: none */
+    struct tls_cert **at;
+    size_t n;
+};
+
+void tls_certs_add(struct tls_certs *l, struct tls_cert *c); /* takes it */
+void tls_certs_fini(struct tls_certs *l);
+/* Files that hold keys and chains one after the other, the key before its chain or behind it; a chain may begin in one
+ * file (its key) and go on in the next. Adds all or nothing. */
+int tls_certs_load(struct tls_certs *l, char *const *files, size_t n_files, struct err *e);
+
+/* The keys that session tickets are sealed with (RFC 5077, RFC 8446 4.6.1): in memory that this process shares with those
+ * it forks, so that a session which began with one of them is resumed by any. */
+struct tls_tickets;
+
+struct tls_tickets *tls_tickets_new(struct err *e);
+/* A new key from now on. Two before it still open what they have sealed: with a rotation each TLS_TICKET_TURN_S seconds a
+ * ticket is good for a day, and the past can't be read by somebody who finds today's keys in two. Only by the maker. */
+#define TLS_TICKET_TURN_S 43200
+void tls_tickets_rotate(struct tls_tickets *t);
+/* In a child: it will look and not write. */
+void tls_tickets_only_read(struct tls_tickets *t);
+/* For this process; others keep theirs. */
+void tls_tickets_free(struct tls_tickets *t);
 
 struct tls_server_options {
-    struct tls_cert *cert; /* taken also when tls_server_new() fails */
+    /* At least one. Whom the client asks for (SNI) chooses among them, of each kind of key one; nobody, or a name that none
+     * is for: the first, and such of the others as share a name with it. */
+    const struct tls_certs *certs;
     enum tls_version min_version;
+    bool no_1_3;
     enum tls_grade grade;
-    bool no_tickets; /* no session tickets (RFC 5077, RFC 8446 4.6.1) */
-    /* The certificate for a name the client asks for; NULL: the one above. What it returns outlives the connection. */
-    struct tls_cert *(*by_name)(void *arg, struct span name);
-    void *arg;
+    bool no_tickets;
+    struct tls_tickets *tickets; /* borrowed; NULL: keys of its own */
 };
 
 struct tls_server;

@@ -249,6 +249,11 @@ void tls_cert_complain(const mbedtls_x509_crt *crt, uint32_t flags, int depth, s
 
 /* ---- our own ---------------------------------------- */
 
+int tls_refuse_open_key(const char *path, struct err *e)
+{
+    return err_set(e, ERR_CONFIG, "%s holds a key and everybody may read it: chmod o= %s", path, path);
+}
+
 char *tls_read_file(const char *path, bool secret, size_t *size, struct err *e)
 {
     struct stat st;
@@ -261,7 +266,7 @@ char *tls_read_file(const char *path, bool secret, size_t *size, struct err *e)
         goto fail;
     }
     if (secret && (st.st_mode & S_IRWXO)) {
-        err_set(e, ERR_CONFIG, "%s holds a key and everybody may read it: chmod o= %s", path, path);
+        tls_refuse_open_key(path, e);
         goto fail;
     }
     if (!S_ISREG(st.st_mode) || (size_t)st.st_size > MAX_FILE) {
@@ -287,60 +292,63 @@ fail:
 }
 
 /* PEM wants the NUL counted in. */
-static int load_chain(struct tls_cert *c, const char *path, struct err *e)
+struct tls_cert *tls_cert_make(struct span chain, const char *chain_file, struct span key, const char *key_file,
+                               struct err *e)
 {
-    size_t size;
-    char *text = tls_read_file(path, false, &size, e);
-    if (!text)
-        return -1;
-    int code = mbedtls_x509_crt_parse(&c->chain, (unsigned char *)text, size + 1);
-    wipe(text, size);
-    free(text);
-    if (code < 0)
-        return err_tls(e, ERR_CONFIG, code, path);
+    struct tls_cert *c = xcalloc(1, sizeof(*c));
+    c->refs = 1;
+    c->file = xstrdup(chain_file);
+    mbedtls_x509_crt_init(&c->chain);
+    mbedtls_pk_init(&c->key);
+    int code = mbedtls_x509_crt_parse(&c->chain, (const unsigned char *)chain.at, chain.len + 1);
     if (code > 0)
-        return err_set(e, ERR_CONFIG, "%s: %d of its certificates cannot be read", path, code);
-    return 0;
-}
-
-static int load_key(struct tls_cert *c, const char *path, struct err *e)
-{
-    size_t size;
-    char *text = tls_read_file(path, true, &size, e);
-    if (!text)
-        return -1;
-    int code = tls_parse_key(&c->key, (unsigned char *)text, size + 1);
-    wipe(text, size);
-    free(text);
-    return code ? err_tls(e, ERR_CONFIG, code, path) : 0;
+        err_set(e, ERR_CONFIG, "%s: %d of its certificates cannot be read", chain_file, code);
+    else if (code < 0)
+        err_tls(e, ERR_CONFIG, code, chain_file);
+    else if ((code = tls_parse_key(&c->key, (const unsigned char *)key.at, key.len + 1)) != 0)
+        err_tls(e, ERR_CONFIG, code, key_file);
+    else if ((code = tls_check_pair(&c->chain.pk, &c->key)) != 0)
+        err_set(e, ERR_CONFIG, "the key in %s does not belong to the (first) certificate in %s", key_file, chain_file);
+    if (code) {
+        tls_cert_free(c);
+        return NULL;
+    }
+    tls_cert_list_names(&c->chain, c->names, sizeof(c->names));
+    return c;
 }
 
 struct tls_cert *tls_cert_load(const char *cert_file, const char *key_file, struct err *e)
 {
-    struct tls_cert *c = xcalloc(1, sizeof(*c));
-    mbedtls_x509_crt_init(&c->chain);
-    mbedtls_pk_init(&c->key);
+    struct tls_cert *c = NULL;
+    size_t chain_len, key_len;
     if (!key_file)
         key_file = cert_file;
-    if (load_chain(c, cert_file, e) < 0 || load_key(c, key_file, e) < 0)
-        goto fail;
-    if (tls_check_pair(&c->chain.pk, &c->key)) {
-        err_set(e, ERR_CONFIG, "the key in %s does not belong to the (first) certificate in %s", key_file, cert_file);
-        goto fail;
+    char *chain = tls_read_file(cert_file, false, &chain_len, e);
+    char *key = chain ? tls_read_file(key_file, true, &key_len, e) : NULL;
+    if (key) {
+        c = tls_cert_make(span_of(chain, chain_len), cert_file, span_of(key, key_len), key_file, e);
+        wipe(key, key_len);
     }
-    tls_cert_list_names(&c->chain, c->names, sizeof(c->names));
+    if (chain)
+        wipe(chain, chain_len); /* the key may be in it */
+    free(key);
+    free(chain);
     return c;
-fail:
-    tls_cert_free(c);
-    return NULL;
+}
+
+struct tls_cert *tls_cert_keep(struct tls_cert *c)
+{
+    c->refs++;
+    return c;
 }
 
 void tls_cert_free(struct tls_cert *c)
 {
-    if (!c)
+    if (!c || --c->refs)
         return;
     mbedtls_x509_crt_free(&c->chain);
     mbedtls_pk_free(&c->key);
+    free(c->file);
     free(c);
 }
 
@@ -359,4 +367,14 @@ int64_t tls_cert_seconds_left(const struct tls_cert *c)
 const char *tls_cert_names(const struct tls_cert *c)
 {
     return c->names;
+}
+
+bool tls_cert_fits(const struct tls_cert *c, const char *names)
+{
+    return tls_cert_is_for(&c->chain, names);
+}
+
+const char *tls_cert_file(const struct tls_cert *c)
+{
+    return c->file;
 }

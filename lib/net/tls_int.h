@@ -22,7 +22,6 @@
 
 #include <mbedtls/pk.h>
 #include <mbedtls/ssl.h>
-#include <mbedtls/ssl_ticket.h>
 #include <mbedtls/x509_crt.h>
 
 /* ---- tls.c: the library ---------------------------------------- */
@@ -33,6 +32,7 @@ int tls_random(void *unused, unsigned char *out, size_t len);
 int err_tls(struct err *e, enum err_kind kind, int code, const char *what);
 /* What client and server contexts have in common. */
 int tls_config_init(mbedtls_ssl_config *conf, int endpoint, enum tls_version min, enum tls_grade grade, struct err *e);
+void tls_config_no_1_3(mbedtls_ssl_config *conf);
 void tls_config_tickets(mbedtls_ssl_config *conf, int endpoint);
 bool tls_is_ticket(int code); /* not an error: the server has sent us a session ticket */
 int tls_parse_key(mbedtls_pk_context *key, const unsigned char *pem, size_t size);
@@ -42,10 +42,16 @@ void tls_describe_cipher(const mbedtls_ssl_context *ssl, struct tls_info *info);
 /* ---- tls_cert.c: certificates ---------------------------------------- */
 
 struct tls_cert {
+    unsigned refs;
     mbedtls_x509_crt chain;
     mbedtls_pk_context key;
+    char *file;
     char names[300];
 };
+
+/* From PEM, NUL-terminated; of the text of `key` nothing but a key is looked at, of `chain` nothing but certificates. */
+struct tls_cert *tls_cert_make(struct span chain, const char *chain_file, struct span key, const char *key_file,
+                               struct err *e);
 
 /* "a.example.com b.example.com 192.0.2.1", cut where it does not fit. */
 void tls_cert_list_names(const mbedtls_x509_crt *crt, char *out, size_t size);
@@ -57,6 +63,18 @@ void tls_cert_complain(const mbedtls_x509_crt *crt, uint32_t flags, int depth, s
                        size_t size);
 /* The whole file, NUL-terminated. `secret`: refused when others may read it. */
 char *tls_read_file(const char *path, bool secret, size_t *size, struct err *e);
+int tls_refuse_open_key(const char *path, struct err *e); /* -1: the words for it */
+
+/* ---- tls_ticket.c ---------------------------------------- */
+
+struct tls_sealer { /* one for each tls_server: what it binds its tickets to, and what it has just opened */
+    struct tls_tickets *tickets;
+    unsigned char bound_to[4];
+    bool is_opened;
+};
+int tls_ticket_write(void *sealer, const mbedtls_ssl_session *session, unsigned char *start, const unsigned char *end,
+                     size_t *len, uint32_t *lifetime);
+int tls_ticket_parse(void *sealer, mbedtls_ssl_session *session, unsigned char *buf, size_t len);
 
 /* ---- tls_client.c, tls_server.c, tls_link.c: one connection's part ---------------------------------------- */
 
@@ -103,5 +121,8 @@ int tls_client_judge(struct tls_link *k, struct err *e);
 void tls_client_keep_session(struct tls_link *k);
 int tls_server_attach(struct tls_link *k, struct err *e);
 void tls_server_detach(struct tls_link *k);
+/* Around each step of a handshake: notes whether a ticket has been opened in it. */
+void tls_server_before(struct tls_link *k);
+void tls_server_after(struct tls_link *k);
 
 #endif

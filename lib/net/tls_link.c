@@ -88,9 +88,11 @@ static bool is_tls_1_3(const struct tls_link *k)
 enum tls_step tls_link_handshake(struct tls_link *k, struct err *e)
 {
     int code;
+    tls_server_before(k);
     do
         code = mbedtls_ssl_handshake(&k->ssl);
     while (tls_is_ticket(code));
+    tls_server_after(k);
     if (wants_more(code))
         return TLS_STEP_MORE;
     if (code) {

@@ -211,10 +211,12 @@ static struct tls_server *server_of(const char *cert)
     char pem[32], key[32];
     snprintf(pem, sizeof(pem), "%s.pem", cert);
     snprintf(key, sizeof(key), "%s.key", cert);
-    struct tls_cert *c = tls_cert_load(file(pem), file(key), &e);
+    struct tls_certs certs = { 0 };
+    tls_certs_add(&certs, tls_cert_load(file(pem), file(key), &e));
     assert_string_equal(e.text, "");
-    struct tls_server *t = tls_server_new(&(struct tls_server_options){ .cert = c }, &e);
+    struct tls_server *t = tls_server_new(&(struct tls_server_options){ .certs = &certs }, &e);
     assert_string_equal(e.text, "");
+    tls_certs_fini(&certs); /* it holds on to them */
     return t;
 }
 
@@ -557,36 +559,120 @@ static void a_session_is_resumed_with_what_was_known_of_it(void **state)
     tls_client_free(t);
 }
 
-static struct tls_cert *by_name(void *arg, struct span name)
+/* Whether a client that comes again with what it was given last time need not begin anew. */
+static bool is_resumed_at(struct tls_server *s, struct tls_client *t)
 {
-    return span_ieq_str(name, "second.example.com") ? arg : NULL;
+    struct end client = { 0 }, server = { .echoes = true };
+    two_ends(&client, &server);
+    conn_start_tls_server(server.c, s, on_tls);
+    conn_start_tls_client(client.c, t, TARGET(TLS_VERIFY, "mail.example.com"), on_tls);
+    RUN_UNTIL(client.n_done && server.n_done);
+    assert_string_equal(client.why.text, "");
+    conn_write(client.c, SPAN("x"));
+    RUN_UNTIL(client.got.len == 1);
+    assert_int_equal(client.info.is_resumed, server.info.is_resumed);
+    end_fini(&client);
+    end_fini(&server);
+    loop_turn(loop, false);
+    return client.info.is_resumed;
+}
+
+static struct tls_server *server_with(struct tls_tickets *tickets, bool no_1_3, enum tls_grade grade)
+{
+    struct err e = { 0 };
+    struct tls_certs certs = { 0 };
+    struct tls_server_options o = { .certs = &certs, .tickets = tickets, .no_1_3 = no_1_3, .grade = grade };
+    tls_certs_add(&certs, tls_cert_load(file("good.pem"), file("good.key"), &e));
+    struct tls_server *s = tls_server_new(&o, &e);
+    assert_string_equal(e.text, "");
+    tls_certs_fini(&certs);
+    return s;
+}
+
+static void a_session_is_resumed_by_another_server_with_the_same_keys(void **state)
+{
+    (void)state;
+    struct err e;
+    for (int no_1_3 = 0; no_1_3 < 2; no_1_3++) {
+        struct tls_tickets *keys = tls_tickets_new(&e), *others = tls_tickets_new(&e);
+        struct tls_server *one = server_with(keys, no_1_3, TLS_GRADE_HIGH);
+        struct tls_server *two = server_with(keys, no_1_3, TLS_GRADE_HIGH);
+        struct tls_server *stranger = server_with(others, no_1_3, TLS_GRADE_HIGH);
+        struct tls_server *lax = server_with(keys, no_1_3, TLS_GRADE_MEDIUM);
+        struct tls_client *t = client_of("root.pem");
+        tls_tickets_only_read(keys);
+        assert_false(is_resumed_at(one, t));
+        assert_true(is_resumed_at(two, t));
+        assert_false(is_resumed_at(stranger, t));
+        assert_false(is_resumed_at(one, t));
+        assert_false(is_resumed_at(lax, t)); /* what was agreed upon under other terms counts no more */
+        tls_server_free(one);
+        tls_server_free(two);
+        tls_server_free(stranger);
+        tls_server_free(lax);
+        tls_client_free(t);
+        tls_tickets_free(keys);
+        tls_tickets_free(others);
+    }
+}
+
+static void a_ticket_outlives_two_turns_of_the_keys_and_not_a_third(void **state)
+{
+    (void)state;
+    struct err e;
+    for (int turns = 0; turns < 4; turns++) {
+        struct tls_tickets *keys = tls_tickets_new(&e);
+        struct tls_server *s = server_with(keys, false, TLS_GRADE_HIGH);
+        struct tls_client *t = client_of("root.pem");
+        assert_false(is_resumed_at(s, t));
+        for (int i = 0; i < turns; i++)
+            tls_tickets_rotate(keys);
+        assert_int_equal(is_resumed_at(s, t), turns < 3);
+        tls_server_free(s);
+        tls_client_free(t);
+        tls_tickets_free(keys);
+    }
+}
+
+/* The certificate that a client sees who asks for `host`; the handshake is not judged. */
+static struct tls_info shown_for(struct tls_server *s, const char *host)
+{
+    struct end client = { 0 }, server = { 0 };
+    struct tls_client *t = client_of("root.pem");
+    two_ends(&client, &server);
+    conn_start_tls_server(server.c, s, on_tls);
+    conn_start_tls_client(client.c, t, TARGET(TLS_ENCRYPT, host), on_tls);
+    RUN_UNTIL(client.n_done && server.n_done);
+    assert_string_equal(client.why.text, "");
+    struct tls_info info = client.info;
+    end_fini(&client);
+    end_fini(&server);
+    loop_turn(loop, false);
+    tls_client_free(t);
+    return info;
 }
 
 static void the_name_asked_for_chooses_the_certificate(void **state)
 {
     (void)state;
+    static const struct {
+        const char *host, *subject;
+    } cases[] = {
+        { "second.example.com", "CN=second.example.com" }, { "mail.example.com", "CN=mail.example.com" },
+        { "SECOND.example.com", "CN=second.example.com" }, { "any.wild.example.com", "CN=mail.example.com" },
+        { "a.b.wild.example.com", "CN=second.example.com" }, { "nobody.example.com", "CN=second.example.com" },
+        { "127.0.0.1", "CN=second.example.com" }, /* an address is no name: nothing was asked for */
+    };
     struct err e = { 0 };
-    struct tls_cert *first = tls_cert_load(file("both.pem"), NULL, &e);
-    struct tls_cert *second = tls_cert_load(file("second.pem"), file("second.key"), &e);
+    struct tls_certs certs = { 0 };
+    tls_certs_add(&certs, tls_cert_load(file("second.pem"), file("second.key"), &e));
+    tls_certs_add(&certs, tls_cert_load(file("both.pem"), NULL, &e));
     assert_string_equal(e.text, "");
-    struct tls_server_options o = { .cert = first, .by_name = by_name, .arg = second, .no_tickets = true };
-    struct tls_server *s = tls_server_new(&o, &e);
-    struct tls_client *t = client_of("root.pem");
-    static const char *const hosts[] = { "second.example.com", "mail.example.com" };
-    for (size_t i = 0; i < 2; i++) {
-        struct end client = { 0 }, server = { 0 };
-        two_ends(&client, &server);
-        conn_start_tls_server(server.c, s, on_tls);
-        conn_start_tls_client(client.c, t, TARGET(TLS_VERIFY, hosts[i]), on_tls);
-        RUN_UNTIL(client.n_done);
-        assert_string_equal(client.why.text, "");
-        end_fini(&client);
-        end_fini(&server);
-        loop_turn(loop, false);
-    }
+    struct tls_server *s = tls_server_new(&(struct tls_server_options){ .certs = &certs, .no_tickets = true }, &e);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_string_equal(shown_for(s, cases[i].host).subject, cases[i].subject);
     tls_server_free(s);
-    tls_client_free(t);
-    tls_cert_free(second);
+    tls_certs_fini(&certs);
 }
 
 /* ---- a second opinion ---------------------------------------- */
@@ -767,6 +853,51 @@ static void certificates_that_do_not_fit_are_refused_in_words(void **state)
     tls_cert_free(c);
 }
 
+static void keys_and_chains_are_told_apart_wherever_they_stand(void **state)
+{
+    static const struct {
+        const char *files[4];
+        const char *subjects, *why;
+    } cases[] = {
+        { { "chain-key-first.pem" }, "mail.example.com|second.example.com|", "" },
+        { { "chain-key-last.pem" }, "mail.example.com|second.example.com|", "" },
+        { { "good.key", "good.pem", "second.key", "second.pem" }, "mail.example.com|second.example.com|", "" },
+        { { "both.pem", "chain-key-first.pem" }, "mail.example.com|mail.example.com|second.example.com|", "" },
+        { { "good.key", "with-root.pem" }, "mail.example.com|", "" },
+        { { "good.key" }, "", "good.key: a key without its certificate" },
+        { { "good.pem" }, "", "good.pem: a certificate without its key" },
+        { { "good.key", "second.key", "second.pem" }, "", "good.key: a key without its certificate" },
+        { { "second.key", "good.pem" }, "", "second.key does not belong to the (first) certificate in " },
+        { { "both.pem", "noise.pem" }, "", "noise.pem: there is neither a certificate nor a key in it" },
+        { { "both.pem", "missing.pem" }, "", "missing.pem: No such file or directory" },
+        { { "open.key", "good.pem" }, "", "everybody may read it: chmod o= " },
+    };
+    (void)state;
+    assert_int_equal(run_script("umask 077; cat good.key good.pem root.pem second.key second.pem >chain-key-first.pem\n"
+                                "cat good.pem good.key second.pem second.key >chain-key-last.pem\n"
+                                "cat good.pem root.pem >with-root.pem"), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct tls_certs l = { 0 };
+        struct err e = { 0 };
+        char *files[4], subjects[200] = "";
+        size_t n = 0;
+        for (; n < 4 && cases[i].files[n]; n++)
+            files[n] = xstrdup(file(cases[i].files[n]));
+        assert_int_equal(tls_certs_load(&l, files, n, &e), *cases[i].why ? -1 : 0);
+        for (size_t k = 0; k < l.n; k++) {
+            struct span names = span_str(tls_cert_names(l.at[k])), first;
+            span_word(&names, "", &first);
+            snprintf(subjects + strlen(subjects), sizeof(subjects) - strlen(subjects), "%.*s|", (int)first.len, first.at);
+        }
+        assert_string_equal(subjects, cases[i].subjects);
+        if (*cases[i].why && !strstr(e.text, cases[i].why))
+            fail_msg("case %zu: \"%s\"", i, e.text);
+        tls_certs_fini(&l);
+        while (n)
+            free(files[--n]);
+    }
+}
+
 static void authorities_come_from_files_folders_or_the_system(void **state)
 {
     (void)state;
@@ -806,6 +937,9 @@ int main(void)
         T(closing_in_the_middle_of_a_handshake_is_quiet),
         T(one_who_does_not_speak_tls_is_told_from_one_who_refuses),
         T(a_session_is_resumed_with_what_was_known_of_it),
+        T(a_session_is_resumed_by_another_server_with_the_same_keys),
+        T(a_ticket_outlives_two_turns_of_the_keys_and_not_a_third),
+        T(keys_and_chains_are_told_apart_wherever_they_stand),
         T(the_name_asked_for_chooses_the_certificate),
         T(a_server_of_openssl_and_we_understand_each_other),
         T(a_client_of_openssl_and_we_understand_each_other),
