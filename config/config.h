@@ -180,6 +180,9 @@ bool config_needs_restart(const struct config *old, const struct config *now, st
 
 /* ---- what follows from it ---- */
 
+/* receive_workers, or what its 0 means on this machine. */
+unsigned config_receivers(const struct config *cfg);
+
 /* The login for a relayhost, or NULL. A section's title fits when host, brackets and port are the
  * same; then one without a port fits any port. */
 const struct login *config_login_for(const struct config *cfg, const struct relayhost *host);

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 void relayhost_fini(struct relayhost *h)
 {
@@ -99,6 +100,14 @@ int relayhost_parse(struct relayhost *h, struct span text, struct err *e)
 static bool same_place(const struct relayhost *a, const struct relayhost *b)
 {
     return strcasecmp(a->host, b->host) == 0 && a->is_bracketed == b->is_bracketed;
+}
+
+unsigned config_receivers(const struct config *cfg)
+{
+    if (cfg->receive_workers)
+        return (unsigned)cfg->receive_workers;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 1 ? 1 : cores > 16 ? 16 : (unsigned)cores;
 }
 
 const struct login *config_login_for(const struct config *cfg, const struct relayhost *host)

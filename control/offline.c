@@ -124,6 +124,7 @@ static int change_locked(const struct config *cfg, struct change *c, size_t *don
     const struct spool_config sc = {
         .dir = cfg->queue_directory,
         .role = SPOOL_RELAY,
+        .limits = { .n_receivers = 2 * config_receivers(cfg) }, /* as the relay has it */
         .runner = &runner.runner,
         .ops = &ops,
         .arg = c,

@@ -93,6 +93,8 @@ static int open_all(struct receive_worker *w, struct err *e)
         .dir = w->r.cfg->queue_directory,
         .role = SPOOL_RECEIVE,
         .slot = w->env->slot,
+        /* A reload starts the new ones beside the old. */
+        .limits = { .n_receivers = 2 * config_receivers(w->r.cfg) },
         .shared = w->env->shared,
     };
 

@@ -183,6 +183,8 @@ static int open_all(struct relay *r, struct err *e)
     struct spool_config sc = {
         .dir = r->cfg->queue_directory,
         .role = SPOOL_RELAY,
+        /* A reload starts the new ones beside the old. */
+        .limits = { .n_receivers = 2 * config_receivers(r->cfg) },
         .shared = r->env->shared,
         .ops = &spool_ops,
         .arg = r,

@@ -146,12 +146,7 @@ static struct worker *add_worker(struct supervisor *s, enum worker_role role)
 
 static void add_receivers(struct supervisor *s)
 {
-    unsigned n = (unsigned)s->cfg->receive_workers;
-    if (n == 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        n = cores < 1 ? 1 : cores > 16 ? 16 : (unsigned)cores;
-    }
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned n = config_receivers(s->cfg); n > 0; n--)
         add_worker(s, ROLE_RECEIVE);
 }
 

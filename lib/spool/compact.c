@@ -5,6 +5,7 @@
  *
  * No segment is freed before everything that was written is synced: what replaces its records is then on disk for good.
  * A single file has no such records, but for a report that was large. */
+#include "spool/arrive.h"
 #include "spool/scan.h"
 #include "spool/spool_int.h"
 
@@ -23,21 +24,27 @@
 
 /* ---- freeing: what goes with the job ------------------------------------------------------------------------------- */
 
-/* Enough that every writer finds one, and little beside what we may use. */
+/* What the open ones leave of our share, and never more than half the slack; one at least, for the relay itself. */
 static unsigned max_free(const struct spool *s)
 {
-    uint64_t of_slack = s->limits.slack_bytes / 2 / s->limits.segment_bytes;
-    unsigned n = 4 + (s->shared ? shared_slots(s->shared) : 1);
+    uint64_t most = s->limits.slack_bytes / 2 / s->limits.segment_bytes;
+    uint64_t share = compact_start(s->limits.slack_bytes) / s->limits.segment_bytes, n_open = 0;
 
-    return of_slack < n ? (unsigned)(of_slack ? of_slack : 1) : n;
+    list_each(at, &s->ledger.journals)
+        n_open += !list_entry(at, struct segment, link)->is_sealed;
+    share = share > n_open ? share - n_open : 0;
+    if (share < most)
+        most = share;
+    return most ? (unsigned)most : 1;
 }
 
 void kills_take(struct spool *s, struct job *job)
 {
-    job->max_free = max_free(s);
     /* What was written in vain waits to be written again: until then, what it replaced is all there is on disk. */
     if (list_is_empty(&s->ledger.dying) || s->n_again)
         return;
+    job->max_free = max_free(s);
+    job->n_free = s->n_free;
     job->kills = xcalloc(MAX_KILLS, sizeof *job->kills);
     list_each(at, &s->ledger.dying)
     {
@@ -80,16 +87,20 @@ static void count(void *arg, const char *name)
 }
 
 /* K3. */
-static void recycle(struct spool *s, const struct kill *k, const char *path, unsigned limit)
+static void recycle(struct spool *s, struct job *job, const struct kill *k, const char *path)
 {
     char folder[PATH_MAX], to[PATH_MAX];
     unsigned n = 0;
 
     snprintf(folder, sizeof folder, "%s/free", s->dir);
     spool_path(s, "free", k->name, to);
-    if (k->size != s->limits.segment_bytes || s->io->list(s->io, folder, count, &n) < 0 || n >= limit ||
-        s->io->rename(s->io, path, to) < 0)
+    bool is_usable = k->size == s->limits.segment_bytes && s->io->list(s->io, folder, count, &n) == 0;
+    if (is_usable && n < job->max_free && s->io->rename(s->io, path, to) == 0)
+        n++;
+    else
         s->io->unlink(s->io, path);
+    if (is_usable)
+        job->n_free = n;
 }
 
 static void unlink_single(struct spool *s, struct job *job, struct kill *k, const char *path)
@@ -118,7 +129,7 @@ static void kill_one(struct spool *s, struct job *job, struct kill *k)
         unlink_single(s, job, k, path);
     } else if (large_is_synced(s, job) && write_kill(s, k, path) == 0) {
         k->is_done = true;
-        recycle(s, k, path, job->max_free);
+        recycle(s, job, k, path);
     }
 }
 
@@ -136,6 +147,28 @@ void kills_run(struct spool *s, struct job *job)
     job->has_run = true;
     for (size_t i = 0; i < job->n_kills; i++)
         kill_one(s, job, &job->kills[i]);
+}
+
+void compact_sweep(struct spool *s)
+{
+    struct names names;
+    struct spool_io_stat st;
+    char path[PATH_MAX];
+
+    if (names_list(s, "free", &names) < 0)
+        return;
+    for (size_t i = 0; i < names.n; i++) {
+        spool_path(s, "free", names.id[i], path);
+        int fd = s->io->open(s->io, path, O_RDONLY, 0);
+        bool is_usable = fd >= 0 && s->io->stat(s->io, fd, &st) == 0 && st.size == s->limits.segment_bytes;
+        if (fd >= 0)
+            s->io->close(s->io, fd);
+        if (is_usable)
+            s->n_free++;
+        else
+            s->io->unlink(s->io, path);
+    }
+    names_fini(&names);
 }
 
 /* ---- afterwards, on the loop --------------------------------------------------------------------------------------- */
@@ -164,6 +197,8 @@ bool kills_done(struct spool *s, struct job *job)
             spool_damaged(s, "%s/%s: a segment could not be freed; it is tried again after a restart", s->dir, seg->folder);
         }
     }
+    if (job->has_run && job->n_kills)
+        s->n_free = job->n_free;
     free(job->kills);
     job->kills = NULL;
     job->n_kills = 0;
@@ -181,9 +216,9 @@ static uint64_t dead_bytes(const struct segment *seg)
 static struct segment *choose_victim(struct spool *s)
 {
     struct segment *best = NULL;
-    uint64_t bound = 2 * s->live_bytes + s->limits.slack_bytes;
+    uint64_t bound = 2 * s->live_bytes + compact_start(s->limits.slack_bytes);
 
-    if (s->ledger.disk_bytes <= bound || !list_is_empty(&s->ledger.dying))
+    if (s->ledger.disk_bytes + s->n_free * s->limits.segment_bytes <= bound || !list_is_empty(&s->ledger.dying))
         return NULL;
     list_each(at, &s->ledger.journals)
     {

@@ -210,8 +210,10 @@ static int read_all(struct spool *s, struct err *e)
 int spool_start(struct spool *s, struct err *e)
 {
     BUG_IF(s->role == SPOOL_RECEIVE || s->is_started);
-    if (s->role == SPOOL_RELAY)
+    if (s->role == SPOOL_RELAY) {
         takein_sweep(s);
+        compact_sweep(s);
+    }
     if (read_all(s, e) < 0)
         return -1;
     index_each(&s->index, resolve, s);

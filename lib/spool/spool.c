@@ -8,13 +8,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define SEGMENT_MAX (16u << 20)
+#define SEGMENT_MIN (1u << 20) /* a quarter of it is large_bytes */
+
+/* Each writer may hold one with next to nothing in it: all of them, and the relay's, are to fit into the slack. */
+static uint64_t segment_bytes_for(uint64_t slack_bytes, unsigned n_receivers)
+{
+    uint64_t bytes = SEGMENT_MAX;
+
+    while (bytes > SEGMENT_MIN && (n_receivers + 1) * bytes > compact_start(slack_bytes))
+        bytes /= 2;
+    return bytes;
+}
+
 static void set_limits(struct spool_limits *to, const struct spool_limits *from)
 {
     *to = (struct spool_limits){
-        .segment_bytes = from->segment_bytes ? from->segment_bytes : 16u << 20,
         .large_bytes = from->large_bytes ? from->large_bytes : 256u << 10,
         .slack_bytes = from->slack_bytes ? from->slack_bytes : 128u << 20,
+        .n_receivers = from->n_receivers ? from->n_receivers : 2,
     };
+    to->segment_bytes = from->segment_bytes ? from->segment_bytes : segment_bytes_for(to->slack_bytes, to->n_receivers);
     if (to->segment_bytes < 4 * PAGE_BYTES)
         to->segment_bytes = 4 * PAGE_BYTES;
     to->segment_bytes = (to->segment_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;

@@ -52,9 +52,10 @@ int spool_create(const char *dir, uid_t owner, gid_t group, struct err *e);
 int spool_lock(const char *dir, int wait_ms, struct err *e);
 
 struct spool_limits {
-    uint64_t segment_bytes; /* 0: 16 MiB */
+    uint64_t segment_bytes; /* 0: 16 MiB, less when many receivers share the slack */
     uint64_t large_bytes;   /* a message larger than this streams into a file of its own; 0: 256 KiB */
     uint64_t slack_bytes;   /* disk used stays below 2 x what lives plus this; 0: 128 MiB */
+    unsigned n_receivers;   /* that may be open at one time, each with a segment of its own; 0: 2 */
 };
 
 /* ---- between workers -------------------------------------------------------------------------------------------- */

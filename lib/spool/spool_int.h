@@ -34,6 +34,7 @@ struct job {
     struct kill *kills;
     size_t n_kills;
     unsigned max_free;
+    uint64_t n_free; /* in free/, as it was counted last */
     bool large_is_dirty; /* files in large/ were unlinked, by us or by our predecessor, and that was not synced */
     /* What came of it. */
     bool has_failed;
@@ -86,6 +87,7 @@ struct spool {
     uint64_t *arrived; /* our own messages that found() was not told of yet */
     size_t n_arrived, cap_arrived;
     uint64_t content_bytes, live_bytes;
+    uint64_t n_free; /* segments in free/, at most: receivers take some of them without telling */
     uint64_t large_seen; /* shared_large() when large/ was listed last */
     struct compaction compaction;
 };
@@ -122,6 +124,14 @@ void settle_add_copy(struct spool *s, uint64_t id, const struct segment *seg);
 bool settle_take_copy(struct spool *s, uint64_t id, struct segment **seg);
 
 /* compact.c */
+/* That much beside 2 x what lives, and compaction begins; the rest of the slack is for what comes while it works. What
+ * is open or free is kept below it, so that what is sealed is then mostly dead. */
+static inline uint64_t compact_start(uint64_t slack_bytes)
+{
+    return slack_bytes - slack_bytes / 8;
+}
+/* At the start: removes from free/ what an earlier configuration left there, of another size. */
+void compact_sweep(struct spool *s);
 /* Adds copies to what is pending, when space is short; called when no job runs. */
 void compact_feed(struct spool *s);
 void compact_written(struct spool *s, struct rec *r);
