@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -64,18 +65,34 @@ static int drop_powers(struct err *e)
     return syscall(SYS_capset, &head, caps) < 0 ? err_sys(e, "give up capabilities") : 0;
 }
 
+/* Changing the user makes the kernel forget that we want a signal when the supervisor dies. Without one, workers whose
+ * supervisor was killed would go on and hold the spool against the next. */
+static int watch_parent_again(int signum, pid_t parent, struct err *e)
+{
+    if (!signum)
+        return 0;
+    if (prctl(PR_SET_PDEATHSIG, signum) < 0)
+        return err_sys(e, "ask for a signal when the supervisor dies");
+    if (getppid() != parent)
+        raise(signum);
+    return 0;
+}
+
 static int become(const struct jail_options *o, struct err *e)
 {
     uid_t r, eff, saved;
+    pid_t parent = getppid();
+    int signum = 0;
     if (geteuid() != 0)
         return 0;
     if (o->uid == 0)
         return 0; /* told to stay root: a container that knows nobody else */
+    prctl(PR_GET_PDEATHSIG, &signum);
     if (setgroups(0, NULL) < 0 || setresgid(o->gid, o->gid, o->gid) < 0 || setresuid(o->uid, o->uid, o->uid) < 0)
         return err_sys(e, "become uid %ld, gid %ld", (long)o->uid, (long)o->gid);
     if (setuid(0) == 0 || getresuid(&r, &eff, &saved) < 0 || r != o->uid || eff != o->uid || saved != o->uid)
         return err_set(e, ERR_PERMANENT, "root can be had back after becoming uid %ld", (long)o->uid);
-    return 0;
+    return watch_parent_again(signum, parent, e);
 }
 
 int jail_enter(const struct jail_options *o, struct err *e)
