@@ -195,6 +195,71 @@ static void listen_has_one_place(const struct config *cfg, struct config_report 
                    cfg->listens[i].name);
 }
 
+/* Whether the two can be told apart without asking for names; what is left, the sockets themselves will say. */
+static bool interfaces_meet(const struct strlist *a, const struct strlist *b)
+{
+    for (size_t i = 0; i < a->n; i++)
+        for (size_t j = 0; j < b->n; j++)
+            if (strcasecmp(a->at[i], "all") == 0 || strcasecmp(b->at[j], "all") == 0 ||
+                strcasecmp(a->at[i], b->at[j]) == 0)
+                return true;
+    return false;
+}
+
+static void listens_do_not_meet(const struct config *cfg, struct config_report *r)
+{
+    for (size_t i = 0; i < cfg->n_listens; i++)
+        for (size_t j = 0; j < i; j++) {
+            const struct listen *now = &cfg->listens[i], *before = &cfg->listens[j];
+            bool is_path = now->path[0] || before->path[0];
+            if (is_path ? strcmp(now->path, before->path) != 0
+                        : now->port != before->port || !interfaces_meet(&now->address, &before->address))
+                continue;
+            if (is_path)
+                remark(r, CONFIG_ERROR, at_line(cfg, now->line),
+                       "listen %s: listen %s (line %d) has this path already; give one of them another",
+                       now->name, before->name, before->line);
+            else
+                remark(r, CONFIG_ERROR, at_line(cfg, now->line),
+                       "listen %s: listen %s (line %d) has port %d of the same address already; give one of them "
+                       "another port or address",
+                       now->name, before->name, before->line, now->port);
+        }
+}
+
+static void lmtp_is_not_at_port_25(const struct config *cfg, struct config_report *r)
+{
+    for (size_t i = 0; i < cfg->n_listens; i++) {
+        const struct listen *l = &cfg->listens[i];
+        if (l->protocol == CONFIG_LISTEN_LMTP && !l->path[0] && l->port == 25)
+            remark(r, CONFIG_ERROR, at_line(cfg, l->line),
+                   "listen %s: LMTP may not be spoken at port 25 (RFC 2033 5); write port = 24, or a path",
+                   l->name);
+    }
+}
+
+static void proxies_are_named(const struct config *cfg, struct config_report *r)
+{
+    for (size_t i = 0; i < cfg->n_listens; i++) {
+        const struct listen *l = &cfg->listens[i];
+        bool is_proxied = l->proxy != CONFIG_PROXY_NO;
+        if (is_proxied && !l->proxy_networks.n && !l->path[0])
+            remark(r, CONFIG_ERROR, at_line(cfg, l->line),
+                   "listen %s: proxy is set, but not by whom; write the addresses of your proxies: "
+                   "proxy_networks = \"192.0.2.10\"",
+                   l->name);
+        if (!is_proxied && l->proxy_networks.n)
+            remark(r, CONFIG_ERROR, at_line(cfg, l->line),
+                   "listen %s: proxy_networks says nothing without proxy = \"haproxy\"", l->name);
+        for (size_t k = 0; k < l->proxy_networks.n; k++)
+            if (is_everywhere(&l->proxy_networks.at[k]))
+                remark(r, CONFIG_ERROR, at_line(cfg, l->line),
+                       "listen %s: proxy_networks holds every address there is: anybody could say to be anybody; "
+                       "write the addresses of your proxies",
+                       l->name);
+    }
+}
+
 static void destinations_lead_somewhere(const struct config *cfg, struct config_report *r)
 {
     if (cfg->mydestination.n && cfg->alias_maps.n == 0 &&
@@ -226,6 +291,9 @@ static rule_fn *const rules[] = {
     networks_do_not_hold_the_world,
     interface_words_stand_alone,
     listen_has_one_place,
+    listens_do_not_meet,
+    lmtp_is_not_at_port_25,
+    proxies_are_named,
     destinations_lead_somewhere,
     nothing_leaves,
 };

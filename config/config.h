@@ -81,7 +81,9 @@ enum config_tls_level {
 
 enum config_tls_ciphers { CONFIG_CIPHERS_MEDIUM, CONFIG_CIPHERS_HIGH };
 
-enum config_listen_protocol { CONFIG_LISTEN_SMTP };
+enum config_listen_protocol { CONFIG_LISTEN_SMTP, CONFIG_LISTEN_LMTP };
+
+enum config_listen_proxy { CONFIG_PROXY_NO, CONFIG_PROXY_HAPROXY };
 
 /* ---- types: what a parameter of each type is in C ---- */
 #define CTYPE_STR      char * /* never NULL; "" when empty */
@@ -100,6 +102,7 @@ enum config_listen_protocol { CONFIG_LISTEN_SMTP };
 #define CTYPE_SIZE        uint64_t /* bytes */
 #define CTYPE_INT         int
 #define CTYPE_PORT        int
+#define CTYPE_MODE        int /* permissions of a file */
 #define CTYPE_BOOL        bool
 #define CTYPE_ENUM        int /* one of the enums above; log_level: enum log_level */
 #define CTYPE_NETWORKS    struct cidr_list

@@ -31,6 +31,7 @@ enum config_type {
     TYPE_SIZE,
     TYPE_INT,
     TYPE_PORT,
+    TYPE_MODE,
     TYPE_BOOL,
     TYPE_ENUM,
     TYPE_NETWORKS,

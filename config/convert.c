@@ -202,6 +202,27 @@ static int convert_int(struct conversion *c, void *field)
     return 0;
 }
 
+/* Octal, as chmod(1) takes it. */
+static int convert_mode(struct conversion *c, void *field)
+{
+    struct span s;
+    int mode = 0;
+
+    if (one(c, &s) < 0)
+        return -1;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.at[i] < '0' || s.at[i] > '7' || mode > 0777)
+            mode = 01000;
+        else
+            mode = mode * 8 + (s.at[i] - '0');
+    }
+    if (s.len < 3 || mode > 0777)
+        return err_set(c->err, ERR_CONFIG, "\"%.*s\" is no mode of a file: write it as chmod takes it, \"0660\"", (int)s.len,
+                       s.at);
+    *(int *)field = mode;
+    return 0;
+}
+
 /* ---- words ---- */
 
 static int convert_bool(struct conversion *c, void *field)
@@ -329,6 +350,7 @@ static const struct {
     [TYPE_SIZE] = { convert_size, free_nothing },
     [TYPE_INT] = { convert_int, free_nothing },
     [TYPE_PORT] = { convert_port, free_nothing },
+    [TYPE_MODE] = { convert_mode, free_nothing },
     [TYPE_BOOL] = { convert_bool, free_nothing },
     [TYPE_ENUM] = { convert_enum, free_nothing },
     [TYPE_NETWORKS] = { convert_networks, free_networks },

@@ -43,6 +43,13 @@ static const struct config_word log_levels[] = {
 
 static const struct config_word listen_protocols[] = {
     { "smtp", CONFIG_LISTEN_SMTP },
+    { "lmtp", CONFIG_LISTEN_LMTP },
+    { NULL, 0 },
+};
+
+static const struct config_word listen_proxies[] = {
+    { "no", CONFIG_PROXY_NO },
+    { "haproxy", CONFIG_PROXY_HAPROXY },
     { NULL, 0 },
 };
 

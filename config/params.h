@@ -158,6 +158,8 @@ PARAM(smtpd_banner, STR, "$myhostname ESMTP $mail_name", NOT_EMPTY, RECEIVE, LIV
     "The greeting, behind the 220. It begins with the name of the machine (RFC 5321 4.2).")
 PARAM(smtpd_timeout, TIME, "300s", RANGE(1, 3600), RECEIVE, LIVE,
     "How long a client may be silent.")
+PARAM(smtpd_upstream_proxy_timeout, TIME, "5s", RANGE(1, 3600), RECEIVE, LIVE,
+    "How long a proxy may take to say whom it speaks for (see `proxy` in listen sections).")
 PARAM(smtpd_recipient_limit, INT, "1000", RANGE(100, 100000), RECEIVE, LIVE,
     "Recipients of one message; RFC 5321 4.5.3.1.8 wants 100 at least.")
 PARAM(smtpd_soft_error_limit, INT, "10", RANGE(1, 10000), RECEIVE, LIVE,
@@ -198,9 +200,16 @@ LISTEN(address, INTERFACES, "$inet_interfaces", ANY,
 LISTEN(port, PORT, "25", RANGE(1, 65535),
     "The port, a number or a name from services(5).")
 LISTEN(path, PATH, "", ANY,
-    "A UNIX socket to listen at, instead of address and port.")
+    "A UNIX socket to listen at, instead of address and port. Who may open it is trusted as a client in `mynetworks` is.")
+LISTEN(mode, MODE, "0666", NOT_EMPTY,
+    "The permissions of the UNIX socket, as chmod(1) takes them.")
 LISTEN(protocol, ENUM, "smtp", WORDS(listen_protocols),
-    "What is spoken there: `smtp`.")
+    "What is spoken there: `smtp`, or `lmtp`, which answers for each recipient.")
+LISTEN(proxy, ENUM, "no", WORDS(listen_proxies),
+    "`haproxy`: clients come through a proxy, which says by the PROXY protocol (version 1 or 2) who each of them is; that "
+    "address counts for everything. A client whose address the proxy does not know is never trusted.")
+LISTEN(proxy_networks, NETWORKS, "", ANY,
+    "The proxies, written as in `mynetworks`. They must send the header; anybody else is turned away there.")
 
 /* clang-format on */
 

@@ -26,6 +26,7 @@ static const char *const type_names[N_TYPES] = {
     [TYPE_SIZE] = "size",
     [TYPE_INT] = "number",
     [TYPE_PORT] = "port",
+    [TYPE_MODE] = "mode",
     [TYPE_BOOL] = "yes|no",
     [TYPE_ENUM] = "word",
     [TYPE_NETWORKS] = "networks",

@@ -10,6 +10,7 @@
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct listening *add(struct listeners *l, enum listen_kind kind, const char *name, const char *path,
@@ -18,7 +19,7 @@ static struct listening *add(struct listeners *l, enum listen_kind kind, const c
     l->at = xreallocarray(l->at, l->n + 1, sizeof *l->at);
     struct listening *li = &l->at[l->n++];
     *li = (struct listening){
-        .kind = kind, .name = xstrdup(name), .section = -1, .path = path ? xstrdup(path) : NULL, .fd = -1,
+        .kind = kind, .name = xstrdup(name), .section = -1, .path = path ? xstrdup(path) : NULL, .mode = 0666, .fd = -1,
     };
     if (at)
         li->at = *at;
@@ -34,8 +35,10 @@ static void add_unix(struct listeners *l, const struct config *cfg, enum listen_
 
 /* ---- names to addresses ---- */
 
-static void add_tcp(struct listeners *l, const struct config *cfg, const char *name, const struct sockaddr *sa, int port)
+static int add_tcp(struct listeners *l, const struct config *cfg, const char *name, const struct sockaddr *sa, int port,
+                   struct err *e)
 {
+    char text[ADDR_TEXT];
     union addr at = { .sa = { .sa_family = sa->sa_family } };
 
     if (sa->sa_family == AF_INET)
@@ -43,21 +46,27 @@ static void add_tcp(struct listeners *l, const struct config *cfg, const char *n
     else if (sa->sa_family == AF_INET6)
         at.in6 = *(const struct sockaddr_in6 *)(const void *)sa;
     else
-        return;
+        return 0;
     if (!(cfg->inet_protocols & (sa->sa_family == AF_INET ? CONFIG_IPV4 : CONFIG_IPV6)))
-        return;
+        return 0;
     addr_set_port(&at, (uint16_t)port);
-    for (size_t i = 0; i < l->n; i++)
-        if (l->at[i].kind == LISTEN_SMTP && addr_eq(&l->at[i].at, &at))
-            return;
+    for (size_t i = 0; i < l->n; i++) {
+        const struct listening *other = &l->at[i];
+        if (other->kind != LISTEN_SMTP || other->path || !addr_eq(&other->at, &at))
+            continue;
+        if (other->section < 0) /* the same section, by another name */
+            return 0;
+        return err_set(e, ERR_CONFIG, "listen %s (line %d) and listen %s both mean %s: give one of them another address or port",
+                       other->name, cfg->listens[other->section].line, name, addr_format(&at, text));
+    }
     add(l, LISTEN_SMTP, name, NULL, &at);
+    return 0;
 }
 
-static void add_text(struct listeners *l, const struct config *cfg, const char *name, const char *text, int port)
+static int add_text(struct listeners *l, const struct config *cfg, const char *name, const char *text, int port, struct err *e)
 {
     union addr at;
-    if (addr_parse(&at, span_str(text), 0))
-        add_tcp(l, cfg, name, &at.sa, port);
+    return addr_parse(&at, span_str(text), 0) ? add_tcp(l, cfg, name, &at.sa, port, e) : 0;
 }
 
 /* Whether this machine has a loopback address of that family: containers often have no ::1. */
@@ -83,34 +92,38 @@ static int add_name(struct listeners *l, const struct config *cfg, const char *n
 
     if (rc != 0)
         return err_set(e, ERR_CONFIG, "inet_interfaces: \"%s\" has no address: %s", host, gai_strerror(rc));
-    for (struct addrinfo *ai = found; ai; ai = ai->ai_next)
-        add_tcp(l, cfg, name, ai->ai_addr, port);
+    for (struct addrinfo *ai = found; ai && rc == 0; ai = ai->ai_next)
+        rc = add_tcp(l, cfg, name, ai->ai_addr, port, e);
     freeaddrinfo(found);
-    return 0;
+    return rc;
+}
+
+static int add_pair(struct listeners *l, const struct config *cfg, const char *name, const char *ipv4, const char *ipv6,
+                    int port, struct err *e)
+{
+    if (add_text(l, cfg, name, ipv4, port, e) < 0)
+        return -1;
+    return has_ipv6_loopback() ? add_text(l, cfg, name, ipv6, port, e) : 0;
 }
 
 static int add_interfaces(struct listeners *l, const struct config *cfg, const char *name,
                           const struct strlist *interfaces, int port, struct err *e)
 {
     union addr literal;
+    int rc = 0;
 
-    for (size_t i = 0; i < interfaces->n; i++) {
+    for (size_t i = 0; i < interfaces->n && rc == 0; i++) {
         const char *text = interfaces->at[i];
-        if (strcmp(text, "all") == 0) {
-            add_text(l, cfg, name, "0.0.0.0", port);
-            if (has_ipv6_loopback())
-                add_text(l, cfg, name, "::", port);
-        } else if (strcmp(text, "loopback-only") == 0) {
-            add_text(l, cfg, name, "127.0.0.1", port);
-            if (has_ipv6_loopback())
-                add_text(l, cfg, name, "::1", port);
-        } else if (addr_parse(&literal, span_str(text), 0)) {
-            add_text(l, cfg, name, text, port);
-        } else if (add_name(l, cfg, name, text, port, e) < 0) {
-            return -1;
-        }
+        if (strcmp(text, "all") == 0)
+            rc = add_pair(l, cfg, name, "0.0.0.0", "::", port, e);
+        else if (strcmp(text, "loopback-only") == 0)
+            rc = add_pair(l, cfg, name, "127.0.0.1", "::1", port, e);
+        else if (addr_parse(&literal, span_str(text), 0))
+            rc = add_text(l, cfg, name, text, port, e);
+        else
+            rc = add_name(l, cfg, name, text, port, e);
     }
-    return 0;
+    return rc;
 }
 
 static int list_all(struct listeners *l, const struct config *cfg, struct err *e)
@@ -123,7 +136,7 @@ static int list_all(struct listeners *l, const struct config *cfg, struct err *e
         const struct listen *sec = &cfg->listens[i];
         size_t first = l->n;
         if (sec->path[0])
-            add(l, LISTEN_SMTP, sec->name, sec->path, NULL);
+            add(l, LISTEN_SMTP, sec->name, sec->path, NULL)->mode = (unsigned)sec->mode;
         else if (add_interfaces(l, cfg, sec->name, &sec->address, sec->port, e) < 0)
             return -1;
         for (; first < l->n; first++)
@@ -139,7 +152,7 @@ static int open_one(struct listening *li, bool is_default, struct err *e)
     char text[ADDR_TEXT];
 
     if (li->path) {
-        li->fd = listen_open_unix(li->path, 0666, e);
+        li->fd = listen_open_unix(li->path, li->mode, e);
         return li->fd < 0 ? -1 : 0;
     }
     li->fd = listen_open_tcp(&li->at, 0, e);
@@ -195,6 +208,10 @@ int listeners_reopen(struct listeners *l, const struct config *cfg, struct err *
             if (l->at[k].fd >= 0 && is_same(&l->at[k], &now.at[i]))
                 old = &l->at[k];
         now.at[i].fd = old ? fcntl(old->fd, F_DUPFD_CLOEXEC, 3) : -1;
+        if (old && now.at[i].path && now.at[i].mode != old->mode && chmod(now.at[i].path, (mode_t)now.at[i].mode) < 0) {
+            err_sys(e, "change the mode of %s", now.at[i].path);
+            goto fail;
+        }
         if (now.at[i].fd < 0 && open_one(&now.at[i], cfg->n_listens == 0, e) < 0)
             goto fail;
     }

@@ -18,6 +18,7 @@ struct listening {
     char *name;              /* "smtp", of the section; for the log */
     int section;             /* its index in the configuration's listens; -1: none asked for it */
     char *path;              /* unix, or NULL */
+    unsigned mode;           /* of the path */
     union addr at;           /* TCP */
     int fd;
 };

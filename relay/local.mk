@@ -26,6 +26,7 @@ batond_SOURCES = \
 	relay/schedule.c \
 	relay/session.c relay/session.h relay/session_int.h \
 	relay/session_mail.c \
+	relay/session_proxy.c \
 	relay/settle.c \
 	relay/supervise.c relay/supervise.h \
 	relay/walk.c relay/walk.h \

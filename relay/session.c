@@ -24,13 +24,14 @@ static void free_session(void *arg)
     free(s);
 }
 
-static void bury(struct session *s)
+void session_bury(struct session *s)
 {
     if (s->is_dead)
         return;
     s->is_dead = true;
     session_forget_message(s);
     session_leave_commit(s);
+    session_proxy_end(s);
     list_remove(&s->link);
     s->receiver->n_sessions--;
     timer_stop(&s->pause);
@@ -53,7 +54,7 @@ void session_pump(struct session *s)
     if (smtp_server_is_closing(s->server) && has_room) {
         conn_end(s->conn);
         s->conn = NULL;
-        bury(s);
+        session_bury(s);
         return;
     }
     if (has_room && smtp_server_wants_input(s->server))
@@ -87,7 +88,7 @@ static void on_closed(void *arg, const struct err *why)
     } else if (!smtp_server_is_closing(s->server) && !s->is_local) {
         log_info("lost connection after %s from %s", smtp_server_after(s->server), s->client);
     }
-    bury(s);
+    session_bury(s);
 }
 
 static const struct conn_ops conn_ops = { on_data, on_drained, on_closed };
@@ -136,22 +137,30 @@ static void name_client(struct session *s)
 {
     s->uid = ENVELOPE_NO_UID;
     s->is_local = s->on->kind == LISTEN_SUBMIT;
-    s->is_trusted = policy_trusts(s->receiver->cfg, &s->peer.sa);
-    if (s->is_local && conn_peer_uid(s->conn, &s->uid, NULL)) {
-        snprintf(s->client, sizeof s->client, "local[uid %ld]", (long)s->uid);
+    s->is_lmtp = s->on->section >= 0 && s->receiver->cfg->listens[s->on->section].protocol == CONFIG_LISTEN_LMTP;
+    s->is_trusted = !s->is_unknown && policy_trusts(s->receiver->cfg, &s->peer.sa);
+    uid_t uid;
+    sockaddr_format(&s->peer.sa, s->address, sizeof s->address);
+    if (s->peer.sa.sa_family == AF_UNIX && conn_peer_uid(s->conn, &uid, NULL)) {
+        snprintf(s->client, sizeof s->client, "local[uid %ld]", (long)uid);
+        if (s->is_local)
+            s->uid = uid;
         return;
     }
-    sockaddr_format(&s->peer.sa, s->address, sizeof s->address);
     snprintf(s->client, sizeof s->client, "unknown[%s]", s->address);
 }
 
 /* smtpd_banner begins with the host name as the RFC wants it, and the engine says that by itself. */
-static const char *banner_behind_hostname(const struct config *cfg)
+static const char *banner_behind_hostname(const struct config *cfg, bool is_lmtp)
 {
     size_t n = strlen(cfg->myhostname);
     const char *banner = cfg->smtpd_banner;
 
-    return strncmp(banner, cfg->myhostname, n) == 0 && banner[n] == ' ' ? banner + n + 1 : banner;
+    if (strncmp(banner, cfg->myhostname, n) == 0 && banner[n] == ' ')
+        banner += n + 1;
+    if (is_lmtp && strncmp(banner, "ESMTP", 5) == 0)
+        banner = "LMTP";
+    return banner;
 }
 
 static void turn_away(struct session *s)
@@ -173,9 +182,10 @@ void session_greet(struct session *s)
 
     name_client(s);
     const struct smtp_server_config sc = {
+        .is_lmtp = s->is_lmtp,
         .is_local = s->is_local,
         .hostname = cfg->myhostname,
-        .banner = banner_behind_hostname(cfg),
+        .banner = banner_behind_hostname(cfg, s->is_lmtp),
         .bare_lf = cfg->smtpd_forbid_bare_newline && !s->is_trusted ? SMTP_BARE_LF_REJECT : SMTP_BARE_LF_NORMALIZE,
         .limits = {
             .line_length = cfg->line_length_limit,
@@ -207,7 +217,10 @@ void session_start(struct receiver *r, const struct listening *on, struct conn *
     s->peer = *conn_peer(conn);
     list_append(&r->sessions, &s->link);
     r->n_sessions++;
-    session_greet(s);
+    if (session_comes_by_proxy(s))
+        session_proxy_start(s);
+    else
+        session_greet(s);
 }
 
 static void each_session(struct receiver *r, void (*fn)(struct session *s))
@@ -218,6 +231,10 @@ static void each_session(struct receiver *r, void (*fn)(struct session *s))
 
 static void stop_session(struct session *s)
 {
+    if (!s->server) { /* nothing was said yet */
+        session_bury(s);
+        return;
+    }
     if (smtp_server_is_busy(s->server))
         return;
     smtp_server_shut(s->server, 421, "4.3.2", "Service shutting down");
@@ -231,7 +248,7 @@ void session_stop_all(struct receiver *r)
 
 static void drop_session(struct session *s)
 {
-    bury(s);
+    session_bury(s);
     later_cancel(&s->free_later);
     free_session(s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * session_int.h - a session, for its two files: session.c has the connection and its manners, session_mail.c what is said
- * of a message and the message itself. */
+ * session_int.h - a session, for its files: session.c has the connection and its manners, session_mail.c what is said of a
+ * message and the message itself, session_proxy.c who a client is that comes through a proxy. */
 #ifndef RELAY_SESSION_INT_H
 #define RELAY_SESSION_INT_H
 
@@ -15,8 +15,10 @@ struct session {
     const struct listening *on; /* borrowed from the worker's listeners */
     struct conn *conn;
     union addr peer;            /* the client's, whoever stands between us */
+    struct proxy_wait *proxy;   /* NULL: no PROXY header is waited for */
     struct smtp_server *server; /* NULL: not greeted yet */
-    bool is_local, is_trusted;
+    bool is_local, is_trusted, is_lmtp;
+    bool is_unknown;            /* a proxy could not say who it is: `peer` is the proxy, and its trust not the client's */
     uid_t uid;
     char client[80];            /* "unknown[192.0.2.1]", "local[uid 1000]" */
     char address[INET6_ADDRSTRLEN + 8];
@@ -42,6 +44,17 @@ struct session {
 void session_greet(struct session *s);
 /* Sends what the engine has to say; reads on, or pauses, or ends the connection, as it wants. */
 void session_pump(struct session *s);
+
+/* The end of it: the connection is closed or conn_end()ed by the caller, or will be; the rest goes at the end of the turn. */
+void session_bury(struct session *s);
+
+/* ---- session_proxy.c ---- */
+
+bool session_comes_by_proxy(const struct session *s);
+/* Waits for the header; then session_greet(). */
+void session_proxy_start(struct session *s);
+/* Waits no more. */
+void session_proxy_end(struct session *s);
 
 /* ---- session_mail.c: the engine's questions about a message ---- */
 

@@ -91,6 +91,11 @@ void session_mail(void *arg, struct smtp_cmd *c, struct envelope *env, uint64_t 
     smtp_answer(c, 250, "2.1.0", "Ok");
 }
 
+static const char *protocol_name(const struct session *s)
+{
+    return s->is_lmtp ? "LMTP" : smtp_server_is_esmtp(s->server) ? "ESMTP" : "SMTP";
+}
+
 void session_rcpt(void *arg, struct smtp_cmd *c, struct envelope *env, struct rcpt *r)
 {
     struct session *s = arg;
@@ -104,7 +109,7 @@ void session_rcpt(void *arg, struct smtp_cmd *c, struct envelope *env, struct rc
     if (!s->is_local)
         log_info("NOQUEUE: reject: RCPT from %s: %d %s %s; from=<%s> to=<%s> proto=%s helo=<%s>", s->client, no.code,
                  no.status, no.text, log_safe_str(env->sender), log_safe_str(r->address),
-                 smtp_server_is_esmtp(s->server) ? "ESMTP" : "SMTP", log_safe_str(smtp_server_hello(s->server)));
+                 protocol_name(s), log_safe_str(smtp_server_hello(s->server)));
     smtp_answer(c, no.code, no.status, "%s", no.text);
 }
 
@@ -138,6 +143,7 @@ static void format_received(struct session *s, struct buf *out)
         .client_name = "unknown",
         .client_address = s->address,
         .is_esmtp = smtp_server_is_esmtp(s->server),
+        .is_lmtp = s->is_lmtp,
         .is_utf8 = s->env->smtputf8,
     };
     received_format(&f, out);

@@ -251,6 +251,8 @@ static void read_some(struct conn *c)
     /* Within TLS the rest of the buffer is where the plain text goes. */
     size_t size = c->tls_state == CONN_CLEAR ? LOOP_BUF : LOOP_BUF - CONN_PLAIN_MAX;
     ssize_t n;
+    if (c->read_max && c->read_max < size)
+        size = c->read_max;
     do
         n = read(c->fd, buf, size);
     while (n < 0 && errno == EINTR);
@@ -343,6 +345,11 @@ void conn_resume(struct conn *c)
         return;
     c->is_paused = false;
     conn_wake(c);
+}
+
+void conn_limit_read(struct conn *c, size_t max)
+{
+    c->read_max = max;
 }
 
 /* ---- silence ---------------------------------------- */

@@ -47,6 +47,7 @@ struct conn {
     enum conn_tls_state tls_state;
     union addr peer, local;
     struct list ending; /* in loop->ending, after conn_end() */
+    size_t read_max; /* 0: none */
     bool is_paused;
     bool is_blocked;      /* the socket takes no more at the moment */
     bool is_at_end;       /* nothing more will be read */

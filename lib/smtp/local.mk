@@ -6,6 +6,7 @@ lib_smtp_libsmtp_a_SOURCES = \
 	lib/smtp/client_mail.c \
 	lib/smtp/dot.c lib/smtp/dot.h \
 	lib/smtp/params.c lib/smtp/params.h \
+	lib/smtp/proxy.c lib/smtp/proxy.h \
 	lib/smtp/reply.c lib/smtp/reply.h \
 	lib/smtp/server.c lib/smtp/server.h lib/smtp/server_int.h \
 	lib/smtp/server_auth.c \
@@ -18,7 +19,10 @@ lib_smtp_libsmtp_a_SOURCES = \
 
 if HAVE_CMOCKA
 check_PROGRAMS += t/unit/test_smtp_server t/unit/test_smtp_client t/unit/test_smtp_reply t/unit/test_smtp_pair
+check_PROGRAMS += t/unit/test_proxy
 endif
+t_unit_test_proxy_SOURCES = t/unit/test_proxy.c t/unit/unit.h
+t_unit_test_proxy_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
 SMTP_LIBS = lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a
 t_unit_test_smtp_server_SOURCES = t/unit/test_smtp_server.c t/unit/transcript.c t/unit/transcript.h t/unit/unit.h
 t_unit_test_smtp_server_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
@@ -37,3 +41,6 @@ t_fuzz_fuzz_smtp_reply_LDADD = $(SMTP_LIBS)
 check_PROGRAMS += t/fuzz/fuzz_dot
 t_fuzz_fuzz_dot_SOURCES = t/fuzz/fuzz_dot.c t/fuzz/replay.c
 t_fuzz_fuzz_dot_LDADD = $(SMTP_LIBS)
+check_PROGRAMS += t/fuzz/fuzz_proxy
+t_fuzz_fuzz_proxy_SOURCES = t/fuzz/fuzz_proxy.c t/fuzz/replay.c
+t_fuzz_fuzz_proxy_LDADD = $(SMTP_LIBS)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+package Baton::Client;
+
+=head1 NAME
+
+Baton::Client - an SMTP client that says what a test wants it to say
+
+=head1 SYNOPSIS
+
+    my $c = Baton::Client->new(port => $port);          # from => '127.0.0.2', path => '/unix/socket'
+    like($c->reply, qr/^220 /);                         # all lines of one reply; '' when the server has hung up
+    is($c->say('EHLO me'), ...);                        # a line out, a reply in
+    $c->send_raw("QUIT\r\n");                           # bytes out; as many as go for now
+    $c->deliver;                                        # a small message: the reply to its end, or the refusal
+
+=cut
+
+use strict;
+use warnings;
+use IO::Socket::INET;
+use IO::Socket::UNIX;
+use IO::Select;
+use Time::HiRes qw(time);
+
+my $slow = $ENV{BATON_TEST_SLOW} || 1;
+
+sub new {
+    my ($class, %o) = @_;
+    my $s = $o{path} ? IO::Socket::UNIX->new(Peer => $o{path})
+      : IO::Socket::INET->new(PeerAddr => $o{host} // '127.0.0.1', PeerPort => $o{port}, Timeout => 10,
+        ($o{from} ? (LocalAddr => $o{from}) : ()));
+    return undef if !$s;
+    $s->blocking(0);
+    return bless { s => $s, in => '' }, $class;
+}
+
+sub socket { $_[0]{s} }
+
+# One reply, its lines as they came; '' at the end of the connection, undef when none comes within $seconds
+sub reply {
+    my ($self, $seconds) = @_;
+    my $end = time + ($seconds // 10) * $slow;
+    while (1) {
+        if ($self->{in} =~ s/\A((?:\d\d\d-[^\n]*\n)*\d\d\d(?: [^\n]*)?\n)//) {
+            my $reply = $1;
+            $reply =~ s/\r//g;
+            return $reply;
+        }
+        return '' if $self->{at_end};
+        my $left = $end - time;
+        return undef if $left <= 0;
+        next if !IO::Select->new($self->{s})->can_read($left);
+        my $n = sysread $self->{s}, $self->{in}, 65536, length $self->{in};
+        $self->{at_end} = 1 if !defined $n ? !$!{EAGAIN} : $n == 0;
+    }
+}
+
+# The number of bytes that went, 0 when the server does not read, undef when it has hung up
+sub send_raw {
+    my ($self, $bytes) = @_;
+    local $SIG{PIPE} = 'IGNORE';
+    my $n = syswrite $self->{s}, $bytes;
+    return defined $n ? $n : $!{EAGAIN} ? 0 : undef;
+}
+
+sub say {
+    my ($self, $line, $seconds) = @_;
+    $self->send_raw("$line\r\n");
+    return $self->reply($seconds);
+}
+
+sub greet {
+    my ($self) = @_;
+    my $r = $self->reply // '';
+    return $r =~ /^220/ ? $self->say('EHLO client.test') : $r;
+}
+
+sub deliver {
+    my ($self, %o) = @_;
+    for my $line ('MAIL FROM:<' . ($o{from} // 'a@client.test') . '>', 'RCPT TO:<' . ($o{to} // 'b@example.test') . '>', 'DATA') {
+        my $r = $self->say($line, $o{seconds}) // return undef;
+        return $r if $r !~ /^[23]/;
+    }
+    return $self->say(($o{text} // "Subject: x\r\n\r\nx\r\n") . '.', $o{seconds});
+}
+
+sub close { close $_[0]{s} }
+
+1;
