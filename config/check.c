@@ -294,6 +294,7 @@ static rule_fn *const rules[] = {
     listens_do_not_meet,
     lmtp_is_not_at_port_25,
     proxies_are_named,
+    check_tls,
     destinations_lead_somewhere,
     nothing_leaves,
 };

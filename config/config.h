@@ -85,6 +85,14 @@ enum config_listen_protocol { CONFIG_LISTEN_SMTP, CONFIG_LISTEN_LMTP };
 
 enum config_listen_proxy { CONFIG_PROXY_NO, CONFIG_PROXY_HAPROXY };
 
+enum config_listen_tls {
+    CONFIG_LISTEN_TLS_AUTO, /* only as written; config_listen_tls() says what it means */
+    CONFIG_LISTEN_TLS_NO,
+    CONFIG_LISTEN_TLS_MAY,
+    CONFIG_LISTEN_TLS_ENCRYPT,
+    CONFIG_LISTEN_TLS_IMPLICIT, /* from the first byte */
+};
+
 /* ---- types: what a parameter of each type is in C ---- */
 #define CTYPE_STR      char * /* never NULL; "" when empty */
 #define CTYPE_HOST     char * /* a host or domain name, checked */
@@ -194,6 +202,11 @@ const struct login *config_login_for(const struct config *cfg, const struct rela
 enum config_tls_level config_tls_level(const struct config *cfg, const struct relayhost *host);
 /* TLS from the first byte, without STARTTLS: port 465. */
 bool config_tls_is_implicit(const struct relayhost *host);
+
+/* A certificate to show to clients is named. */
+bool config_has_certificate(const struct config *cfg);
+/* What counts for clients of that section, NULL for the default one: never CONFIG_LISTEN_TLS_AUTO. */
+enum config_listen_tls config_listen_tls(const struct config *cfg, const struct listen *l);
 
 /* The login's password, for who needs it and just before it is needed: reads the file, or runs the
  * program (which may block, for 30 seconds at most: on the runner, or before the loop). For a

@@ -216,6 +216,8 @@ void split_words(const struct strlist *text, struct strlist *out);
 /* ---- check.c, suggest.c, secret.c ---- */
 
 void check_rules(const struct config *cfg, struct config_report *r);
+/* tls.c: those about TLS for clients */
+void check_tls(const struct config *cfg, struct config_report *r);
 
 /* The name of the table that `name` was probably meant to be, or NULL. */
 const char *suggest_option(const struct config_option *table, size_t n, struct span name);

@@ -25,6 +25,14 @@ DIFFERS(relayhost, "empty: direct delivery",
     "empty: mail is kept until one is set; mail does not leave by a way that nobody chose")
 DIFFERS(alias_maps, "an index made by postalias",
     "the text itself is read: no index can be out of date")
+DIFFERS(smtpd_tls_security_level, "empty: no TLS",
+    "a certificate that is there is meant to be shown: STARTTLS is offered as soon as one is configured")
+DIFFERS(smtpd_tls_auth_only, "no",
+    "a password is not asked for in the clear")
+DIFFERS(smtpd_tls_protocols, ">=TLSv1",
+    "RFC 8996 forbids TLS 1.0 and 1.1")
+DIFFERS(smtpd_tls_mandatory_protocols, ">=TLSv1",
+    "RFC 8996 forbids TLS 1.0 and 1.1")
 DIFFERS(mail_name, "Postfix",
     "it is another program")
 /* clang-format on */

@@ -17,6 +17,7 @@ config_libconfig_a_SOURCES = \
 	config/secret.c \
 	config/show.c config/show_json.c config/show_mdoc.c \
 	config/suggest.c \
+	config/tls.c \
 	config/whole.c
 
 if HAVE_CMOCKA

@@ -27,6 +27,23 @@ static const struct config_word tls_levels[] = {
     { NULL, 0 },
 };
 
+static const struct config_word smtpd_tls_levels[] = {
+    { "auto", CONFIG_TLS_AUTO },
+    { "none", CONFIG_TLS_NONE },
+    { "may", CONFIG_TLS_MAY },
+    { "encrypt", CONFIG_TLS_ENCRYPT },
+    { NULL, 0 },
+};
+
+static const struct config_word listen_tls[] = {
+    { "auto", CONFIG_LISTEN_TLS_AUTO },
+    { "no", CONFIG_LISTEN_TLS_NO },
+    { "may", CONFIG_LISTEN_TLS_MAY },
+    { "encrypt", CONFIG_LISTEN_TLS_ENCRYPT },
+    { "implicit", CONFIG_LISTEN_TLS_IMPLICIT },
+    { NULL, 0 },
+};
+
 static const struct config_word tls_ciphers[] = {
     { "medium", CONFIG_CIPHERS_MEDIUM },
     { "high", CONFIG_CIPHERS_HIGH },

@@ -176,6 +176,41 @@ PARAM(default_process_limit, INT, "100", RANGE(1, 100000), RECEIVE, LIVE,
 PARAM(receive_workers, INT, "0", RANGE(0, 32), RECEIVE, LIVE,
     "Processes that receive mail; 0 is one a core, 16 at most.")
 
+/* ---- TLS when receiving ---- */
+PARAM(smtpd_tls_cert_file, PATH, "", ANY, RECEIVE | CONTROL, LIVE,
+    "The certificate that clients are shown, in PEM, the certificates of its authorities behind it (without the root). It "
+    "may hold the key too. A changed file is taken up by a reload.")
+PARAM(smtpd_tls_key_file, PATH, "$smtpd_tls_cert_file", ANY, RECEIVE | CONTROL, LIVE,
+    "Its key, without a pass phrase. Others than its owner and group may not be able to read it.")
+PARAM(smtpd_tls_eccert_file, PATH, "", ANY, RECEIVE | CONTROL, LIVE,
+    "A second certificate, as a rule with a key of another kind (ECDSA beside RSA): of two for the same name a client gets "
+    "the one that it can use.")
+PARAM(smtpd_tls_eckey_file, PATH, "$smtpd_tls_eccert_file", ANY, RECEIVE | CONTROL, LIVE,
+    "The key of `smtpd_tls_eccert_file`.")
+PARAM(smtpd_tls_chain_files, LIST, "", ANY, RECEIVE | CONTROL, LIVE,
+    "PEM files that hold any number of keys, each with its certificate and that one's authorities behind it (or before it); "
+    "used instead of the four above. Of several certificates a client is shown the one for the name that it asks for (SNI), "
+    "wildcards included, else the first.")
+PARAM(smtpd_tls_security_level, ENUM, "auto", WORDS(smtpd_tls_levels), RECEIVE | CONTROL, LIVE,
+    "`none`: no TLS. `may`: STARTTLS is offered. `encrypt`: no mail is taken without it, which is not for a server that the "
+    "Internet sends mail to. `auto`: `may` when there is a certificate, else `none`. The `tls` of a `listen` section goes "
+    "before it.")
+PARAM(smtpd_tls_auth_only, BOOL, "yes", ANY, RECEIVE, LIVE,
+    "AUTH is offered and taken within TLS only.")
+PARAM(smtpd_tls_protocols, TLSVERSIONS, ">=TLSv1.2", ANY, RECEIVE, LIVE,
+    "The versions of TLS where it is offered, written as in `smtp_tls_mandatory_protocols`.")
+PARAM(smtpd_tls_mandatory_protocols, TLSVERSIONS, ">=TLSv1.2", ANY, RECEIVE, LIVE,
+    "The versions of TLS where it is demanded.")
+PARAM(smtpd_tls_ciphers, ENUM, "medium", WORDS(tls_ciphers), RECEIVE, LIVE,
+    "As `smtp_tls_ciphers`.")
+PARAM(smtpd_tls_loglevel, INT, "0", RANGE(0, 4), RECEIVE, LIVE,
+    "1: a line in the log for each TLS connection; 2 and more: also when a handshake begins, the name asked for, and whether "
+    "a session was resumed. A handshake that fails is logged at 0 too.")
+PARAM(smtpd_tls_received_header, BOOL, "no", ANY, RECEIVE, LIVE,
+    "Write the version and cipher of TLS into the Received: header.")
+PARAM(smtpd_starttls_timeout, TIME, "300s", RANGE(1, 3600), RECEIVE, LIVE,
+    "How long a TLS handshake may take, all of it.")
+
 /* ---- the log ---- */
 PARAM(log, LOG, "stderr", NOT_EMPTY, ALL, RESTART,
     "Where the log goes: `stderr`, `syslog`, or a file by its full name.")
@@ -210,6 +245,9 @@ LISTEN(proxy, ENUM, "no", WORDS(listen_proxies),
     "address counts for everything. A client whose address the proxy does not know is never trusted.")
 LISTEN(proxy_networks, NETWORKS, "", ANY,
     "The proxies, written as in `mynetworks`. They must send the header; anybody else is turned away there.")
+LISTEN(tls, ENUM, "auto", WORDS(listen_tls),
+    "`no`, `may` (STARTTLS is offered), `encrypt` (and demanded), `implicit` (TLS from the first byte). `auto`: as "
+    "`smtpd_tls_security_level` says; at port 465 `implicit`, at a UNIX socket `no`.")
 
 /* clang-format on */
 

@@ -4,6 +4,10 @@
 noinst_LIBRARIES += relay/libroute.a
 relay_libroute_a_SOURCES = relay/alias.c relay/alias.h relay/resolve.c relay/resolve.h
 
+# what clients are shown, for baton check too
+noinst_LIBRARIES += relay/libcerts.a
+relay_libcerts_a_SOURCES = relay/certs.c relay/certs.h
+
 EXTRA_DIST += relay/README.md
 sbin_PROGRAMS += batond
 batond_SOURCES = \
@@ -28,11 +32,13 @@ batond_SOURCES = \
 	relay/session_mail.c \
 	relay/session_proxy.c \
 	relay/settle.c \
+	relay/session_tls.c \
 	relay/supervise.c relay/supervise.h \
+	relay/tls_setup.c relay/tls_setup.h \
 	relay/walk.c relay/walk.h \
 	relay/worker.c relay/worker.h
 batond_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CARES_CFLAGS) $(SECCOMP_CFLAGS)
-batond_LDADD = relay/libroute.a relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/net/libnet.a \
+batond_LDADD = relay/libcerts.a relay/libroute.a relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/net/libnet.a \
 	lib/base/libbase.a $(CONFUSE_LIBS) $(UV_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(MBEDTLS_LIBS) $(SECCOMP_LIBS)
 
 if HAVE_CMOCKA

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "net/listen.h"
 #include "net/offload.h"
+#include "net/tls.h"
 #include "relay/jail.h"
 #include "relay/session.h"
 #include "relay/worker.h"
@@ -98,7 +99,7 @@ static int open_all(struct receive_worker *w, struct err *e)
         .shared = w->env->shared,
     };
 
-    if (worker_ids(w->r.cfg, &ids, e) < 0)
+    if (worker_ids(w->r.cfg, &ids, e) < 0 || tls_init_process(e) < 0)
         return -1;
     w->r.resolver = resolver_new(w->r.cfg, e);
     if (!w->r.resolver)
@@ -133,7 +134,7 @@ int receive_main(const struct worker_env *env)
     struct err e;
     int status = 0;
 
-    w = (struct receive_worker){ .env = env, .r = { .cfg = env->cfg } };
+    w = (struct receive_worker){ .env = env, .r = { .cfg = env->cfg, .tls = env->tls } };
     list_init(&w.r.sessions);
     if (open_all(&w, &e) < 0) {
         log_error("%s", e.text);

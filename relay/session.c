@@ -21,6 +21,7 @@ static void free_session(void *arg)
     smtp_server_free(s->server);
     conn_close(s->conn);
     timer_stop(&s->pause);
+    timer_stop(&s->handshake);
     free(s);
 }
 
@@ -35,6 +36,7 @@ void session_bury(struct session *s)
     list_remove(&s->link);
     s->receiver->n_sessions--;
     timer_stop(&s->pause);
+    timer_stop(&s->handshake);
     later_start(&s->free_later, s->receiver->loop, free_session, s);
 }
 
@@ -45,6 +47,11 @@ void session_pump(struct session *s)
     struct span out;
     bool has_room = true;
 
+    if (session_tls_is_under_way(s)) {
+        if (smtp_server_is_closing(s->server)) /* it could not be told */
+            session_bury(s);
+        return;
+    }
     while (!s->is_dead && has_room && (out = smtp_server_output(s->server)).len) {
         has_room = conn_write(s->conn, out);
         smtp_server_sent(s->server, out.len);
@@ -81,7 +88,7 @@ static void on_closed(void *arg, const struct err *why)
 
     if (why->kind != ERR_NONE && !smtp_server_is_closing(s->server)) {
         smtp_server_shut(s->server, 421, "4.4.2", "Error: timeout exceeded");
-        log_info("%s after %s from %s", why->sys == ETIMEDOUT || why->sys == 0 ? "timeout" : "lost connection",
+        log_info("%s after %s from %s", why->sys == ETIMEDOUT ? "timeout" : "lost connection",
                  smtp_server_after(s->server), s->client);
         struct span out = smtp_server_output(s->server);
         conn_write(s->conn, out);
@@ -127,6 +134,8 @@ static const struct smtp_server_ops server_ops = {
     .data = session_content,
     .data_end = session_data_end,
     .reset = session_forget_message,
+    .starttls = session_starttls,
+    .start_tls = session_start_tls,
     .slow_down = on_slow_down,
     .refused = on_refused,
 };
@@ -181,7 +190,7 @@ void session_greet(struct session *s)
     const struct config *cfg = r->cfg;
 
     name_client(s);
-    const struct smtp_server_config sc = {
+    struct smtp_server_config sc = {
         .is_lmtp = s->is_lmtp,
         .is_local = s->is_local,
         .hostname = cfg->myhostname,
@@ -197,6 +206,7 @@ void session_greet(struct session *s)
             .junk_commands = (unsigned)cfg->smtpd_junk_command_limit,
         },
     };
+    session_tls_terms(s, &sc);
     s->server = smtp_server_new(&sc, &server_ops, s);
     if (!s->is_local)
         log_info("connect from %s", s->client);
@@ -204,6 +214,8 @@ void session_greet(struct session *s)
     conn_set_timeout(s->conn, cfg->smtpd_timeout / 1000);
     if (r->n_sessions > (unsigned)cfg->default_process_limit)
         turn_away(s);
+    else if (sc.is_encrypted)
+        session_tls_begin(s);
     session_pump(s);
 }
 

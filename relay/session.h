@@ -16,6 +16,7 @@ struct receiver { /* what all sessions of a worker share; receive.c's */
     struct loop *loop;
     struct spool *spool;
     struct resolver *resolver;
+    const struct tls_setup *tls;
     struct list sessions;
     unsigned n_sessions;
     bool is_stopping;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * session_int.h - a session, for its files: session.c has the connection and its manners, session_mail.c what is said of a
- * message and the message itself, session_proxy.c who a client is that comes through a proxy. */
+ * session_int.h - a session, for its files: session.c has the connection and its manners, session_proxy.c who a client is
+ * that comes through a proxy, session_tls.c its handshake, session_mail.c what is said of a message and the message itself. */
 #ifndef RELAY_SESSION_INT_H
 #define RELAY_SESSION_INT_H
 
 #include "mail/header.h"
+#include "mail/received.h"
 #include "relay/session.h"
 #include "smtp/server.h"
 
@@ -34,6 +35,7 @@ struct session {
     char id[SPOOL_ID_TEXT];
     unsigned n_messages;
     struct timer pause;
+    struct timer handshake;     /* its limit; armed while one is under way */
     struct later free_later;
     bool is_dead;
 };
@@ -44,6 +46,20 @@ struct session {
 void session_greet(struct session *s);
 /* Sends what the engine has to say; reads on, or pauses, or ends the connection, as it wants. */
 void session_pump(struct session *s);
+/* ---- session_tls.c ---- */
+
+/* What the listener that it came by has to offer, and demands. */
+void session_tls_terms(const struct session *s, struct smtp_server_config *sc);
+/* Before a byte is said, where TLS is implicit. */
+void session_tls_begin(struct session *s);
+/* Nothing can be said for now. */
+bool session_tls_is_under_way(const struct session *s);
+/* STARTTLS: whether, and, after the 220, go. */
+void session_starttls(void *arg, struct smtp_cmd *c);
+void session_start_tls(void *arg);
+/* What there is to say of it in Received:. `text` has room for it. */
+#define SESSION_TLS_TEXT 100
+void session_tls_received(const struct session *s, struct received *f, char *text);
 
 /* The end of it: the connection is closed or conn_end()ed by the caller, or will be; the rest goes at the end of the turn. */
 void session_bury(struct session *s);

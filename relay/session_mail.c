@@ -133,7 +133,8 @@ static bool fail_writing(struct session *s, const struct err *e)
 
 static void format_received(struct session *s, struct buf *out)
 {
-    const struct received f = {
+    char tls[SESSION_TLS_TEXT];
+    struct received f = {
         .myhostname = s->receiver->cfg->myhostname,
         .id = s->id,
         .rcpt = s->env->n_rcpts == 1 ? s->env->rcpts[0].address : NULL,
@@ -146,6 +147,7 @@ static void format_received(struct session *s, struct buf *out)
         .is_lmtp = s->is_lmtp,
         .is_utf8 = s->env->smtputf8,
     };
+    session_tls_received(s, &f, tls);
     received_format(&f, out);
 }
 

@@ -12,6 +12,7 @@
 #include "relay/jail.h"
 #include "relay/listeners.h"
 #include "relay/notify.h"
+#include "relay/tls_setup.h"
 #include "relay/worker.h"
 #include "spool/spool.h"
 
@@ -54,6 +55,9 @@ struct supervisor {
     int lock_fd, signal_fd;
     struct spool_shared *shared;
     struct listeners *listeners;
+    struct tls_tickets *tickets;
+    struct tls_setup *tls;
+    int64_t turn_us; /* when the tickets' keys are turned next, clock_mono_us() */
     struct worker workers[MAX_WORKERS];
     bool is_stopping, was_ready;
     int64_t stop_us;
@@ -69,10 +73,25 @@ void worker_ready(const struct worker_env *env)
 
 /* ---- workers ---- */
 
+/* The keys of TLS are for those who show them. */
+static void keep_own_secrets(struct supervisor *s, enum worker_role role)
+{
+    if (role == ROLE_RECEIVE) {
+        tls_tickets_only_read(s->tickets);
+        return;
+    }
+    tls_setup_free(s->tls);
+    tls_tickets_free(s->tickets);
+    s->tls = NULL;
+    s->tickets = NULL;
+}
+
 static void run_worker(struct supervisor *s, const struct worker *w, int ready_fd, pid_t parent)
 {
-    const struct worker_env env = { w->role, s->cfg, s->shared, s->listeners, w->slot, ready_fd };
     sigset_t none;
+
+    keep_own_secrets(s, w->role);
+    const struct worker_env env = { w->role, s->cfg, s->shared, s->listeners, w->slot, ready_fd, s->tls };
 
     /* The relay alone holds the lock with the supervisor: the spool is free once both are gone. */
     if (w->role != ROLE_RELAY)
@@ -230,14 +249,27 @@ static void say_what_needs_restart(const struct config *old, const struct config
     buf_fini(&names);
 }
 
-static void reload(struct supervisor *s)
+/* All or nothing: the sockets last, for what they were can't be had back. */
+static int take_up(struct supervisor *s, const struct config *cfg)
 {
     struct err e;
+    struct tls_setup *tls = tls_setup_new(cfg, s->tickets, s->tls, &e);
 
+    if (!tls || listeners_reopen(s->listeners, cfg, &e) < 0) {
+        log_error("%s", e.text);
+        tls_setup_free(tls);
+        return -1;
+    }
+    tls_setup_free(s->tls);
+    s->tls = tls;
+    return 0;
+}
+
+static void reload(struct supervisor *s)
+{
     notify_reloading();
     struct config *cfg = load(s->path);
-    if (cfg && listeners_reopen(s->listeners, cfg, &e) < 0) {
-        log_error("%s", e.text);
+    if (cfg && take_up(s, cfg) < 0) {
         config_free(cfg);
         cfg = NULL;
     }
@@ -297,11 +329,24 @@ static int64_t sooner(int64_t a, int64_t b)
     return a == 0 || (b && b < a) ? b : a;
 }
 
+static void turn_keys(struct supervisor *s, int64_t now)
+{
+    if (now < s->turn_us)
+        return;
+    if (s->turn_us) {
+        tls_tickets_rotate(s->tickets);
+        tls_setup_warn(s->tls);
+    }
+    s->turn_us = now + TLS_TICKET_TURN_S * USEC_PER_SEC;
+}
+
 /* Starts who is due, kills who overstays. Returns when to look again (mono), 0 for never. */
 static int64_t look_after(struct supervisor *s)
 {
-    int64_t now = clock_mono_us(), next = 0;
+    int64_t now = clock_mono_us(), next;
 
+    turn_keys(s, now);
+    next = s->turn_us;
     for (size_t i = 0; i < MAX_WORKERS; i++) {
         struct worker *w = &s->workers[i];
         if (!w->is_used)
@@ -426,6 +471,10 @@ static int open_all(struct supervisor *s, struct err *e)
     s->shared = spool_shared_new(MAX_WORKERS, e);
     if (!s->shared)
         return -1;
+    s->tickets = tls_tickets_new(e);
+    s->tls = s->tickets ? tls_setup_new(s->cfg, s->tickets, NULL, e) : NULL;
+    if (!s->tls)
+        return -1;
     s->listeners = listeners_open(s->cfg, e);
     if (!s->listeners)
         return -1;
@@ -454,6 +503,8 @@ int supervise(const struct config *cfg, const char *path)
     add_receivers(&s);
     serve(&s);
     listeners_free(s.listeners);
+    tls_setup_free(s.tls);
+    tls_tickets_free(s.tickets);
     spool_shared_free(s.shared);
     config_free(s.own_cfg);
     close(s.signal_fd);

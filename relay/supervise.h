@@ -11,6 +11,7 @@
 
 struct listeners;
 struct spool_shared;
+struct tls_setup;
 
 enum worker_role { ROLE_RELAY, ROLE_RECEIVE };
 
@@ -22,6 +23,7 @@ struct worker_env {
     const struct listeners *listeners;
     unsigned slot; /* of the spool; receive workers only */
     int ready_fd;  /* worker_ready() writes to it when the worker serves */
+    const struct tls_setup *tls; /* receive workers only */
 };
 
 /* Says once that this worker serves now. */

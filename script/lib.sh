@@ -21,7 +21,7 @@ for_build="gcc libc6-dev make autoconf automake pkg-config libuv1-dev libmbedtls
     libxxhash-dev libidn2-dev libjansson-dev libseccomp-dev ca-certificates"
 for_demo="util-linux"
 for_test="perl git openssl libio-socket-ssl-perl libcmocka-dev clang xz-utils mandoc strace procps util-linux systemd
-    python3 php-cli bsd-mailx s-nail mutt git-email cron libmime-lite-perl haproxy"
+    python3 php-cli bsd-mailx s-nail mutt git-email cron libmime-lite-perl haproxy swaks"
 
 missing() {  # PACKAGE...: those of them that are not installed
     local p

@@ -49,9 +49,8 @@ static void add_client(const struct received *r, struct buf *out)
     buf_adds(out, "])\r\n\t");
     if (r->tls) {
         buf_adds(out, "(using ");
-        for (const char *p = r->tls; *p; p++)
-            buf_addc(out, *p < ' ' || *p >= 0x7f || strchr("()\\", *p) ? ' ' : *p);
-        buf_adds(out, ")\r\n\t");
+        buf_adds(out, r->tls);
+        buf_adds(out, ")\r\n\t(No client certificate requested)\r\n\t");
     }
     if (r->login) {
         buf_adds(out, "(Authenticated sender: ");

@@ -16,8 +16,10 @@
 #if WITH_TLS_1_3
 #include <psa/crypto.h>
 #define BAD_VERSION MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION
+#define MALFORMED   MBEDTLS_ERR_SSL_DECODE_ERROR
 #else
 #define BAD_VERSION MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION
+#define MALFORMED   MBEDTLS_ERR_SSL_BAD_HS_CLIENT_HELLO
 #endif
 
 /* ---- ciphers ---------------------------------------- */
@@ -214,6 +216,7 @@ static const char *words(int code)
     switch (code) {
     case MBEDTLS_ERR_SSL_INVALID_RECORD:
         return "what the other side sends is not TLS (does it want STARTTLS on this port, or no TLS at all?)";
+    case MALFORMED: return "what the other side sends is not TLS, or a message of it that makes no sense";
     case BAD_VERSION: return "protocol version: the other side speaks only such as we do not allow";
     case MBEDTLS_ERR_SSL_CONN_EOF: return "the other side closed the connection";
     case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY: return "the other side ended TLS";

@@ -318,6 +318,16 @@ static void received_fields_have_the_usual_shape(void **state)
                                         "\t(Authenticated sender: joe)\r\n"
                                         "\tby mx.example (Baton) with ESMTPSA id 4cQx; "
                                         "Thu, 1 Jan 1970 00:00:00 +0000 (UTC)\r\n");
+    buf_clear(&out);
+    net.tls = "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)";
+    net.login = NULL;
+    net.helo = "me.example";
+    received_format(&net, &out);
+    assert_string_equal(buf_cstr(&out), "Received: from me.example (unknown [IPv6:2001:db8::1])\r\n"
+                                        "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits))\r\n"
+                                        "\t(No client certificate requested)\r\n"
+                                        "\tby mx.example (Baton) with ESMTPSA id 4cQx; "
+                                        "Thu, 1 Jan 1970 00:00:00 +0000 (UTC)\r\n");
     net.is_esmtp = false;
     assert_string_equal(received_protocol(&net), "SMTP");
     net.is_lmtp = net.is_utf8 = true;
