@@ -68,6 +68,12 @@ struct tls_range {
     int min, max; /* 12 is TLSv1.2, 13 is TLSv1.3 */
 };
 
+/* How much a success or a failure changes the number of deliveries at a time. */
+struct feedback {
+    double number; /* 0 to 1 */
+    enum { FEEDBACK_FLAT, FEEDBACK_PER_CONCURRENCY, FEEDBACK_PER_SQRT } per;
+};
+
 enum config_protocols { CONFIG_IPV4 = 1, CONFIG_IPV6 = 2 }; /* inet_protocols holds one or both */
 
 enum config_tls_level {
@@ -117,6 +123,7 @@ enum config_listen_tls {
 #define CTYPE_RELAYHOSTS  struct relayhost_list
 #define CTYPE_TRANSPORT   struct transport
 #define CTYPE_TLSVERSIONS struct tls_range
+#define CTYPE_FEEDBACK    struct feedback
 #define CTYPE_SECRET      bool /* it is given; config_login_secret() reads it */
 
 struct login {

@@ -38,6 +38,7 @@ enum config_type {
     TYPE_RELAYHOSTS,
     TYPE_TRANSPORT,
     TYPE_TLSVERSIONS,
+    TYPE_FEEDBACK,
     TYPE_SECRET,
     N_TYPES,
 };

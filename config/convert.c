@@ -223,6 +223,51 @@ static int convert_mode(struct conversion *c, void *field)
     return 0;
 }
 
+/* 0 to 1, with decimals; a dot whatever the locale. */
+static bool fraction(struct span s, double *out)
+{
+    double unit = 1;
+
+    *out = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.at[i] == '.' && unit == 1 && s.len > 1) {
+            unit = 0.1;
+        } else if (s.at[i] < '0' || s.at[i] > '9') {
+            return false;
+        } else if (unit == 1) {
+            *out = *out * 10 + (s.at[i] - '0');
+        } else {
+            *out += (s.at[i] - '0') * unit;
+            unit /= 10;
+        }
+    }
+    return s.len && s.len < 16 && *out <= 1;
+}
+
+/* "1", "0.5", "1 / concurrency", "1/sqrt_concurrency" */
+static int convert_feedback(struct conversion *c, void *field)
+{
+    struct feedback *f = field, value = { 0 };
+    struct span s;
+
+    if (one(c, &s) < 0)
+        return -1;
+    size_t slash = span_find(s, '/');
+    struct span divisor = slash < s.len ? span_trim(span_from(s, slash + 1)) : span_of("", 0);
+    if (slash < s.len)
+        value.per = span_ieq_str(divisor, "concurrency")        ? FEEDBACK_PER_CONCURRENCY
+                    : span_ieq_str(divisor, "sqrt_concurrency") ? FEEDBACK_PER_SQRT
+                                                                : FEEDBACK_FLAT;
+    if (!fraction(span_trim(span_of(s.at, slash)), &value.number) ||
+        (slash < s.len && value.per == FEEDBACK_FLAT))
+        return err_set(c->err, ERR_CONFIG,
+                       "\"%.*s\" is no feedback: write a number from 0 to 1, maybe with "
+                       "\" / concurrency\" or \" / sqrt_concurrency\" behind it",
+                       (int)s.len, s.at);
+    *f = value;
+    return 0;
+}
+
 /* ---- words ---- */
 
 static int convert_bool(struct conversion *c, void *field)
@@ -357,6 +402,7 @@ static const struct {
     [TYPE_RELAYHOSTS] = { convert_relayhosts, free_relayhosts },
     [TYPE_TRANSPORT] = { convert_transport, free_transport },
     [TYPE_TLSVERSIONS] = { convert_tlsversions, free_nothing },
+    [TYPE_FEEDBACK] = { convert_feedback, free_nothing },
     [TYPE_SECRET] = { convert_secret, free_nothing },
 };
 

@@ -131,8 +131,22 @@ PARAM(smtp_rset_timeout, TIME, "20s", RANGE(1, 3600), RELAY | CONTROL, LIVE,
     "How long the answer to RSET may take.")
 PARAM(smtp_quit_timeout, TIME, "300s", RANGE(1, 3600), RELAY | CONTROL, LIVE,
     "How long the answer to QUIT may take.")
-PARAM(smtp_destination_concurrency_limit, INT, "20", RANGE(1, 1000), RELAY, LIVE,
-    "Connections to one destination at a time.")
+PARAM(initial_destination_concurrency, INT, "5", RANGE(1, 1000), RELAY, LIVE,
+    "Deliveries to one destination at a time in the beginning, and when it works again after a failure.")
+PARAM(default_destination_concurrency_limit, INT, "20", RANGE(1, 1000), RELAY, LIVE,
+    "The default of `smtp_destination_concurrency_limit`.")
+PARAM(smtp_destination_concurrency_limit, INT, "$default_destination_concurrency_limit", RANGE(1, 1000), RELAY, LIVE,
+    "Deliveries to one destination at a time, at most. Below it their number adapts to the destination: it grows with each "
+    "success, and shrinks when a connection is refused or lost, or mail is put off (421, 450).")
+PARAM(default_destination_concurrency_positive_feedback, FEEDBACK, "1", ANY, RELAY, LIVE,
+    "How many more deliveries at a time a success allows: a number from 0 to 1, \"1 / concurrency\" or "
+    "\"1 / sqrt_concurrency\".")
+PARAM(default_destination_concurrency_negative_feedback, FEEDBACK, "1", ANY, RELAY, LIVE,
+    "How many fewer a failure leaves, in the same form. One always remains.")
+PARAM(default_destination_concurrency_failed_cohort_limit, INT, "1", RANGE(0, 1000), RELAY, LIVE,
+    "A destination is left alone for a while when, without a success between, as many deliveries as go on at a time have "
+    "lost their connection, so many times over. 0: never; a destination that no connection can be made to is left alone in any "
+    "case.")
 PARAM(smtp_destination_recipient_limit, INT, "50", RANGE(1, 10000), RELAY, LIVE,
     "Recipients in one transaction.")
 

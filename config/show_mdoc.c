@@ -33,6 +33,7 @@ static const char *const type_names[N_TYPES] = {
     [TYPE_RELAYHOSTS] = "hosts",
     [TYPE_TRANSPORT] = "transport",
     [TYPE_TLSVERSIONS] = "versions",
+    [TYPE_FEEDBACK] = "feedback",
     [TYPE_SECRET] = "text",
 };
 

@@ -36,16 +36,19 @@ batond_SOURCES = \
 	relay/supervise.c relay/supervise.h \
 	relay/tls_setup.c relay/tls_setup.h \
 	relay/walk.c relay/walk.h \
+	relay/window.c relay/window.h \
 	relay/worker.c relay/worker.h
 batond_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CARES_CFLAGS) $(SECCOMP_CFLAGS)
 batond_LDADD = relay/libcerts.a relay/libroute.a relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/net/libnet.a \
 	lib/base/libbase.a $(CONFUSE_LIBS) $(UV_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(MBEDTLS_LIBS) $(SECCOMP_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += t/unit/test_queue t/unit/test_resolve
+check_PROGRAMS += t/unit/test_queue t/unit/test_resolve t/unit/test_window
 endif
 t_unit_test_queue_SOURCES = t/unit/test_queue.c t/unit/unit.h relay/queue.c relay/queue.h
 t_unit_test_queue_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
+t_unit_test_window_SOURCES = t/unit/test_window.c t/unit/unit.h relay/window.c relay/window.h
+t_unit_test_window_LDADD = $(CMOCKA_LIBS)
 t_unit_test_resolve_SOURCES = t/unit/test_resolve.c t/unit/unit.h
 t_unit_test_resolve_LDADD = relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/mail/libmail.a lib/base/libbase.a \
 	$(CONFUSE_LIBS) $(CMOCKA_LIBS)

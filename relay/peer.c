@@ -77,6 +77,19 @@ void peer_bury(struct peer *p)
     schedule_run(p->relay);
 }
 
+/* What the transaction has shown of the destination. */
+static void report_outcome(struct peer *p)
+{
+    const struct attempt *a = p->attempt;
+    enum outcome outcome = p->was_cut_off ? OUTCOME_CUT_OFF : p->was_taken ? OUTCOME_TAKEN : OUTCOME_PUT_OFF;
+
+    if (!a || p->is_stale || !a->chunk_n)
+        return;
+    const char *why = a->fates[a->chunk_first].reason;
+    p->is_probe = p->was_cut_off = p->was_taken = false;
+    schedule_outcome(p->relay, p->dest, outcome, why ? why : "lost connection");
+}
+
 static void end_attempt(struct peer *p)
 {
     struct attempt *a = p->attempt;
@@ -157,7 +170,7 @@ static void on_ready(void *arg)
 
     if (p->state == PEER_OPENING) {
         p->state = PEER_BUSY;
-        schedule_dest_works(p->relay, p->dest);
+        p->is_probe = p->dest->retry_us && p->dest->retry_us <= clock_real_us();
         schedule_run(p->relay); /* perhaps there is work for one more */
     }
     take_job(p);
@@ -183,6 +196,8 @@ static void on_rcpt(void *arg, size_t index, const struct smtp_result *result)
         p->is_stale = was_lost && p->n_sent > 0 && a->chunk_first == 0;
     if (p->is_stale)
         return;
+    p->was_cut_off |= (result->is_ours && smtp_reply_class(&result->reply) == 4) || result->reply.code == 421;
+    p->was_taken |= smtp_reply_class(&result->reply) != 4;
     attempt_result(a, a->chunk_first + index, result, smtp_client_features(p->client)->has_dsn);
 }
 
@@ -191,6 +206,7 @@ static void on_done(void *arg)
     struct peer *p = arg;
 
     p->n_sent++;
+    report_outcome(p);
     if (p->is_stale || attempt_next_chunk(p->attempt, (size_t)p->relay->cfg->smtp_destination_recipient_limit) == 0)
         end_attempt(p);
 }
@@ -211,6 +227,7 @@ static void on_client_closed(void *arg, const struct smtp_result *why)
         free(whole);
         return;
     }
+    report_outcome(p);
     end_attempt(p);
     peer_bury(p);
 }
@@ -321,6 +338,9 @@ static void take_job(struct peer *p)
         p->attempt = next_attempt(p);
         if (!p->attempt) {
             p->state = PEER_IDLE;
+            if (p->is_probe) /* nothing waits any more: that it took our connection has to do */
+                schedule_dest_works(p->relay, p->dest);
+            p->is_probe = false;
             timer_start(&p->idle_timer, p->relay->loop, p->relay->is_stopping ? 0 : IDLE_MS, idle_too_long, p);
             return;
         }
@@ -339,16 +359,16 @@ void peer_feed(struct relay *r, struct dest *d)
 
     list_each(it, &pool->peers) {
         struct peer *p = list_entry(it, struct peer, link);
-        if (p->state == PEER_IDLE && (queue_due(d) <= now || d->retry_us)) {
+        if (p->state == PEER_IDLE && schedule_may_take(r, d, now)) {
             take_job(p);
             peer_pump(p);
         }
     }
-    bool is_probe = d->retry_us != 0;
-    if (r->is_stopping || (is_probe ? d->n_waiting == 0 : queue_due(d) > now))
+    if (!schedule_may_take(r, d, now))
         return;
+    bool is_probe = d->retry_us != 0;
     size_t opening = peer_count_in(pool, PEER_OPENING), working = pool->n - opening;
-    size_t limit = is_probe ? 1 : (size_t)r->cfg->smtp_destination_concurrency_limit;
+    size_t limit = is_probe ? 1 : window_size(&d->window, r->cfg);
     size_t may_open = is_probe || working == 0 ? 1 : working;
     while (pool->n < limit && opening < may_open && opening < d->n_waiting) {
         add_peer(r, d);

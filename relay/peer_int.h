@@ -33,6 +33,8 @@ struct peer {
     const struct rcpt **rcpts;         /* of the transaction under way */
     bool is_stale;                     /* a kept connection turned out to be gone before it took anything */
     unsigned n_sent;                   /* messages so far */
+    bool is_probe;                     /* opened to find out whether the destination works again */
+    bool was_cut_off, was_taken;       /* what the transaction under way has shown of the destination */
     struct timer idle_timer;
     struct later free_later;
     struct buf troubles;

@@ -63,7 +63,9 @@ static void all_hosts_failed(struct peer *p, const struct err *why)
     if (why->kind != ERR_NONE)
         add_trouble(p, why->kind == ERR_CONFIG, why->text);
     /* Others may be connected and working: then this is only one connection less. */
-    if (peer_count_in(pool, PEER_BUSY) + peer_count_in(pool, PEER_IDLE) == 0)
+    if (peer_count_in(pool, PEER_BUSY) + peer_count_in(pool, PEER_IDLE) > 0)
+        schedule_no_more(p->relay, p->dest);
+    else
         schedule_dest_failed(p->relay, p->dest, p->has_temporary ? TROUBLE_TEMPORARY : TROUBLE_CONFIG,
                              buf_cstr(&p->troubles));
     peer_bury(p);

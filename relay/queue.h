@@ -9,6 +9,7 @@
 #define RELAY_QUEUE_H
 
 #include "base/list.h"
+#include "relay/window.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,6 +48,7 @@ struct dest {
     struct job **heap;
     size_t n_waiting, cap;
     size_t n_active;
+    struct window window; /* how many may be active */
     /* A failure of the destination itself, not of a message: */
     int64_t retry_us; /* no attempt before this, clock_real_us(); 0: none in the way */
     unsigned failures;

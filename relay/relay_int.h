@@ -62,11 +62,23 @@ const char *intake_nexthop(const struct relay *r, const char *address);
 
 /* Soon, and once however often it is asked for: gives due jobs to connections, opens what is missing, arms due_timer. */
 void schedule_run(struct relay *r);
-/* A connection of `d` asks for work; NULL: none is due. */
+/* Whether a job of `d` may be taken: it is due, and the window has room; or a probe is. */
+bool schedule_may_take(struct relay *r, struct dest *d, int64_t now_us);
+/* A connection of `d` asks for work; NULL: there is none for it now. */
 struct job *schedule_next(struct relay *r, struct dest *d);
 /* The destination itself failed: no connection, no login. Its mail waits. */
 void schedule_dest_failed(struct relay *r, struct dest *d, enum trouble trouble, const char *text);
-/* It took a connection of ours, and our login: what waited for it is due. */
+/* What a delivery to `d` has shown of the destination; `text` says it in words. The window follows, and too many that were
+ * cut off are a failure of the destination. */
+enum outcome {
+    OUTCOME_TAKEN,   /* it talks with us: mail was taken, or refused for good */
+    OUTCOME_PUT_OFF, /* 4xx for all recipients */
+    OUTCOME_CUT_OFF, /* 421, or the connection was lost */
+};
+void schedule_outcome(struct relay *r, struct dest *d, enum outcome outcome, const char *text);
+/* One connection more could not be made, while others work. */
+void schedule_no_more(struct relay *r, struct dest *d);
+/* It takes mail, or would if there were any: what waited for it is due. */
 void schedule_dest_works(struct relay *r, struct dest *d);
 /* The next hop refuses a message for a reason that somebody has to mend: one loud line, and a line in `baton status`;
  * other mail goes on. */

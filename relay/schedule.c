@@ -3,10 +3,10 @@
  * Who is next, and when again.
  *
  * A destination that works is fed by its connections: each asks schedule_next() when it is free, and while jobs are due
- * and the limit allows it, more are opened, as many at a time as there are already (slow start).
+ * and its window (window.h) allows it, more are opened, as many at a time as there are already (slow start).
  * A destination that failed is left alone until retry_us; then one job probes it. Meanwhile its due jobs are deferred one
  * by one, by the same settle() as all others: that is what logs them, ages them, warns and at last bounces them.
- * When a probe comes through, all its jobs are due. */
+ * When the probe has got an answer for its mail (a greeting and a login prove little), all its jobs are due. */
 #include "relay/relay_int.h"
 
 #include "base/clock.h"
@@ -98,8 +98,32 @@ void schedule_dest_works(struct relay *r, struct dest *d)
     d->retry_us = 0;
     d->failures = 0;
     d->trouble = NO_TROUBLE;
+    window_reset(&d->window, r->cfg);
     queue_all_due(r->queue, d);
     schedule_run(r);
+}
+
+void schedule_no_more(struct relay *r, struct dest *d)
+{
+    window_back(&d->window, r->cfg, clock_real_us());
+}
+
+void schedule_outcome(struct relay *r, struct dest *d, enum outcome outcome, const char *text)
+{
+    int64_t now = clock_real_us();
+
+    if (outcome == OUTCOME_CUT_OFF) {
+        /* One that was left alone meanwhile stays so; the one that was to find out has. */
+        bool is_dead = window_failure(&d->window, r->cfg, now);
+        if (d->retry_us ? d->retry_us <= now : is_dead)
+            schedule_dest_failed(r, d, TROUBLE_TEMPORARY, text);
+        return;
+    }
+    schedule_dest_works(r, d);
+    if (outcome == OUTCOME_TAKEN)
+        window_success(&d->window, r->cfg, d->n_active, now);
+    else
+        window_back(&d->window, r->cfg, now);
 }
 
 void schedule_dest_retry(struct relay *r, struct dest *d)
@@ -112,16 +136,23 @@ void schedule_dest_retry(struct relay *r, struct dest *d)
 
 /* ---- jobs ---- */
 
+bool schedule_may_take(struct relay *r, struct dest *d, int64_t now_us)
+{
+    if (r->is_stopping || d->n_waiting == 0)
+        return false;
+    if (d->retry_us)
+        return now_us >= d->retry_us && d->n_active == 0;
+    return queue_due(d) <= now_us && d->n_active < window_size(&d->window, r->cfg);
+}
+
 struct job *schedule_next(struct relay *r, struct dest *d)
 {
     int64_t now = clock_real_us();
 
-    if (r->is_stopping)
+    if (!schedule_may_take(r, d, now))
         return NULL;
     /* A probe takes whatever is first: somebody has to find out. */
-    if (d->retry_us)
-        return now >= d->retry_us ? queue_take(r->queue, d, INT64_MAX) : NULL;
-    return queue_take(r->queue, d, now);
+    return queue_take(r->queue, d, d->retry_us ? INT64_MAX : now);
 }
 
 static void defer_for_trouble(struct relay *r, struct job *j)

@@ -416,6 +416,36 @@ static void contradictions_are_refused_with_their_cure(void **state)
     config_free(cfg);
 }
 
+static void feedback_is_a_fraction_maybe_per_concurrency(void **state)
+{
+    static const struct {
+        const char *text;
+        struct feedback want;
+    } cases[] = {
+        { "1", { 1, FEEDBACK_FLAT } },
+        { "0.25", { 0.25, FEEDBACK_FLAT } },
+        { "1 / concurrency", { 1, FEEDBACK_PER_CONCURRENCY } },
+        { ".5/sqrt_concurrency", { 0.5, FEEDBACK_PER_SQRT } },
+    };
+    static const char *const bad[] = { "2", "-1", "", "1/", "1/2", "0.1.2", ".", "x", "1/window" };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *text = xasprintf("default_destination_concurrency_positive_feedback = \"%s\"", cases[i].text);
+        struct config *cfg = good(text);
+        const struct feedback *f = &cfg->default_destination_concurrency_positive_feedback;
+        assert_true(f->number > cases[i].want.number - 1e-9 && f->number < cases[i].want.number + 1e-9);
+        assert_int_equal(f->per, cases[i].want.per);
+        config_free(cfg);
+        free(text);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        char *text = xasprintf("default_destination_concurrency_negative_feedback = \"%s\"", bad[i]);
+        assert_refused(text, "is no feedback");
+        free(text);
+    }
+}
+
 static void tls_versions_are_read_as_a_range(void **state)
 {
     static const struct {
@@ -641,6 +671,7 @@ int main(void)
         TEST(relayhosts_are_read_in_every_spelling),
         TEST(the_login_that_fits_best_is_taken),
         TEST(contradictions_are_refused_with_their_cure),
+        TEST(feedback_is_a_fraction_maybe_per_concurrency),
         TEST(tls_versions_are_read_as_a_range),
         TEST(lists_are_appended_to_with_plus),
         TEST(a_password_is_taken_as_it_was_meant),
