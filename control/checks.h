@@ -25,4 +25,7 @@ void check_sendmail(const struct config *cfg, struct findings *f);
 void check_listeners(const struct config *cfg, struct findings *f);
 void check_log(const struct config *cfg, struct findings *f);
 
+/* checks_tls.c: what clients are shown */
+void check_certificates(const struct config *cfg, struct findings *f);
+
 #endif

@@ -12,7 +12,8 @@
 
 static check_fn *const checks[] = {
     check_name,  check_relayhost, check_authorities, check_logins,    check_aliases, check_users,
-    check_spool, check_space,     check_sendmail,    check_listeners, check_log,
+    check_spool, check_space,     check_sendmail,    check_listeners, check_certificates,
+    check_log,
 };
 
 static const struct option long_options[] = {

@@ -5,6 +5,7 @@ baton_SOURCES = \
 	control/checks.h \
 	control/checks_host.c \
 	control/checks_mail.c \
+	control/checks_tls.c \
 	control/cmd_check.c \
 	control/cmd_config.c \
 	control/cmd_daemon.c \
@@ -19,7 +20,7 @@ baton_SOURCES = \
 	control/offline.c control/offline.h \
 	control/probe.c control/probe.h control/probe_int.h control/probe_session.c \
 	control/sink.c control/sink.h
-baton_LDADD = control/libqueue.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/net/libnet.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
+baton_LDADD = control/libqueue.a relay/libcerts.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/net/libnet.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
 	$(NET_LIBS) $(CONFUSE_LIBS) $(JANSSON_LIBS)
 
 # what waits, for mailq too

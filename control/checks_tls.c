@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/checks.h"
+
+#include "relay/certs.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum { DAY_S = 86400 };
+
+static void tell(const struct tls_cert *c, struct findings *f)
+{
+    char text[600];
+
+    if (certs_complain(c, text, sizeof text))
+        findings_add(f, FINDING_WARNING, "certificate", "%s", text);
+    else
+        findings_add(f, FINDING_OK, "certificate", "%s, for %s, good for %lld days", tls_cert_file(c),
+                     tls_cert_names(c), (long long)(tls_cert_seconds_left(c) / DAY_S));
+}
+
+/* Who connects to a server that has a name expects a certificate for it. */
+static void check_fits(const struct config *cfg, const struct tls_certs *l, struct findings *f)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (tls_cert_fits(l->at[i], cfg->myhostname))
+            return;
+    findings_add(f, FINDING_WARNING, "certificate",
+                 "%s is for %s, and myhostname is %s: a client that verifies who we are, by that name, will refuse; get "
+                 "one for it, or set myhostname",
+                 tls_cert_file(l->at[0]), tls_cert_names(l->at[0]), cfg->myhostname);
+}
+
+static void check_versions(const char *param, const struct tls_range *r, struct findings *f)
+{
+    if (r->min > 12 && !tls_has_1_3())
+        findings_add(f, FINDING_ERROR, "certificate",
+                     "%s demands TLSv1.3, which %s cannot speak: write \">=TLSv1.2\"", param, tls_library());
+}
+
+void check_certificates(const struct config *cfg, struct findings *f)
+{
+    struct tls_certs all = { 0 };
+    bool is_whole = true;
+    struct err e;
+
+    if (!config_has_certificate(cfg))
+        return;
+    if (tls_init_process(&e) < 0) {
+        findings_add(f, FINDING_ERROR, "certificate", "%s", e.text);
+        return;
+    }
+    for (unsigned i = 0; i < CERTS_SOURCES; i++) {
+        if (certs_load_source(cfg, i, &all, &e) == 0)
+            continue;
+        is_whole = false;
+        if (e.sys == EACCES && geteuid() != 0)
+            findings_add(f, FINDING_NOTE, "certificate", "%s (this user may not read it; root may)", e.text);
+        else
+            findings_add(f, FINDING_ERROR, "certificate", "%s", e.text);
+    }
+    for (size_t i = 0; i < all.n; i++)
+        tell(all.at[i], f);
+    if (is_whole && all.n)
+        check_fits(cfg, &all, f);
+    check_versions("smtpd_tls_protocols", &cfg->smtpd_tls_protocols, f);
+    check_versions("smtpd_tls_mandatory_protocols", &cfg->smtpd_tls_mandatory_protocols, f);
+    tls_certs_fini(&all);
+}
