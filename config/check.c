@@ -186,6 +186,20 @@ static void interface_words_stand_alone(const struct config *cfg, struct config_
                          "\"all\" makes the other addresses needless");
 }
 
+/* On loopback all clients are this machine, and none of them is counted. */
+static void one_client_cannot_take_all(const struct config *cfg, struct config_report *r)
+{
+    bool is_loopback =
+        cfg->inet_interfaces.n == 1 && strcasecmp(cfg->inet_interfaces.at[0], "loopback-only") == 0;
+    int limit = cfg->smtpd_client_connection_count_limit;
+
+    if (!is_loopback && cfg->inet_interfaces.n && limit >= cfg->default_process_limit)
+        remark_param(r, cfg, PARAM_default_process_limit, CONFIG_WARNING,
+                     "smtpd_client_connection_count_limit (%d) is not below it: one client can take all "
+                     "connections and keep out the others",
+                     limit);
+}
+
 static void listen_has_one_place(const struct config *cfg, struct config_report *r)
 {
     for (size_t i = 0; i < cfg->n_listens; i++)
@@ -290,6 +304,7 @@ static rule_fn *const rules[] = {
     login_is_for_a_relayhost,
     networks_do_not_hold_the_world,
     interface_words_stand_alone,
+    one_client_cannot_take_all,
     listen_has_one_place,
     listens_do_not_meet,
     lmtp_is_not_at_port_25,

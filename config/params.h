@@ -184,8 +184,34 @@ PARAM(smtpd_junk_command_limit, INT, "100", RANGE(1, 100000), RECEIVE, LIVE,
     "NOOP, VRFY, RSET and the like beyond this number, between two messages, count as errors.")
 PARAM(smtpd_forbid_bare_newline, BOOL, "yes", ANY, RECEIVE, LIVE,
     "Refuse content with a line feed that has no carriage return before it. Never does one end a line or a message.")
+PARAM(smtpd_error_sleep_time, TIME, "1s", RANGE(0, 60), RECEIVE, LIVE,
+    "How late each answer to a client comes that has made more than `smtpd_soft_error_limit` errors.")
 PARAM(default_process_limit, INT, "100", RANGE(1, 100000), RECEIVE, LIVE,
-    "Clients at a time; the next is told to come back later.")
+    "Connections at a time to one service (`listen` section, or the socket that sendmail uses), over all workers. The next "
+    "is told to come back later, 421; the log says so once a minute.")
+PARAM(smtpd_client_connection_count_limit, INT, "50", RANGE(0, 65535), RECEIVE, LIVE,
+    "Connections that one client may have at a time to one service. This and the limits below count over all workers; 0 "
+    "is no limit.")
+PARAM(smtpd_client_connection_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE, LIVE,
+    "Connections that one client may make to one service in `anvil_rate_time_unit`.")
+PARAM(smtpd_client_message_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE, LIVE,
+    "Messages that one client may begin in `anvil_rate_time_unit`, whether they are taken or not.")
+PARAM(smtpd_client_recipient_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE, LIVE,
+    "Recipients that one client may name in `anvil_rate_time_unit`, whether they are taken or not.")
+PARAM(smtpd_client_auth_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE, LIVE,
+    "AUTH commands that one client may give in `anvil_rate_time_unit`.")
+PARAM(smtpd_client_new_tls_session_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE, LIVE,
+    "TLS sessions that one client may begin in `anvil_rate_time_unit`.")
+PARAM(smtpd_client_event_limit_exceptions, NETWORKS, "$mynetworks", ANY, RECEIVE, LIVE,
+    "Networks whose clients are not counted and have none of these limits.")
+PARAM(smtpd_client_ipv4_prefix_length, INT, "32", RANGE(0, 32), RECEIVE, LIVE,
+    "How many bits of an IPv4 address make a client: 24 counts a network of 256 addresses as one.")
+PARAM(smtpd_client_ipv6_prefix_length, INT, "84", RANGE(0, 128), RECEIVE, LIVE,
+    "The same for IPv6.")
+PARAM(anvil_rate_time_unit, TIME, "60s", RANGE(1, 86400), RECEIVE, LIVE,
+    "The window in which events of a client are counted. It begins with the first event after the last one has ended.")
+PARAM(anvil_status_update_time, TIME, "600s", RANGE(1, 86400), RECEIVE, LIVE,
+    "How often the highest counts are logged, when there were any.")
 
 PARAM(receive_workers, INT, "0", RANGE(0, 32), RECEIVE, LIVE,
     "Processes that receive mail; 0 is one a core, 16 at most.")
@@ -252,6 +278,8 @@ LISTEN(path, PATH, "", ANY,
     "A UNIX socket to listen at, instead of address and port. Who may open it is trusted as a client in `mynetworks` is.")
 LISTEN(mode, MODE, "0666", NOT_EMPTY,
     "The permissions of the UNIX socket, as chmod(1) takes them.")
+LISTEN(process_limit, INT, "$default_process_limit", RANGE(1, 100000),
+    "Connections at a time, see `default_process_limit`.")
 LISTEN(protocol, ENUM, "smtp", WORDS(listen_protocols),
     "What is spoken there: `smtp`, or `lmtp`, which answers for each recipient.")
 LISTEN(proxy, ENUM, "no", WORDS(listen_proxies),

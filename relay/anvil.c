@@ -192,8 +192,9 @@ int anvil_service(struct anvil *a, const char *name)
         if (unused < 0 || (a->services[unused].name[0] && !s->name[0]))
             unused = service_sum(a, s) == 0 ? i : unused;
     }
-    if (unused >= 0)
-        memcpy(a->services[unused].name, want, sizeof want);
+    if (unused < 0)
+        return ANVIL_SERVICES - 1;
+    memcpy(a->services[unused].name, want, sizeof want);
     return unused;
 }
 

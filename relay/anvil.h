@@ -33,7 +33,7 @@ enum anvil_event { ANVIL_CONNECT, ANVIL_MESSAGE, ANVIL_RECIPIENT, ANVIL_AUTH, AN
 struct anvil *anvil_new(unsigned n_workers, unsigned n_clients, struct err *e);
 void anvil_free(struct anvil *a);
 /* The number of the service called `name`: the same one for the same name, also after a reload. A name that nobody is
- * connected under gives way when there are too many. -1: there are ANVIL_SERVICES. */
+ * connected under gives way when there are too many; if none does, the last one is shared. */
 int anvil_service(struct anvil *a, const char *name);
 /* This worker has been reaped: its connections count no more. Before another gets its number. */
 void anvil_forget_worker(struct anvil *a, unsigned worker);

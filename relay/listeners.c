@@ -10,6 +10,7 @@
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,9 +27,10 @@ static struct listening *add(struct listeners *l, enum listen_kind kind, const c
     return li;
 }
 
-static void add_unix(struct listeners *l, const struct config *cfg, enum listen_kind kind, const char *name)
+static void add_unix(struct listeners *l, const struct config *cfg, enum listen_kind kind, const char *file,
+                     const char *name)
 {
-    char *path = xasprintf("%s/public/%s", cfg->queue_directory, name);
+    char *path = xasprintf("%s/public/%s", cfg->queue_directory, file);
     add(l, kind, name, path, NULL);
     free(path);
 }
@@ -128,10 +130,12 @@ static int add_interfaces(struct listeners *l, const struct config *cfg, const c
 
 static int list_all(struct listeners *l, const struct config *cfg, struct err *e)
 {
-    add_unix(l, cfg, LISTEN_SUBMIT, "submit");
-    add_unix(l, cfg, LISTEN_CONTROL, "control");
-    if (cfg->n_listens == 0)
-        return add_interfaces(l, cfg, "smtp", &cfg->inet_interfaces, 25, e);
+    add_unix(l, cfg, LISTEN_SUBMIT, "submit", "local submission");
+    add_unix(l, cfg, LISTEN_CONTROL, "control", "control");
+    if (cfg->n_listens == 0 && add_interfaces(l, cfg, "smtp", &cfg->inet_interfaces, 25, e) < 0)
+        return -1;
+    for (size_t i = 0; i < l->n; i++)
+        l->at[i].process_limit = cfg->default_process_limit;
     for (size_t i = 0; i < cfg->n_listens; i++) {
         const struct listen *sec = &cfg->listens[i];
         size_t first = l->n;
@@ -139,8 +143,10 @@ static int list_all(struct listeners *l, const struct config *cfg, struct err *e
             add(l, LISTEN_SMTP, sec->name, sec->path, NULL)->mode = (unsigned)sec->mode;
         else if (add_interfaces(l, cfg, sec->name, &sec->address, sec->port, e) < 0)
             return -1;
-        for (; first < l->n; first++)
+        for (; first < l->n; first++) {
             l->at[first].section = (int)i;
+            l->at[first].process_limit = sec->process_limit;
+        }
     }
     return 0;
 }
@@ -225,6 +231,27 @@ fail:
         fini(&now.at[i]);
     free(now.at);
     return -1;
+}
+
+unsigned listeners_allow_files(const struct listeners *l)
+{
+    enum { OTHERS = 512 }; /* segments, the log, connections that are being closed */
+    struct rlimit now;
+    unsigned n = 0;
+
+    for (size_t i = 0; i < l->n; i++)
+        n += l->at[i].kind == LISTEN_CONTROL ? 0 : (unsigned)l->at[i].process_limit;
+    if (getrlimit(RLIMIT_NOFILE, &now) < 0 || now.rlim_cur >= n + OTHERS)
+        return n;
+    rlim_t want = now.rlim_max < n + OTHERS ? now.rlim_max : n + OTHERS;
+    if (want < n + OTHERS)
+        log_warn("%u connections may come (process limits), but only %llu files may be open: raise that limit (ulimit -n, "
+                 "LimitNOFILE=)",
+                 n, (unsigned long long)want);
+    now.rlim_cur = want;
+    if (setrlimit(RLIMIT_NOFILE, &now) < 0)
+        log_warn("cannot raise the limit of open files to %llu: %s", (unsigned long long)want, strerror(errno));
+    return n;
 }
 
 struct listeners *listeners_open(const struct config *cfg, struct err *e)

@@ -15,12 +15,14 @@ enum listen_kind { LISTEN_SUBMIT, LISTEN_CONTROL, LISTEN_SMTP };
 
 struct listening {
     enum listen_kind kind;
-    char *name;              /* "smtp", of the section; for the log */
+    char *name;              /* "smtp", of the section; "local submission", "control" */
     int section;             /* its index in the configuration's listens; -1: none asked for it */
     char *path;              /* unix, or NULL */
     unsigned mode;           /* of the path */
     union addr at;           /* TCP */
     int fd;
+    int process_limit;       /* connections at a time */
+    int service;             /* its number in the table of clients (anvil.h); the supervisor's to set */
 };
 
 struct listeners {
@@ -32,6 +34,9 @@ struct listeners *listeners_open(const struct config *cfg, struct err *e);
 /* Opens what the new configuration adds, then closes what it has no more; what stays is not touched, so that no connection
  * is refused meanwhile. -1: nothing has changed. */
 int listeners_reopen(struct listeners *l, const struct config *cfg, struct err *e);
+/* Lets this process and its workers have a descriptor for each connection that may come, as far as it is allowed to.
+ * Returns how many may come. */
+unsigned listeners_allow_files(const struct listeners *l);
 void listeners_free(struct listeners *l);
 
 #endif

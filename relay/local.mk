@@ -16,6 +16,7 @@ batond_SOURCES = \
 	relay/bounce.c relay/bounce.h \
 	relay/control.c relay/control.h \
 	relay/intake.c \
+	relay/limits.c relay/limits.h \
 	relay/listeners.c relay/listeners.h \
 	relay/logline.c relay/logline.h \
 	relay/main.c \

@@ -123,6 +123,7 @@ static void close_all(struct receive_worker *w)
     session_drop_all(&w->r);
     timer_stop(&w->stop_timer);
     timer_stop(&w->look_timer);
+    timer_stop(&w->r.report_timer);
     spool_close(w->r.spool);
     resolver_free(w->r.resolver);
     loop_free(w->r.loop);
@@ -134,7 +135,10 @@ int receive_main(const struct worker_env *env)
     struct err e;
     int status = 0;
 
-    w = (struct receive_worker){ .env = env, .r = { .cfg = env->cfg, .tls = env->tls } };
+    w = (struct receive_worker){
+        .env = env,
+        .r = { .cfg = env->cfg, .tls = env->tls, .anvil = env->anvil, .worker = env->number },
+    };
     list_init(&w.r.sessions);
     if (open_all(&w, &e) < 0) {
         log_error("%s", e.text);

@@ -4,8 +4,8 @@
  * misbehaves, and its end. */
 #include "relay/session_int.h"
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "relay/limits.h"
 #include "relay/policy.h"
 
 #include <errno.h>
@@ -33,6 +33,8 @@ void session_bury(struct session *s)
     session_forget_message(s);
     session_leave_commit(s);
     session_proxy_end(s);
+    limits_forget(s);
+    limits_left(s->receiver, s->on);
     list_remove(&s->link);
     s->receiver->n_sessions--;
     timer_stop(&s->pause);
@@ -59,7 +61,9 @@ void session_pump(struct session *s)
     if (s->is_dead)
         return;
     if (smtp_server_is_closing(s->server) && has_room) {
-        conn_end(s->conn);
+        if (s->is_abrupt)
+            conn_flush(s->conn);
+        s->is_abrupt ? conn_close(s->conn) : conn_end(s->conn);
         s->conn = NULL;
         session_bury(s);
         return;
@@ -109,15 +113,16 @@ static void resume(void *arg)
     session_pump(s);
 }
 
-/* smtpd_error_sleep_time: a second for each error beyond the soft limit. */
+/* Once for each error beyond the soft limit. */
 static void on_slow_down(void *arg, unsigned n)
 {
     struct session *s = arg;
     (void)n;
-    if (s->is_local)
+    int64_t ms = s->receiver->cfg->smtpd_error_sleep_time / 1000;
+    if (s->is_local || !ms)
         return;
     smtp_server_pause(s->server);
-    timer_start(&s->pause, s->receiver->loop, 1000, resume, s);
+    timer_start(&s->pause, s->receiver->loop, ms, resume, s);
 }
 
 static void on_refused(void *arg, const char *after, struct span reply)
@@ -172,22 +177,9 @@ static const char *banner_behind_hostname(const struct config *cfg, bool is_lmtp
     return banner;
 }
 
-static void turn_away(struct session *s)
-{
-    struct receiver *r = s->receiver;
-    int64_t now = clock_mono_us();
-
-    smtp_server_shut(s->server, 421, "4.7.0", "Error: too many connections, try again later");
-    if (now - r->crowd_warned_us > 60 * USEC_PER_SEC || !r->crowd_warned_us) {
-        r->crowd_warned_us = now;
-        log_warn("default_process_limit: %d clients are connected, more are turned away", r->cfg->default_process_limit);
-    }
-}
-
 void session_greet(struct session *s)
 {
-    struct receiver *r = s->receiver;
-    const struct config *cfg = r->cfg;
+    const struct config *cfg = s->receiver->cfg;
 
     name_client(s);
     struct smtp_server_config sc = {
@@ -212,17 +204,21 @@ void session_greet(struct session *s)
         log_info("connect from %s", s->client);
     conn_open(s->conn, &conn_ops, s);
     conn_set_timeout(s->conn, cfg->smtpd_timeout / 1000);
-    if (r->n_sessions > (unsigned)cfg->default_process_limit)
-        turn_away(s);
-    else if (sc.is_encrypted)
+    bool is_welcome = limits_client(s);
+    if (sc.is_encrypted && (!is_welcome || !limits_tls(s))) { /* nothing can be said yet */
+        session_bury(s);
+        return;
+    }
+    if (sc.is_encrypted)
         session_tls_begin(s);
     session_pump(s);
 }
 
 void session_start(struct receiver *r, const struct listening *on, struct conn *conn)
 {
+    if (!limits_let_in(r, on, conn))
+        return;
     struct session *s = xcalloc(1, sizeof *s);
-
     s->receiver = r;
     s->on = on;
     s->conn = conn;

@@ -7,9 +7,12 @@
 
 #include "base/list.h"
 #include "net/conn.h"
+#include "net/loop.h"
 #include "relay/listeners.h"
 #include "relay/resolve.h"
 #include "spool/spool.h"
+
+struct anvil;
 
 struct receiver { /* what all sessions of a worker share; receive.c's */
     const struct config *cfg;
@@ -17,10 +20,13 @@ struct receiver { /* what all sessions of a worker share; receive.c's */
     struct spool *spool;
     struct resolver *resolver;
     const struct tls_setup *tls;
+    struct anvil *anvil;       /* borrowed; shared with all workers */
+    unsigned worker;           /* our number there */
+    struct timer report_timer; /* limits.c's */
     struct list sessions;
     unsigned n_sessions;
     bool is_stopping;
-    int64_t full_warned_us, crowd_warned_us, space_checked_us;
+    int64_t full_warned_us, space_checked_us;
     uint64_t space_bytes;
 };
 

@@ -7,6 +7,7 @@
 
 #include "mail/header.h"
 #include "mail/received.h"
+#include "relay/anvil.h"
 #include "relay/session.h"
 #include "smtp/server.h"
 
@@ -20,6 +21,9 @@ struct session {
     struct smtp_server *server; /* NULL: not greeted yet */
     bool is_local, is_trusted, is_lmtp;
     bool is_unknown;            /* a proxy could not say who it is: `peer` is the proxy, and its trust not the client's */
+    bool is_unlimited;          /* no limits of limits.h, whatever its address */
+    bool is_abrupt;             /* its end does not wait for the client's */
+    struct anvil_seat seat;
     uid_t uid;
     char client[80];            /* "unknown[192.0.2.1]", "local[uid 1000]" */
     char address[INET6_ADDRSTRLEN + 8];

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "mail/fixup.h"
 #include "mail/received.h"
+#include "relay/limits.h"
 #include "relay/policy.h"
 
 #include <errno.h>
@@ -77,6 +78,8 @@ void session_mail(void *arg, struct smtp_cmd *c, struct envelope *env, uint64_t 
 {
     struct session *s = arg;
 
+    if (!limits_mail(s, c))
+        return;
     if (!has_space(s->receiver, size)) {
         smtp_answer(c, 452, "4.3.1", "Insufficient system storage");
         return;
@@ -101,6 +104,8 @@ void session_rcpt(void *arg, struct smtp_cmd *c, struct envelope *env, struct rc
     struct session *s = arg;
     struct refusal no;
 
+    if (!limits_rcpt(s, c))
+        return;
     policy_rcpt(s->receiver->resolver, s->is_trusted, r->address, &no);
     if (!no.code) {
         smtp_answer(c, 250, "2.1.5", "Ok");

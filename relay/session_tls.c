@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/tls.h"
+#include "relay/limits.h"
 #include "relay/tls_setup.h"
 
 #include <stdio.h>
@@ -116,6 +117,8 @@ void session_starttls(void *arg, struct smtp_cmd *c)
 {
     struct session *s = arg;
 
+    if (!limits_starttls(s, c))
+        return;
     if (server_of(s))
         smtp_answer(c, 220, "2.0.0", "Ready to start TLS");
     else

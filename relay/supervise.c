@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "relay/anvil.h"
 #include "relay/jail.h"
 #include "relay/listeners.h"
 #include "relay/notify.h"
@@ -54,6 +55,7 @@ struct supervisor {
     const char *path;
     int lock_fd, signal_fd;
     struct spool_shared *shared;
+    struct anvil *anvil;
     struct listeners *listeners;
     struct tls_tickets *tickets;
     struct tls_setup *tls;
@@ -91,7 +93,17 @@ static void run_worker(struct supervisor *s, const struct worker *w, int ready_f
     sigset_t none;
 
     keep_own_secrets(s, w->role);
-    const struct worker_env env = { w->role, s->cfg, s->shared, s->listeners, w->slot, ready_fd, s->tls };
+    const struct worker_env env = {
+        .role = w->role,
+        .cfg = s->cfg,
+        .shared = s->shared,
+        .listeners = s->listeners,
+        .anvil = s->anvil,
+        .number = (unsigned)(w - s->workers),
+        .slot = w->slot,
+        .ready_fd = ready_fd,
+        .tls = s->tls,
+    };
 
     /* The relay alone holds the lock with the supervisor: the spool is free once both are gone. */
     if (w->role != ROLE_RELAY)
@@ -193,6 +205,8 @@ static void describe_death(const struct worker *w, int status)
 
 static void worker_died(struct supervisor *s, struct worker *w, int status)
 {
+    if (w->role == ROLE_RECEIVE)
+        anvil_forget_worker(s->anvil, (unsigned)(w - s->workers));
     if (w->ready_fd >= 0)
         close(w->ready_fd);
     w->ready_fd = -1;
@@ -239,6 +253,12 @@ static struct config *load(const char *path)
     return cfg;
 }
 
+static void number_services(struct supervisor *s)
+{
+    for (size_t i = 0; i < s->listeners->n; i++)
+        s->listeners->at[i].service = anvil_service(s->anvil, s->listeners->at[i].name);
+}
+
 static void say_what_needs_restart(const struct config *old, const struct config *now)
 {
     struct buf names;
@@ -278,6 +298,8 @@ static void reload(struct supervisor *s)
         notify_ready();
         return;
     }
+    listeners_allow_files(s->listeners);
+    number_services(s);
     say_what_needs_restart(s->cfg, cfg);
     log_info("reload: the new configuration is in force");
     config_free(s->own_cfg);
@@ -478,6 +500,10 @@ static int open_all(struct supervisor *s, struct err *e)
     s->listeners = listeners_open(s->cfg, e);
     if (!s->listeners)
         return -1;
+    s->anvil = anvil_new(MAX_WORKERS, listeners_allow_files(s->listeners), e);
+    if (!s->anvil)
+        return -1;
+    number_services(s);
     s->signal_fd = open_signals(e);
     if (s->signal_fd < 0)
         return -1;
@@ -502,6 +528,8 @@ int supervise(const struct config *cfg, const char *path)
     add_worker(&s, ROLE_RELAY);
     add_receivers(&s);
     serve(&s);
+    anvil_report(s.anvil, 0, s.cfg->anvil_rate_time_unit);
+    anvil_free(s.anvil);
     listeners_free(s.listeners);
     tls_setup_free(s.tls);
     tls_tickets_free(s.tickets);

@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 
+struct anvil;
 struct listeners;
 struct spool_shared;
 struct tls_setup;
@@ -21,6 +22,8 @@ struct worker_env {
     const struct config *cfg;
     struct spool_shared *shared;
     const struct listeners *listeners;
+    struct anvil *anvil; /* anvil.h; receive workers only, as `number` */
+    unsigned number;     /* among all workers, till it is reaped */
     unsigned slot; /* of the spool; receive workers only */
     int ready_fd;  /* worker_ready() writes to it when the worker serves */
     const struct tls_setup *tls; /* receive workers only */

@@ -25,6 +25,7 @@
 #define SEND_AS_IS   ((size_t)16 * 1024) /* so much at once is sent without being copied first */
 #define WIRE_FILL    ((size_t)64 * 1024) /* encrypted ahead of the socket at most */
 #define END_LIMIT_MS 10000
+#define END_MAX      256 /* that wait for their peers in a loop */
 
 /* ---- queues ---------------------------------------- */
 
@@ -447,6 +448,7 @@ void conn_close(struct conn *c)
     if (!c || c->is_closed)
         return;
     c->is_closed = true;
+    c->loop->n_ending -= c->is_ending;
     later_cancel(&c->later);
     timer_stop(&c->silence);
     list_remove(&c->ending);
@@ -493,6 +495,9 @@ void conn_end(struct conn *c)
     c->ops = NULL;
     c->is_told = false;
     c->tls_done = NULL;
+    if (c->loop->n_ending >= END_MAX) /* or who never closes could hold all our descriptors so */
+        conn_close_ending(c->loop->ending.next);
+    c->loop->n_ending++;
     list_append(&c->loop->ending, &c->ending);
     timer_start(&c->silence, c->loop, END_LIMIT_MS, on_end_limit, c);
     conn_wake(c);

@@ -45,7 +45,8 @@ void conn_open(struct conn *c, const struct conn_ops *ops, void *arg);
 /* At once; what is still queued is dropped. NULL is fine. */
 void conn_close(struct conn *c);
 /* Takes the connection from its owner (no callbacks come any more), sends what is queued, ends the stream, waits a
- * moment for the peer to do so too (so that our last words are not lost in a reset), and closes it, within 10 s. */
+ * moment for the peer to do so too (so that our last words are not lost in a reset), and closes it, within 10 s; 256 at a
+ * time may wait so, then the one that waits for longest is closed. */
 void conn_end(struct conn *c);
 
 /* ---- writing ---------------------------------------- */

@@ -21,6 +21,7 @@ struct loop {
     size_t n_heap, cap_heap;
     struct loop_signal *signals;
     struct list ending; /* connections that nobody holds any more (conn_end) */
+    unsigned n_ending;
     char *buf;          /* LOOP_BUF bytes, made at the first read */
     struct runner runner;
 };

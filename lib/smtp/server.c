@@ -243,8 +243,10 @@ static bool too_long(struct smtp_server *s)
     s->line_dropped = 0;
     if (was_auth)
         smtp_server_abort_auth(s);
-    smtp_server_say(s, was_auth ? "500 5.5.6 Error: SASL response limit exceeded"
-                                : "500 5.5.2 Error: command too long");
+    if (was_auth)
+        smtp_server_say(s, "500 5.5.6 Error: SASL response limit exceeded");
+    else
+        smtp_server_sayf(s, "500 5.5.2 %.255s Error: command too long", s->cfg.hostname);
     return false;
 }
 

@@ -726,7 +726,7 @@ static void a_line_too_long_is_passed_over(void **state)
 {
     (void)state;
     run_with_long_line(set_small, SMALL "C: NOOP ", 500,
-                       "\nS: 500 5.5.2 Error: command too long\nC: NOOP\nS: 250*\n");
+                       "\nS: 500 5.5.2 mx.example Error: command too long\nC: NOOP\nS: 250*\n");
     run_with_long_line(set_small, SMALL "C: NOOP ", 64 - 7, "\nS: 250*\n");
 }
 
