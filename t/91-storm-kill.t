@@ -33,7 +33,10 @@ my $sum = $storm->finish;
 # As service managers do: what has left for a while is started again.
 sub start {
     for (1 .. 5) { return if eval { $t->start_batond(timeout => 30); 1 } }
-    BAIL_OUT("batond does not start again: $@");
+    fail('batond starts again');
+    diag(join "\n", (split /\n/, $@)[-20 .. -1]);
+    done_testing();
+    exit 1;
 }
 
 sub workers { my @pids = $t->batond_pids; shift @pids; return @pids }

@@ -119,6 +119,17 @@ sub _child {
     $self->{clients}{$pid} = $name;
 }
 
+# send_one(name, bytes): one message from here, noted as those of the clients are; the code that it was answered with
+sub send_one {
+    my ($self, $name, $bytes) = @_;
+    $self->start if !$self->{checker};
+    my $m = $self->_message($name, { rcpts => [1, 1], bytes => [$bytes, $bytes] });
+    my ($code, $text) = _data({ storm => $self }, $m);
+    if ($code eq '250') { _note($self->_open_note('promised.one'), "$m->{id} $m->{n} $m->{md5}") }
+    else { _note($self->_open_note('told.one'), "$code " . ($text // '')) }
+    return $code;
+}
+
 sub _is_over { -e "$_[0]{dir}/over" }
 
 sub _between { my ($range) = @_; return $range->[0] + int rand($range->[1] - $range->[0] + 1) }
