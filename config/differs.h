@@ -21,6 +21,8 @@ DIFFERS(header_size_limit, "102400, the rest cut off",
     "a header that is too long is refused, not cut")
 DIFFERS(smtpd_forbid_bare_newline, "normalize",
     "a line ends in CRLF only, so that no second message hides in a first one")
+DIFFERS(smtpd_per_request_deadline, "no, but yes under stress",
+    "a client that sends a byte a second does not hold a place for ever")
 DIFFERS(relayhost, "empty: direct delivery",
     "empty: mail is kept until one is set; mail does not leave by a way that nobody chose")
 DIFFERS(alias_maps, "an index made by postalias",

@@ -171,9 +171,15 @@ PARAM(smtp_tls_loglevel, INT, "0", RANGE(0, 4), RELAY, LIVE,
 PARAM(smtpd_banner, STR, "$myhostname ESMTP $mail_name", NOT_EMPTY, RECEIVE, LIVE,
     "The greeting, behind the 220. It begins with the name of the machine (RFC 5321 4.2).")
 PARAM(smtpd_timeout, TIME, "300s", RANGE(1, 3600), RECEIVE, LIVE,
-    "How long a client may be silent.")
+    "How long a client may take for a command, and how long it may be silent.")
 PARAM(smtpd_upstream_proxy_timeout, TIME, "5s", RANGE(1, 3600), RECEIVE, LIVE,
     "How long a proxy may take to say whom it speaks for (see `proxy` in listen sections).")
+PARAM(smtpd_per_request_deadline, BOOL, "yes", ANY, RECEIVE, LIVE,
+    "Let `smtpd_timeout` be the time for a whole command, and see to it that content comes at `smtpd_min_data_rate`. `no`: "
+    "any byte within `smtpd_timeout` will do.")
+PARAM(smtpd_min_data_rate, INT, "500", RANGE(1, 1000000000), RECEIVE, LIVE,
+    "How many bytes of content must come a second, on the average; a client that falls behind by `smtpd_timeout` is "
+    "disconnected.")
 PARAM(smtpd_recipient_limit, INT, "1000", RANGE(100, 100000), RECEIVE, LIVE,
     "Recipients of one message; RFC 5321 4.5.3.1.8 wants 100 at least.")
 PARAM(smtpd_soft_error_limit, INT, "10", RANGE(1, 10000), RECEIVE, LIVE,

@@ -31,6 +31,7 @@ batond_SOURCES = \
 	relay/schedule.c \
 	relay/session.c relay/session.h relay/session_int.h \
 	relay/session_mail.c \
+	relay/session_time.c \
 	relay/session_proxy.c \
 	relay/settle.c \
 	relay/session_tls.c \

@@ -8,7 +8,6 @@
 #include "relay/limits.h"
 #include "relay/policy.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,6 +32,7 @@ void session_bury(struct session *s)
     session_forget_message(s);
     session_leave_commit(s);
     session_proxy_end(s);
+    session_time_stop(s);
     limits_forget(s);
     limits_left(s->receiver, s->on);
     list_remove(&s->link);
@@ -47,7 +47,7 @@ void session_bury(struct session *s)
 void session_pump(struct session *s)
 {
     struct span out;
-    bool has_room = true;
+    bool has_room = conn_queued(s->conn) < CONN_HIGH_WATER;
 
     if (session_tls_is_under_way(s)) {
         if (smtp_server_is_closing(s->server)) /* it could not be told */
@@ -56,6 +56,7 @@ void session_pump(struct session *s)
     }
     while (!s->is_dead && has_room && (out = smtp_server_output(s->server)).len) {
         has_room = conn_write(s->conn, out);
+        session_time_replied(s);
         smtp_server_sent(s->server, out.len);
     }
     if (s->is_dead)
@@ -74,15 +75,28 @@ void session_pump(struct session *s)
         conn_pause(s->conn);
 }
 
+void session_shut(struct session *s, const char *dsn, const char *text)
+{
+    smtp_server_shut(s->server, 421, dsn, "%s Error: %s", s->receiver->cfg->myhostname, text);
+    if (!session_tls_is_under_way(s)) {
+        conn_write(s->conn, smtp_server_output(s->server));
+        conn_end(s->conn);
+        s->conn = NULL;
+    }
+    session_bury(s);
+}
+
 static void on_data(void *arg, struct span bytes)
 {
     struct session *s = arg;
+    session_time_came(s, bytes.len);
     smtp_server_input(s->server, bytes);
     session_pump(s);
 }
 
 static void on_drained(void *arg)
 {
+    session_time_came(arg, 0);
     session_pump(arg);
 }
 
@@ -90,15 +104,8 @@ static void on_closed(void *arg, const struct err *why)
 {
     struct session *s = arg;
 
-    if (why->kind != ERR_NONE && !smtp_server_is_closing(s->server)) {
-        smtp_server_shut(s->server, 421, "4.4.2", "Error: timeout exceeded");
-        log_info("%s after %s from %s", why->sys == ETIMEDOUT ? "timeout" : "lost connection",
-                 smtp_server_after(s->server), s->client);
-        struct span out = smtp_server_output(s->server);
-        conn_write(s->conn, out);
-    } else if (!smtp_server_is_closing(s->server) && !s->is_local) {
+    if (!smtp_server_is_closing(s->server) && (why->kind != ERR_NONE || !s->is_local))
         log_info("lost connection after %s from %s", smtp_server_after(s->server), s->client);
-    }
     session_bury(s);
 }
 
@@ -203,7 +210,7 @@ void session_greet(struct session *s)
     if (!s->is_local)
         log_info("connect from %s", s->client);
     conn_open(s->conn, &conn_ops, s);
-    conn_set_timeout(s->conn, cfg->smtpd_timeout / 1000);
+    session_time_start(s);
     bool is_welcome = limits_client(s);
     if (sc.is_encrypted && (!is_welcome || !limits_tls(s))) { /* nothing can be said yet */
         session_bury(s);

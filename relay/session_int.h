@@ -39,6 +39,9 @@ struct session {
     char id[SPOOL_ID_TEXT];
     unsigned n_messages;
     struct timer pause;
+    struct timer patience;      /* session_time.c's, as the next two */
+    int64_t deadline_ms;
+    uint64_t earned;            /* what has come and is not yet a millisecond, in thousandths of a byte */
     struct timer handshake;     /* its limit; armed while one is under way */
     struct later free_later;
     bool is_dead;
@@ -75,6 +78,17 @@ bool session_comes_by_proxy(const struct session *s);
 void session_proxy_start(struct session *s);
 /* Waits no more. */
 void session_proxy_end(struct session *s);
+
+/* 421 with "HOST Error: TEXT" and the end, whether the client reads or not. */
+void session_shut(struct session *s, const char *dsn, const char *text);
+
+/* ---- session_time.c: how long the client may take ---- */
+
+void session_time_start(struct session *s);
+/* While something else has a limit of its own (a handshake). */
+void session_time_stop(struct session *s);
+void session_time_replied(struct session *s);
+void session_time_came(struct session *s, size_t bytes);
 
 /* ---- session_mail.c: the engine's questions about a message ---- */
 

@@ -75,7 +75,7 @@ static void on_handshake(void *arg, const struct tls_info *info, const struct er
         fail(s, why->text);
         return;
     }
-    conn_set_timeout(s->conn, s->receiver->cfg->smtpd_timeout / 1000);
+    session_time_start(s);
     log_established(s, info);
     if (!smtp_server_is_encrypted(s->server))
         smtp_server_tls_started(s->server);
@@ -98,7 +98,7 @@ static void begin(struct session *s, struct tls_server *tls)
 
     if (cfg->smtpd_tls_loglevel >= 2)
         log_info("setting up TLS connection from %s", s->client);
-    conn_set_timeout(s->conn, 0);
+    session_time_stop(s);
     timer_start(&s->handshake, s->receiver->loop, cfg->smtpd_starttls_timeout / 1000, on_limit, s);
     conn_start_tls_server(s->conn, tls, on_handshake);
 }

@@ -160,4 +160,49 @@ subtest 'manners' => sub {
     cmp_ok(time - $before, '>', 0.9, 'after some errors answers come late');
 };
 
+subtest 'time' => sub {
+    my $over = "421 4.4.2 client.example.test Error: timeout exceeded\n";
+    # Sends it in pieces till something comes back.
+    my $drip = sub {
+        my ($c, $piece, $pause, $most) = @_;
+        my $r;
+        for (1 .. $most // 200) {
+            $c->send_raw($piece);
+            $r = $c->reply($pause);
+            last if defined $r;
+        }
+        return $r // 'nothing';
+    };
+    start(smtpd_timeout => '1s', smtpd_min_data_rate => 100, smtpd_recipient_limit => 100000);
+    my $c = client();
+    $c->greet;
+    is($c->reply(5), $over, 'who is silent is told');
+    is($c->reply, '', 'and disconnected');
+    ok(count_log(qr/timeout after EHLO from unknown\[127\.0\.0\.1\]$/), 'which the log says');
+    $c = client();
+    $c->greet;
+    is($drip->($c, 'x', 0.05), $over, 'a command that comes a byte at a time is no way round that');
+    $c = client();
+    $c->greet;
+    $c->say($_) for 'MAIL FROM:<a@b.test>', 'RCPT TO:<a@example.test>', 'DATA';
+    is($drip->($c, 'x', 0.05), $over, 'nor is content');
+    ok(count_log(qr/timeout after DATA from /), 'which the log says too');
+    $c = client();
+    $c->greet;
+    $c->say($_) for 'MAIL FROM:<a@b.test>', 'RCPT TO:<a@example.test>', 'DATA';
+    is($drip->($c, "X: 901234567\r\n", 0.04, 40), 'nothing', 'content that comes fast enough may take longer');
+    like($c->say("\r\n."), qr/^250 .*queued/, 'and is taken');
+    $c = client();
+    $c->greet;
+    $c->say('MAIL FROM:<a@b.test>');
+    $c->flood("RCPT TO:<a\@b.test>\r\n" x 1000, 40_000_000, 0.3);
+    ok($t->wait_log(qr/timeout after RCPT from/, 5), 'who does not read replies is not waited for');
+
+    start(smtpd_timeout => '1s', smtpd_per_request_deadline => 'no');
+    $c = client();
+    $c->greet;
+    is($drip->($c, 'x', 0.05, 40), 'nothing', 'without a deadline any byte will do');
+    is($c->reply(5), $over, 'but not none');
+};
+
 done_testing();

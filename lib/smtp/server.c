@@ -380,3 +380,13 @@ bool smtp_server_is_busy(const struct smtp_server *s)
 {
     return s->cmd.question != ASKED_NOTHING || s->phase > PHASE_READY || s->in_auth;
 }
+
+bool smtp_server_is_asking(const struct smtp_server *s)
+{
+    return s->cmd.question != ASKED_NOTHING;
+}
+
+bool smtp_server_in_content(const struct smtp_server *s)
+{
+    return s->reads == READS_CONTENT || s->reads == READS_CHUNK;
+}

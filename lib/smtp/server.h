@@ -186,5 +186,9 @@ const char *smtp_server_login(const struct smtp_server *s); /* or NULL */
 const char *smtp_server_after(const struct smtp_server *s);
 /* A transaction or a question is open: a shutdown should wait a little. */
 bool smtp_server_is_busy(const struct smtp_server *s);
+/* A question waits for its answer: the client waits for us. */
+bool smtp_server_is_asking(const struct smtp_server *s);
+/* Content is expected, whether it is kept or passed over. */
+bool smtp_server_in_content(const struct smtp_server *s);
 
 #endif

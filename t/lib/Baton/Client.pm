@@ -63,6 +63,20 @@ sub send_raw {
     return defined $n ? $n : $!{EAGAIN} ? 0 : undef;
 }
 
+# Sends $bytes again and again, till the server takes none for $pause seconds, hangs up, or $most have gone: how many went
+sub flood {
+    my ($self, $bytes, $most, $pause) = @_;
+    my ($sent, $left) = (0, '');
+    while ($sent < $most) {
+        $left = $bytes if !length $left;
+        last if !IO::Select->new($self->{s})->can_write($pause // 1);
+        my $n = $self->send_raw($left) // last;
+        substr $left, 0, $n, '';
+        $sent += $n;
+    }
+    return $sent;
+}
+
 sub say {
     my ($self, $line, $seconds) = @_;
     $self->send_raw("$line\r\n");
