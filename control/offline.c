@@ -102,7 +102,7 @@ static int change_one(struct spool *s, enum offline_act act, uint64_t id, struct
     return 0;
 }
 
-static int change_all(struct spool *s, const struct change *c, size_t *done, struct err *e)
+static int change_all(struct spool *s, const struct change *c, struct patient_runner *runner, size_t *done, struct err *e)
 {
     if (c->wanted && c->n_found < c->n_wanted)
         return err_set(e, ERR_PERMANENT, "%zu of these messages are not in the queue; nothing was changed",
@@ -112,7 +112,9 @@ static int change_all(struct spool *s, const struct change *c, size_t *done, str
             continue;
         if (change_one(s, c->act, c->found[i], e) < 0)
             return -1;
-        ++*done;
+        /* What was written need not be kept in memory: a million of them are no small matter. */
+        if (++*done % 1000 == 0)
+            call_back(runner);
     }
     return 0;
 }
@@ -133,7 +135,7 @@ static int change_locked(const struct config *cfg, struct change *c, size_t *don
     int rc = s ? spool_start(s, e) : -1;
 
     if (rc == 0)
-        rc = change_all(s, c, done, e);
+        rc = change_all(s, c, &runner, done, e);
     while (runner.n)
         call_back(&runner);
     spool_close(s);

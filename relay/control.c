@@ -20,6 +20,7 @@ enum {
     CLIENTS_MAX = 100,
     TIMEOUT_MS = 30000,
     LIST_SLICE = 100, /* messages in one turn of the loop */
+    WORD_EVERY = 10000, /* messages: then the client hears that work goes on */
 };
 
 struct control {
@@ -38,7 +39,8 @@ struct client {
     /* What goes out piece by piece: */
     bool (*more)(struct client *c); /* writes a piece; false: that was the last */
     uint64_t *ids;
-    size_t n_ids, at_id;
+    size_t n_ids, at_id, n_done;
+    bool (*act)(struct relay *r, struct message *m);
     struct spool_body *body;
     uint64_t offset;
     struct later later;
@@ -221,25 +223,40 @@ fail:
     return NULL;
 }
 
-static void do_each(struct client *c, struct span rest, bool needs_right, bool (*act)(struct relay *, struct message *))
+/* A slice at a time: a million messages cost the others nothing but time. */
+static bool more_each(struct client *c)
 {
     struct relay *r = c->control->relay;
     struct buf text;
-    size_t n, done = 0;
+
+    for (int n = 0; n < LIST_SLICE && c->at_id < c->n_ids; n++) {
+        struct message *m = queue_find(r->queue, c->ids[c->at_id++]);
+        c->n_done += m && c->act(r, m);
+    }
+    schedule_run(r);
+    bool is_more = c->at_id < c->n_ids;
+    if (is_more && c->at_id % WORD_EVERY)
+        return true;
+    buf_init(&text, BUF_NO_MAX);
+    buf_addf(&text, "%s\t%zu\n", is_more ? "sofar" : "n", c->n_done);
+    say(c, &text);
+    conn_set_timeout(c->conn, TIMEOUT_MS);
+    return is_more;
+}
+
+static void do_each(struct client *c, struct span rest, bool needs_right, bool (*act)(struct relay *, struct message *))
+{
+    size_t n;
     uint64_t *ids = which(c, rest, needs_right, &n);
 
     if (!ids)
-        return;
-    for (size_t i = 0; i < n; i++) {
-        struct message *m = queue_find(r->queue, ids[i]);
-        done += m && act(r, m);
-    }
-    free(ids);
-    schedule_run(r);
-    buf_init(&text, BUF_NO_MAX);
-    buf_addf(&text, "ok\nn\t%zu\n", done);
-    say(c, &text);
-    free_client(c, true);
+        return; /* refused, and the client is gone */
+    c->ids = ids;
+    c->n_ids = n;
+    c->act = act;
+    c->more = more_each;
+    conn_write(c->conn, SPAN("ok\n"));
+    pour(c);
 }
 
 static void do_hold(struct client *c, struct span rest)

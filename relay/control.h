@@ -13,7 +13,8 @@
  *                               (STATE: active, ready, deferred, hold; NEXT 0: now) and for each recipient that is left
  *                               r ADDRESS REASON
  *   queue cat ID                the content of the message, raw, to the end of the stream (owner of the spool, root)
- *   queue hold|release|delete|retry ID...    or ALL:  "n TAB COUNT" after it is done
+ *   queue hold|release|delete|retry ID...    or ALL:  "n TAB COUNT" after it is done; before
+ *                               that, of many, now and then "sofar TAB COUNT"
  *
  * Everybody may ask for status, list and retry; the rest is for root, for the uid that runs the relay, and, of messages
  * of their own (hold, release, delete, cat), for users. */

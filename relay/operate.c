@@ -17,7 +17,8 @@ static const char *state_of(const struct message *m, int64_t now, int64_t *next_
 
     *next_us = INT64_MAX;
     for (const struct job *j = m->jobs; j; j = j->next) {
-        int64_t at = j->next_us > j->dest->retry_us ? j->next_us : j->dest->retry_us;
+        /* When its destination works again all its mail is due. */
+        int64_t at = j->dest->retry_us ? j->dest->retry_us : j->next_us;
         if (j->place == JOB_ACTIVE)
             state = "active";
         else if (j->place == JOB_WAITING && at <= now && strcmp(state, "active") != 0)

@@ -254,10 +254,17 @@ void queue_defer(struct queue *q, struct job *j, int64_t next_us)
         heap_add(j);
 }
 
+void queue_postpone(struct queue *q, struct job *j, int64_t next_us)
+{
+    uint16_t attempts = j->attempts;
+
+    queue_defer(q, j, next_us);
+    j->attempts = attempts;
+}
+
 void queue_put_back(struct queue *q, struct job *j)
 {
-    queue_defer(q, j, j->next_us);
-    j->attempts--;
+    queue_postpone(q, j, j->next_us);
 }
 
 void queue_all_due(struct queue *q, struct dest *d)

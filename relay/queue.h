@@ -28,6 +28,7 @@ struct job {
     uint32_t heap_at;   /* while waiting */
     uint16_t attempts;
     uint8_t place;      /* enum job_place */
+    uint8_t stage;      /* of its life, when it was last settled: the schedule's */
 };
 
 struct message {
@@ -57,6 +58,8 @@ struct dest {
     char *trouble_text;
     int64_t noted_us;   /* when it last showed itself */
     int64_t alarmed_us; /* when the operator was last told of it; 0: not yet */
+    int64_t settled_us; /* the second in which n_settled of its jobs were deferred for its trouble */
+    unsigned n_settled;
     void *pool;       /* pool.c's */
 };
 
@@ -83,6 +86,8 @@ int64_t queue_due(const struct dest *d);
 void queue_defer(struct queue *q, struct job *j, int64_t next_us);
 /* An active job waits again at once, as if it had not been taken. */
 void queue_put_back(struct queue *q, struct job *j);
+/* An active job waits again without having been tried. */
+void queue_postpone(struct queue *q, struct job *j, int64_t next_us);
 /* All waiting jobs of `d` are due at once: it works again. */
 void queue_all_due(struct queue *q, struct dest *d);
 /* The job is done with; with the last one of its message goes the message. True when it went. */

@@ -4,8 +4,10 @@
  *
  * A destination that works is fed by its connections: each asks schedule_next() when it is free, and while jobs are due
  * and its window (window.h) allows it, more are opened, as many at a time as there are already (slow start).
- * A destination that failed is left alone until retry_us; then one job probes it. Meanwhile its due jobs are deferred one
- * by one, by the same settle() as all others: that is what logs them, ages them, warns and at last bounces them.
+ * A destination that failed is left alone until retry_us; then one job probes it. Meanwhile each of its due jobs is deferred
+ * once, by the same settle() as all others: that is what logs it, ages it, warns and at last bounces it. After that nothing
+ * is written or logged of it before its age changes something (a warning, its end): one line a probe speaks for all. And
+ * no more than a thousand a second are settled so, however many wait: a million after a restart is no flood.
  * When the probe has got an answer for its mail (a greeting and a login prove little), all its jobs are due. */
 #include "relay/relay_int.h"
 
@@ -16,7 +18,10 @@
 
 #include <stdlib.h>
 
-enum { SLICE = 200 }; /* jobs settled in one turn of the loop, so that it stays responsive */
+enum {
+    SLICE = 200,            /* jobs settled in one turn of the loop, so that it stays responsive */
+    SETTLED_A_SECOND = 1000, /* for the trouble of a destination */
+};
 
 static void run(void *arg);
 
@@ -155,9 +160,64 @@ struct job *schedule_next(struct relay *r, struct dest *d)
     return queue_take(r->queue, d, d->retry_us ? INT64_MAX : now);
 }
 
+/* The ages at which a message becomes something else: worth a warning, too old as a bounce or as other mail. */
+static size_t turning_points(const struct relay *r, const struct message *m, int64_t out[3])
+{
+    const int64_t ages[] = { r->cfg->delay_warning_time, r->cfg->bounce_queue_lifetime, r->cfg->maximal_queue_lifetime };
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(ages); i++)
+        if (i > 0 || ages[i]) /* no warning when that is 0 */
+            out[n++] = m->arrival_us + ages[i];
+    return n;
+}
+
+/* How many of them are behind it; *next is the first that is not. */
+static unsigned stage_of(const struct relay *r, const struct message *m, int64_t now, int64_t *next)
+{
+    int64_t at[3];
+    size_t n = turning_points(r, m, at);
+    unsigned stage = 0;
+
+    *next = INT64_MAX - 1;
+    for (size_t i = 0; i < n; i++) {
+        stage += at[i] <= now;
+        if (at[i] > now && at[i] < *next)
+            *next = at[i];
+    }
+    return stage;
+}
+
+/* Nothing new can be said of it: it waits for its destination, or for its age. */
+static bool is_said(struct relay *r, struct job *j, int64_t now, int64_t *next)
+{
+    unsigned stage = stage_of(r, j->message, now, next);
+    bool is_said = j->attempts > 0 && j->stage >= stage;
+
+    j->stage = (uint8_t)stage;
+    return is_said;
+}
+
+/* This second's share of what may be settled for the trouble of `d`; false: it is used up. */
+static bool has_share(struct dest *d, int64_t now)
+{
+    if (now - d->settled_us >= USEC_PER_SEC || now < d->settled_us) {
+        d->settled_us = now;
+        d->n_settled = 0;
+    }
+    return d->n_settled < SETTLED_A_SECOND;
+}
+
 static void defer_for_trouble(struct relay *r, struct job *j)
 {
-    const struct dest *d = j->dest;
+    struct dest *d = j->dest;
+    int64_t now = clock_real_us(), next, latest = now + r->cfg->maximal_backoff_time;
+
+    if (is_said(r, j, now, &next)) {
+        queue_postpone(r->queue, j, next < latest ? next : latest);
+        return;
+    }
+    d->n_settled++;
     struct attempt *a = attempt_new(r, j, false, NULL);
 
     if (!a) {
@@ -193,7 +253,7 @@ static void settle_due(struct relay *r, struct dest *d, int64_t now, void (*how)
     struct job *j;
     int n = 0;
 
-    while (n < SLICE && (j = queue_take(r->queue, d, now))) {
+    while (n < SLICE && has_share(d, now) && (j = queue_take(r->queue, d, now))) {
         how(r, j);
         n++;
     }
@@ -220,9 +280,9 @@ static int64_t dest_due(const struct dest *d, int64_t now)
 {
     int64_t due = queue_due(d);
 
-    /* Due but not taken: its connections will ask for it. */
+    /* Due but not taken: its share of this second is used up, or its connections will ask for it. */
     if (due <= now)
-        due = INT64_MAX;
+        due = d->n_settled >= SETTLED_A_SECOND && d->settled_us + USEC_PER_SEC > now ? d->settled_us + USEC_PER_SEC : INT64_MAX;
     if (d->n_waiting && d->retry_us > now && d->retry_us < due)
         due = d->retry_us;
     return due;

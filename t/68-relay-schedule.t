@@ -107,4 +107,38 @@ subtest 'mail that is put off makes fewer go at a time' => sub {
     cmp_ok(used($later), '<=', 2, 'hardly more than one at a time for a while');
 };
 
+subtest 'a relayhost that is away is told of once a message, not once a try' => sub {
+    my ($t, $port) = world();
+    my $relay = $t->fake_relay(listen => 0);
+    my %config = (relayhost => $relay->address, @often, raw => qq(listen test { address = "127.0.0.1" port = $port }\n));
+    $t->config(%config);
+    $t->start_batond;
+    submit($port, map { "u$_\@example.test" } 1 .. 20);
+    my $tries = sub { scalar(() = $t->log_text =~ /does not take mail now/g) };
+    my $lines = sub { scalar(() = $t->log_text =~ /status=deferred/g) };
+    ok((wait_until { $lines->() == 20 }), 'each message is deferred');
+    my $before = $tries->();
+    ok((wait_until { $tries->() >= $before + 2 } 10), 'the relayhost is tried on');
+    is($lines->(), 20, 'without a line a message each time');
+    like($t->mailq->{out}, qr/Connection refused/, 'mailq says why it waits');
+    $t->stop_batond;
+    spew($t->log_path, '');
+    $t->start_batond;
+    ok((wait_until { $tries->() >= 2 } 10), 'after a restart the relayhost is tried');
+    is($lines->(), 0, 'and the log is not told of each message again');
+    $relay->up;
+    is(scalar(() = $relay->wait_messages(20)), 20, 'when it is back it gets all');
+};
+
+subtest 'mail is warned of and returned while the relayhost is away' => sub {
+    my ($t, $port) = world();
+    my $relay = $t->fake_relay(listen => 0);
+    $t->config(relayhost => $relay->address, @often, delay_warning_time => '1s',
+        maximal_queue_lifetime => '3s', bounce_queue_lifetime => '1h', raw => qq(listen test { address = "127.0.0.1" port = $port }\n));
+    $t->start_batond;
+    submit($port, 'a@example.test');
+    ok($t->wait_log(qr/delay notification/), 'the warning comes at its time');
+    ok($t->wait_log(qr/to=<a\@example\.test>.*status=expired/), 'and the end');
+};
+
 done_testing;
