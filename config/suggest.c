@@ -5,35 +5,7 @@
 
 #include "base/mem.h"
 
-#define NAME_MAX_LEN 64
-
-static size_t least(size_t a, size_t b, size_t c)
-{
-    size_t ab = a < b ? a : b;
-    return ab < c ? ab : c;
-}
-
-/* Letters to insert, delete, change or swap with their neighbour. */
-static size_t distance(struct span a, struct span b)
-{
-    size_t row[3][NAME_MAX_LEN + 1];
-
-    for (size_t j = 0; j <= b.len; j++)
-        row[0][j] = j;
-    for (size_t i = 1; i <= a.len; i++) {
-        size_t *now = row[i % 3], *before = row[(i + 2) % 3], *before_that = row[(i + 1) % 3];
-        now[0] = i;
-        for (size_t j = 1; j <= b.len; j++) {
-            bool is_same =
-                ascii_lower((unsigned char)a.at[i - 1]) == ascii_lower((unsigned char)b.at[j - 1]);
-            now[j] = least(before[j] + 1, now[j - 1] + 1, before[j - 1] + !is_same);
-            if (i > 1 && j > 1 && a.at[i - 1] == b.at[j - 2] && a.at[i - 2] == b.at[j - 1] &&
-                before_that[j - 2] + 1 < now[j])
-                now[j] = before_that[j - 2] + 1;
-        }
-    }
-    return row[a.len % 3][b.len];
-}
+#define NAME_MAX_LEN SPAN_DISTANCE_MAX
 
 const char *suggest_option(const struct config_option *table, size_t n, struct span name)
 {
@@ -44,7 +16,7 @@ const char *suggest_option(const struct config_option *table, size_t n, struct s
         return NULL;
     for (size_t i = 0; i < n; i++) {
         struct span candidate = span_str(table[i].name);
-        size_t d = candidate.len > NAME_MAX_LEN ? NAME_MAX_LEN : distance(name, candidate);
+        size_t d = span_distance(name, candidate);
         if (d < best_distance) {
             best = table[i].name;
             best_distance = d;

@@ -9,6 +9,7 @@ baton_SOURCES = \
 	control/cmd_check.c \
 	control/cmd_config.c \
 	control/cmd_daemon.c \
+	control/cmd_map.c \
 	control/cmd_queue.c \
 	control/cmd_sink.c \
 	control/cmd_status.c \
@@ -18,10 +19,12 @@ baton_SOURCES = \
 	control/main.c \
 	control/maildir.c control/maildir.h \
 	control/offline.c control/offline.h \
+	control/postmap.c \
 	control/probe.c control/probe.h control/probe_int.h control/probe_session.c \
-	control/sink.c control/sink.h
-baton_LDADD = control/libqueue.a relay/libcerts.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/net/libnet.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
-	$(NET_LIBS) $(CONFUSE_LIBS) $(JANSSON_LIBS)
+	control/sink.c control/sink.h \
+	control/tables.c control/tables.h
+baton_LDADD = control/libqueue.a relay/libcerts.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/net/libnet.a lib/map/libmap.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
+	$(NET_LIBS) $(MAP_LIBS) $(CONFUSE_LIBS) $(JANSSON_LIBS)
 
 # what waits, for mailq too
 noinst_LIBRARIES += control/libqueue.a

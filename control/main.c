@@ -5,13 +5,14 @@
 #include "control/command.h"
 
 #include "base/mem.h"
+#include "control/tables.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &cmd_check, &cmd_config, &cmd_start, &cmd_stop, &cmd_reload, &cmd_status, &cmd_queue, &cmd_test, &cmd_sink,
+    &cmd_check, &cmd_config, &cmd_start, &cmd_stop, &cmd_reload, &cmd_status, &cmd_queue, &cmd_map, &cmd_test, &cmd_sink,
 };
 
 static const struct command *find(const char *name)
@@ -84,7 +85,10 @@ static int take_options(struct found *f, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct found f = { 0 };
+    const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
 
+    if (strcmp(name, "postmap") == 0 || strcmp(name, "postalias") == 0)
+        return postmap_main(argc, argv, name[4] == 'a');
     argc = take_options(&f, argc, argv);
     if (f.wants_version) {
         printf("baton %s\n", PACKAGE_VERSION);

@@ -21,10 +21,16 @@ tmpfilesdir = $(prefix)/lib/tmpfiles.d
 tmpfiles_DATA = packaging/tmpfiles.d/baton.conf
 endif
 
-# mailq and newaliases are sendmail by name; the links are relative, so that a DESTDIR may be moved.
+# mailq and newaliases are sendmail by name, postmap and postalias are baton; the links are relative, so that a DESTDIR may be moved.
 install-exec-hook:
 	@$(MKDIR_P) "$(DESTDIR)$(bindir)"
 	for name in mailq newaliases; do ln -srf "$(DESTDIR)$(sbindir)/sendmail" "$(DESTDIR)$(bindir)/$$name" || exit; done
+if POSTMAP
+	@for name in postmap postalias; do to="$(DESTDIR)$(sbindir)/$$name"; \
+	  if test -e "$$to" && ! test "$$to" -ef "$(DESTDIR)$(sbindir)/baton"; then \
+	    echo "$$to is somebody else's (Postfix's?) and stays; \`baton map' does the same"; \
+	  else ln -srf "$(DESTDIR)$(sbindir)/baton" "$$to" || exit; fi; done
+endif
 if SETGID
 	@if test -n "$(DESTDIR)"; then :; \
 	elif test "`id -u`" = 0 && getent group $(SETGID_GROUP) >/dev/null; then \
@@ -37,6 +43,8 @@ if SETGID
 endif
 
 uninstall-hook:
+	@for name in postmap postalias; do to="$(DESTDIR)$(sbindir)/$$name"; \
+	  case `readlink "$$to" 2>/dev/null` in baton|*/baton) rm -f "$$to";; esac; done
 	rm -f "$(DESTDIR)$(bindir)/mailq" "$(DESTDIR)$(bindir)/newaliases"
 
 # The user and the group, on a machine where no package manager or systemd-sysusers does it

@@ -174,3 +174,32 @@ char *span_dup(struct span s)
     p[s.len] = '\0';
     return p;
 }
+
+/* ---- nearness ---- */
+
+static size_t least(size_t a, size_t b, size_t c)
+{
+    size_t ab = a < b ? a : b;
+    return ab < c ? ab : c;
+}
+
+size_t span_distance(struct span a, struct span b)
+{
+    size_t row[3][SPAN_DISTANCE_MAX + 1];
+
+    if (a.len > SPAN_DISTANCE_MAX || b.len > SPAN_DISTANCE_MAX)
+        return SPAN_DISTANCE_MAX;
+    for (size_t j = 0; j <= b.len; j++)
+        row[0][j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t *now = row[i % 3], *before = row[(i + 2) % 3], *before_that = row[(i + 1) % 3];
+        now[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            bool is_same = ascii_lower((unsigned char)a.at[i - 1]) == ascii_lower((unsigned char)b.at[j - 1]);
+            now[j] = least(before[j] + 1, now[j - 1] + 1, before[j - 1] + !is_same);
+            if (i > 1 && j > 1 && a.at[i - 1] == b.at[j - 2] && a.at[i - 2] == b.at[j - 1] && before_that[j - 2] + 1 < now[j])
+                now[j] = before_that[j - 2] + 1;
+        }
+    }
+    return row[a.len % 3][b.len];
+}

@@ -65,6 +65,11 @@ bool span_is_utf8(struct span s);
 /* Length of the well-formed sequence at the front, 1 for ASCII; 0 when there is none. */
 size_t span_utf8_len(struct span s);
 
+/* Letters to insert, delete, change or swap with their neighbour, whatever their case, until `a` is `b`: what somebody meant
+ * who wrote a name that does not exist. SPAN_DISTANCE_MAX when one of them is longer than that. */
+enum { SPAN_DISTANCE_MAX = 64 };
+size_t span_distance(struct span a, struct span b);
+
 /* A NUL-terminated copy, to be freed. Bytes behind an embedded NUL are lost to string functions. */
 char *span_dup(struct span s);
 
