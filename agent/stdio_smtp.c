@@ -222,9 +222,9 @@ static int answer(const struct config *cfg)
 {
     static char chunk[16 * 1024];
     struct session s = { .cfg = cfg };
-    struct smtp_server_config engine = { .is_local = true,
+    struct smtp_server_config engine = { .may_talk_early = true,
                                          .hostname = cfg->myhostname,
-                                         .bare_lf = SMTP_BARE_LF_NORMALIZE,
+                                         .bare_lf = SMTP_BARE_LF_ENDS,
                                          .limits = SMTP_SERVER_LIMITS_DEFAULT };
     ssize_t n = 1;
 

@@ -209,6 +209,19 @@ static void listen_has_one_place(const struct config *cfg, struct config_report 
                    cfg->listens[i].name);
 }
 
+static void forbidden_commands_are_words(const struct config *cfg, struct config_report *r)
+{
+    for (size_t i = 0; i < cfg->smtpd_forbidden_commands.n; i++) {
+        const char *word = cfg->smtpd_forbidden_commands.at[i];
+        if (word[strcspn(word, ":/{}^[]")]) {
+            remark_param(r, cfg, PARAM_smtpd_forbidden_commands, CONFIG_ERROR,
+                         "\"%s\": it takes the names of commands, no patterns; what begins with no letter is refused anyway",
+                         word);
+            return;
+        }
+    }
+}
+
 /* Whether the two can be told apart without asking for names; what is left, the sockets themselves will say. */
 static bool interfaces_meet(const struct strlist *a, const struct strlist *b)
 {
@@ -306,6 +319,7 @@ static rule_fn *const rules[] = {
     interface_words_stand_alone,
     one_client_cannot_take_all,
     listen_has_one_place,
+    forbidden_commands_are_words,
     listens_do_not_meet,
     lmtp_is_not_at_port_25,
     proxies_are_named,

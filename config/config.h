@@ -99,6 +99,8 @@ enum config_listen_tls {
     CONFIG_LISTEN_TLS_IMPLICIT, /* from the first byte */
 };
 
+enum config_bare_newline { CONFIG_BARE_NEWLINE_NO, CONFIG_BARE_NEWLINE_NORMALIZE, CONFIG_BARE_NEWLINE_REJECT };
+
 /* ---- types: what a parameter of each type is in C ---- */
 #define CTYPE_STR      char * /* never NULL; "" when empty */
 #define CTYPE_HOST     char * /* a host or domain name, checked */
@@ -119,6 +121,7 @@ enum config_listen_tls {
 #define CTYPE_MODE        int /* permissions of a file */
 #define CTYPE_BOOL        bool
 #define CTYPE_ENUM        int /* one of the enums above; log_level: enum log_level */
+#define CTYPE_FLAGS       unsigned /* some of a set of words */
 #define CTYPE_NETWORKS    struct cidr_list
 #define CTYPE_RELAYHOSTS  struct relayhost_list
 #define CTYPE_TRANSPORT   struct transport

@@ -34,6 +34,7 @@ enum config_type {
     TYPE_MODE,
     TYPE_BOOL,
     TYPE_ENUM,
+    TYPE_FLAGS,
     TYPE_NETWORKS,
     TYPE_RELAYHOSTS,
     TYPE_TRANSPORT,

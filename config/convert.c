@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 bool has_control_character(const char *s)
 {
@@ -319,6 +320,28 @@ static int convert_enum(struct conversion *c, void *field)
     return result;
 }
 
+static int convert_flags(struct conversion *c, void *field)
+{
+    struct strlist words = { 0 };
+    unsigned flags = 0;
+    int result = 0;
+
+    split_words(c->text, &words);
+    for (size_t i = 0; i < words.n && result == 0; i++) {
+        const struct config_word *w = c->option->words;
+        while (w->word && strcasecmp(w->word, words.at[i]) != 0)
+            w++;
+        if (w->word)
+            flags |= (unsigned)w->value;
+        else
+            result = no_such_word(c, words.at[i]);
+    }
+    strlist_clear(&words);
+    if (result == 0)
+        *(unsigned *)field = flags;
+    return result;
+}
+
 /* secret.c reads it when it is needed. */
 static int convert_secret(struct conversion *c, void *field)
 {
@@ -398,6 +421,7 @@ static const struct {
     [TYPE_MODE] = { convert_mode, free_nothing },
     [TYPE_BOOL] = { convert_bool, free_nothing },
     [TYPE_ENUM] = { convert_enum, free_nothing },
+    [TYPE_FLAGS] = { convert_flags, free_nothing },
     [TYPE_NETWORKS] = { convert_networks, free_networks },
     [TYPE_RELAYHOSTS] = { convert_relayhosts, free_relayhosts },
     [TYPE_TRANSPORT] = { convert_transport, free_transport },

@@ -19,10 +19,14 @@ DIFFERS(smtp_tls_mandatory_protocols, ">=TLSv1",
     "RFC 8996 forbids TLS 1.0 and 1.1")
 DIFFERS(header_size_limit, "102400, the rest cut off",
     "a header that is too long is refused, not cut")
-DIFFERS(smtpd_forbid_bare_newline, "normalize",
-    "a line ends in CRLF only, so that no second message hides in a first one")
 DIFFERS(smtpd_per_request_deadline, "no, but yes under stress",
     "a client that sends a byte a second does not hold a place for ever")
+DIFFERS(smtpd_forbid_bare_newline, "the same; but \"no\", and so an excluded network, lets LF.LF end any message",
+    "only where every line of a client ends in LF alone: a message written with CRLF hides no second one, whoever sent it")
+DIFFERS(smtpd_helo_required, "no",
+    "RFC 5321 4.1.1.1 wants EHLO or HELO first")
+DIFFERS(smtpd_forbidden_commands, "CONNECT GET POST regexp:{{/^[^A-Z]/ Bogus}}",
+    "a command that begins with no letter is refused without a pattern; PUT and OPTIONS are HTTP, too")
 DIFFERS(relayhost, "empty: direct delivery",
     "empty: mail is kept until one is set; mail does not leave by a way that nobody chose")
 DIFFERS(alias_maps, "an index made by postalias",

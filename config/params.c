@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "smtp/server.h"
 
 #include <stddef.h>
 
@@ -67,6 +68,34 @@ static const struct config_word listen_protocols[] = {
 static const struct config_word listen_proxies[] = {
     { "no", CONFIG_PROXY_NO },
     { "haproxy", CONFIG_PROXY_HAPROXY },
+    { NULL, 0 },
+};
+
+static const struct config_word bare_newline[] = {
+    { "normalize", CONFIG_BARE_NEWLINE_NORMALIZE },
+    { "yes", CONFIG_BARE_NEWLINE_NORMALIZE },
+    { "reject", CONFIG_BARE_NEWLINE_REJECT },
+    { "no", CONFIG_BARE_NEWLINE_NO },
+    { NULL, 0 },
+};
+
+/* Those of Postfix that there are not here stand for nothing. */
+static const struct config_word ehlo_keywords[] = {
+    { "pipelining", SMTP_EXT_PIPELINING },
+    { "size", SMTP_EXT_SIZE },
+    { "vrfy", SMTP_EXT_VRFY },
+    { "starttls", SMTP_EXT_STARTTLS },
+    { "auth", SMTP_EXT_AUTH },
+    { "enhancedstatuscodes", SMTP_EXT_ENHANCEDSTATUSCODES },
+    { "8bitmime", SMTP_EXT_8BITMIME },
+    { "dsn", SMTP_EXT_DSN },
+    { "smtputf8", SMTP_EXT_SMTPUTF8 },
+    { "chunking", SMTP_EXT_CHUNKING },
+    { "xclient", SMTP_EXT_XCLIENT },
+    { "xforward", 0 },
+    { "etrn", 0 },
+    { "verp", 0 },
+    { "silent-discard", 0 },
     { NULL, 0 },
 };
 

@@ -183,15 +183,35 @@ PARAM(smtpd_min_data_rate, INT, "500", RANGE(1, 1000000000), RECEIVE, LIVE,
 PARAM(smtpd_recipient_limit, INT, "1000", RANGE(100, 100000), RECEIVE, LIVE,
     "Recipients of one message; RFC 5321 4.5.3.1.8 wants 100 at least.")
 PARAM(smtpd_soft_error_limit, INT, "10", RANGE(1, 10000), RECEIVE, LIVE,
-    "Errors of a client after which each further answer comes a second late.")
+    "Errors of a client after which each further answer comes late by `smtpd_error_sleep_time`.")
 PARAM(smtpd_hard_error_limit, INT, "20", RANGE(1, 10000), RECEIVE, LIVE,
     "Errors of a client after which it is disconnected.")
 PARAM(smtpd_junk_command_limit, INT, "100", RANGE(1, 100000), RECEIVE, LIVE,
     "NOOP, VRFY, RSET and the like beyond this number, between two messages, count as errors.")
-PARAM(smtpd_forbid_bare_newline, BOOL, "yes", ANY, RECEIVE, LIVE,
-    "Refuse content with a line feed that has no carriage return before it. Never does one end a line or a message.")
 PARAM(smtpd_error_sleep_time, TIME, "1s", RANGE(0, 60), RECEIVE, LIVE,
     "How late each answer to a client comes that has made more than `smtpd_soft_error_limit` errors.")
+PARAM(smtpd_forbid_bare_newline, ENUM, "normalize", WORDS(bare_newline), RECEIVE, LIVE,
+    "What becomes of a line feed without a carriage return before it. `normalize` (or `yes`): it ends a line, but never a "
+    "message. `reject`: the message, or the command, is refused. `no`: as `normalize`, but a client that has ended every line "
+    "with a line feed alone, from its first command on, may end a message with \".\" in such a line too.")
+PARAM(smtpd_forbid_bare_newline_exclusions, NETWORKS, "$mynetworks", ANY, RECEIVE, LIVE,
+    "Networks for whose clients `smtpd_forbid_bare_newline` is `no`; UNIX sockets are too.")
+PARAM(smtpd_forbid_bare_newline_reject_code, INT, "550", RANGE(500, 599), RECEIVE, LIVE,
+    "The code that `reject` answers with; 521 ends the connection too.")
+PARAM(smtpd_forbid_unauth_pipelining, BOOL, "yes", ANY, RECEIVE, LIVE,
+    "Disconnect a client that speaks before the greeting, or goes on before the answer to a command that must be the last of "
+    "a group (RFC 2920).")
+PARAM(smtpd_helo_required, BOOL, "yes", ANY, RECEIVE, LIVE,
+    "Take MAIL only after EHLO or HELO.")
+PARAM(strict_rfc821_envelopes, BOOL, "no", ANY, RECEIVE, LIVE,
+    "Refuse addresses in MAIL and RCPT that do not stand in angle brackets.")
+PARAM(disable_vrfy_command, BOOL, "no", ANY, RECEIVE, LIVE,
+    "Refuse VRFY, which says of no address whether it exists anyway.")
+PARAM(smtpd_forbidden_commands, LIST, "CONNECT, GET, POST, PUT, OPTIONS", ANY, RECEIVE, LIVE,
+    "Commands of other protocols: who sends one is disconnected. So is who sends a command that begins with no letter.")
+PARAM(smtpd_discard_ehlo_keywords, FLAGS, "", WORDS(ehlo_keywords), RECEIVE, LIVE,
+    "What the answer to EHLO does not name: `pipelining`, `size`, `vrfy`, `starttls`, `auth`, `enhancedstatuscodes`, "
+    "`8bitmime`, `dsn`, `smtputf8`, `chunking`, `xclient`. STARTTLS, AUTH and BDAT are refused then, too.")
 PARAM(default_process_limit, INT, "100", RANGE(1, 100000), RECEIVE, LIVE,
     "Connections at a time to one service (`listen` section, or the socket that sendmail uses), over all workers. The next "
     "is told to come back later, 421; the log says so once a minute.")

@@ -29,6 +29,7 @@ static const char *const type_names[N_TYPES] = {
     [TYPE_MODE] = "mode",
     [TYPE_BOOL] = "yes|no",
     [TYPE_ENUM] = "word",
+    [TYPE_FLAGS] = "words",
     [TYPE_NETWORKS] = "networks",
     [TYPE_RELAYHOSTS] = "hosts",
     [TYPE_TRANSPORT] = "transport",

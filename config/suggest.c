@@ -91,7 +91,6 @@ static const struct {
     { "smtpd_client_message_rate_limit", FOR_SERVERS },
     { "smtpd_client_restrictions", FOR_SERVERS },
     { "smtpd_enforce_tls", "write smtpd_tls_security_level = \"encrypt\"" },
-    { "smtpd_helo_required", FOR_SERVERS },
     { "smtpd_helo_restrictions", FOR_SERVERS },
     { "smtpd_peername_lookup", NOT_NEEDED " (the names of clients are not looked up)" },
     { "smtpd_recipient_restrictions", FOR_SERVERS },

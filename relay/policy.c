@@ -10,6 +10,18 @@ bool policy_trusts(const struct config *cfg, const struct sockaddr *peer)
     return peer->sa_family == AF_UNIX || cidr_list_matches(cfg->mynetworks.at, cfg->mynetworks.n, peer);
 }
 
+enum smtp_bare_lf policy_bare_lf(const struct config *cfg, const struct sockaddr *peer)
+{
+    const struct cidr_list *exempt = &cfg->smtpd_forbid_bare_newline_exclusions;
+    int how = cfg->smtpd_forbid_bare_newline;
+
+    if (peer && (peer->sa_family == AF_UNIX || cidr_list_matches(exempt->at, exempt->n, peer)))
+        how = CONFIG_BARE_NEWLINE_NO;
+    return how == CONFIG_BARE_NEWLINE_NO       ? SMTP_BARE_LF_ENDS
+           : how == CONFIG_BARE_NEWLINE_REJECT ? SMTP_BARE_LF_REJECT
+                                               : SMTP_BARE_LF_NORMALIZE;
+}
+
 /* HANDBOOK B1: "550 5.1.1 <rcpt>: Recipient address rejected: local delivery disabled"; 450 for a 4.x.x status. */
 static void refuse_route(const struct route *route, const char *address, struct refusal *out)
 {

@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "relay/resolve.h"
+#include "smtp/server.h"
 
 #include <sys/socket.h>
 
@@ -18,6 +19,8 @@ struct refusal {
 
 /* Whether mail of this peer is put right (missing headers, unqualified addresses) and relayed. */
 bool policy_trusts(const struct config *cfg, const struct sockaddr *peer);
+/* What a line feed alone may do for that client. NULL: nobody knows who it is. */
+enum smtp_bare_lf policy_bare_lf(const struct config *cfg, const struct sockaddr *peer);
 /* RCPT: `address` from a peer that is trusted or not. */
 void policy_rcpt(const struct resolver *r, bool is_trusted, const char *address, struct refusal *out);
 

@@ -124,8 +124,8 @@ static void resume(void *arg)
 static void on_slow_down(void *arg, unsigned n)
 {
     struct session *s = arg;
-    (void)n;
     int64_t ms = s->receiver->cfg->smtpd_error_sleep_time / 1000;
+    (void)n;
     if (s->is_local || !ms)
         return;
     smtp_server_pause(s->server);
@@ -184,17 +184,32 @@ static const char *banner_behind_hostname(const struct config *cfg, bool is_lmtp
     return banner;
 }
 
+/* RFC 5321 4.3.1: a client waits for the greeting. Who does not wants no answer, or speaks with somebody else's voice. */
+static void refuse_early_talk(struct session *s)
+{
+    smtp_server_shut(s->server, 554, "5.5.0", "Error: SMTP protocol synchronization");
+    log_info("%s: after CONNECT: 554 5.5.0 Error: SMTP protocol synchronization", s->client);
+}
+
 void session_greet(struct session *s)
 {
     const struct config *cfg = s->receiver->cfg;
 
+    static char *const nothing = NULL;
     name_client(s);
     struct smtp_server_config sc = {
         .is_lmtp = s->is_lmtp,
-        .is_local = s->is_local,
+        .may_talk_early = s->is_local || !cfg->smtpd_forbid_unauth_pipelining,
         .hostname = cfg->myhostname,
         .banner = banner_behind_hostname(cfg, s->is_lmtp),
-        .bare_lf = cfg->smtpd_forbid_bare_newline && !s->is_trusted ? SMTP_BARE_LF_REJECT : SMTP_BARE_LF_NORMALIZE,
+        .has_no_vrfy = cfg->disable_vrfy_command,
+        .needs_no_hello = !cfg->smtpd_helo_required,
+        .is_strict = cfg->strict_rfc821_envelopes,
+        .hidden = cfg->smtpd_discard_ehlo_keywords,
+        .forbidden = cfg->smtpd_forbidden_commands.at ? cfg->smtpd_forbidden_commands.at : &nothing,
+        .n_forbidden = cfg->smtpd_forbidden_commands.n,
+        .bare_lf = policy_bare_lf(cfg, s->is_unknown ? NULL : &s->peer.sa),
+        .bare_lf_code = cfg->smtpd_forbid_bare_newline_reject_code,
         .limits = {
             .line_length = cfg->line_length_limit,
             .auth_length = 12288,
@@ -218,6 +233,8 @@ void session_greet(struct session *s)
     }
     if (sc.is_encrypted)
         session_tls_begin(s);
+    else if (is_welcome && !sc.may_talk_early && conn_has_input(s->conn))
+        refuse_early_talk(s);
     session_pump(s);
 }
 

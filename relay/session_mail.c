@@ -114,7 +114,7 @@ void session_rcpt(void *arg, struct smtp_cmd *c, struct envelope *env, struct rc
     if (!s->is_local)
         log_info("NOQUEUE: reject: RCPT from %s: %d %s %s; from=<%s> to=<%s> proto=%s helo=<%s>", s->client, no.code,
                  no.status, no.text, log_safe_str(env->sender), log_safe_str(r->address),
-                 protocol_name(s), log_safe_str(smtp_server_hello(s->server)));
+                 protocol_name(s), log_safe_str(smtp_server_hello(s->server) ? smtp_server_hello(s->server) : ""));
     smtp_answer(c, no.code, no.status, "%s", no.text);
 }
 

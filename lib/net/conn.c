@@ -348,6 +348,12 @@ void conn_resume(struct conn *c)
     conn_wake(c);
 }
 
+bool conn_has_input(const struct conn *c)
+{
+    char byte;
+    return c->held.len || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void conn_limit_read(struct conn *c, size_t max)
 {
     c->read_max = max;

@@ -68,6 +68,8 @@ size_t conn_queued(const struct conn *c);
 /* No more data() (nor closed() for an end of the stream) until conn_resume(). Pausing twice is pausing once. */
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
+/* Whether there is something to read that data() has not been given. */
+bool conn_has_input(const struct conn *c);
 /* Never more than `max` bytes to data() from now on, so that what is behind them stays in the kernel, for TLS say; 0: as many
  * as come. In the clear only. */
 void conn_limit_read(struct conn *c, size_t max);

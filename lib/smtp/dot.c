@@ -88,6 +88,7 @@ static void end_line(struct dot_reader *r, bool by_lf)
 {
     r->state = DOT_AT_LINE_START;
     r->after_lf = by_lf;
+    r->lf_ends = r->lf_ends && by_lf;
     r->had_bare_lf |= by_lf;
 }
 
@@ -139,15 +140,21 @@ static void seen_cr(struct dot_reader *r, struct walk *w)
     }
 }
 
-static void seen_dot(struct dot_reader *r, struct walk *w)
+/* True: LF . LF from one who knows no CR. */
+static bool seen_dot(struct dot_reader *r, struct walk *w)
 {
     r->state = DOT_IN_LINE;
+    if (*w->p == '\n' && r->lf_ends) {
+        drop(r, w, w->p);
+        return true;
+    }
     if (*w->p == '\r') {
         drop(r, w, w->p);
         r->state = DOT_SEEN_DOT_CR;
     } else if (*w->p == '.') {
         r->has_dot_line = true;
     }
+    return false;
 }
 
 /* True: CR LF . CR LF, all of it. */
@@ -171,7 +178,7 @@ bool dot_read(struct dot_reader *r, struct span *in)
         case DOT_AT_LINE_START: at_line_start(r, &w); break;
         case DOT_IN_LINE: in_line(r, &w); break;
         case DOT_SEEN_CR: seen_cr(r, &w); break;
-        case DOT_SEEN_DOT: seen_dot(r, &w); break;
+        case DOT_SEEN_DOT: is_end = seen_dot(r, &w); break;
         case DOT_SEEN_DOT_CR: is_end = seen_dot_cr(r, &w); break;
         }
     }

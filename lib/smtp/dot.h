@@ -6,7 +6,8 @@
  * CR LF, and is noted), but then neither it nor the next dot is part of an end: what one server
  * takes for the end of a message and the next does not is how mail is smuggled. A CR that is not
  * before LF, and a NUL, come out as a blank. A dot at the start of a line is taken off,
- * whichever way the line before ended. So what comes out has no CR or LF but in CR LF, and no
+ * whichever way the line before ended. (`lf_ends` is for clients that know LF only: LF . LF ends the
+ * message as long as no line of it has ended with CRLF.) So what comes out has no CR or LF but in CR LF, and no
  * NUL.
  *
  * Writing: the content is such already; a dot is added where a line begins with one. */
@@ -30,6 +31,7 @@ struct dot_reader {
     enum dot_state state;
     bool is_chunk;   /* BDAT: no dots, no end */
     bool after_lf;   /* the line before ended with LF alone */
+    bool lf_ends;    /* set by the caller after init; false after the first CRLF */
     bool has_dot_line, is_8bit, had_bare_lf, had_bad_bytes;
     uint64_t size;   /* of what was handed out */
     dot_out_fn *out; /* pieces as large as they can be */

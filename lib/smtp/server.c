@@ -35,7 +35,10 @@ struct smtp_server *smtp_server_new(const struct smtp_server_config *cfg,
     s->cfg = *cfg;
     s->cfg.hostname = xstrdup(cfg->hostname);
     s->cfg.banner = dup_or_null(cfg->banner);
-    s->cfg.mechanisms = dup_or_null(cfg->mechanisms);
+    s->cfg.mechanisms = dup_or_null(cfg->hidden & SMTP_EXT_AUTH ? NULL : cfg->mechanisms);
+    s->cfg.offers_starttls = cfg->offers_starttls && !(cfg->hidden & SMTP_EXT_STARTTLS);
+    snprintf(s->bare_lf_reply, sizeof s->bare_lf_reply, "%d 5.5.2 Error: bare <LF> received",
+             cfg->bare_lf_code ? cfg->bare_lf_code : 550);
     s->ops = ops;
     s->arg = arg;
     s->cmd.server = s;
@@ -207,7 +210,7 @@ void smtp_server_leave(struct smtp_server *s)
  * somebody else's payload. */
 static bool talks_early(struct smtp_server *s)
 {
-    if (s->banner_sent || s->cfg.is_local)
+    if (s->banner_sent || s->cfg.may_talk_early)
         return false;
     buf_clear(&s->out);
     smtp_server_hang_up(s, "554 5.5.0 Error: SMTP protocol synchronization");
@@ -262,8 +265,12 @@ bool smtp_server_take_line(struct smtp_server *s, size_t limit, struct span *lin
     s->cur = span_from(s->cur, len + 1);
     if (line->len && line->at[line->len - 1] == '\r') {
         line->len--;
+        s->said_crlf = true;
     } else if (s->cfg.bare_lf == SMTP_BARE_LF_REJECT) {
-        smtp_server_say(s, "550 5.5.2 Error: bare <LF> received");
+        if (smtp_reply_closes(s->bare_lf_reply))
+            smtp_server_hang_up(s, s->bare_lf_reply);
+        else
+            smtp_server_say(s, s->bare_lf_reply);
         return false;
     }
     return true;

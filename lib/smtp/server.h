@@ -48,6 +48,23 @@ struct smtp_server_limits {
 enum smtp_bare_lf {
     SMTP_BARE_LF_NORMALIZE, /* a line end, but never part of end-of-data */
     SMTP_BARE_LF_REJECT,    /* 550 5.5.2 at the end of the content, which is not kept; or to a command */
+    SMTP_BARE_LF_ENDS,      /* a client all of whose lines so far have ended with LF alone may end its content with LF . LF
+                             * too; as soon as one has ended with CRLF, only CRLF . CRLF does */
+};
+
+/* What EHLO names, for smtp_server_config.hidden. */
+enum smtp_extension {
+    SMTP_EXT_PIPELINING = 1,
+    SMTP_EXT_SIZE = 2,
+    SMTP_EXT_VRFY = 4,
+    SMTP_EXT_STARTTLS = 8,
+    SMTP_EXT_AUTH = 0x10,
+    SMTP_EXT_ENHANCEDSTATUSCODES = 0x20,
+    SMTP_EXT_8BITMIME = 0x40,
+    SMTP_EXT_DSN = 0x80,
+    SMTP_EXT_SMTPUTF8 = 0x100,
+    SMTP_EXT_CHUNKING = 0x200,
+    SMTP_EXT_XCLIENT = 0x400,
 };
 
 struct smtp_server_config { /* strings are copied */
@@ -57,11 +74,18 @@ struct smtp_server_config { /* strings are copied */
     bool requires_tls;      /* 530 5.7.0 to MAIL, AUTH, ... before TLS; implies auth_needs_tls */
     bool auth_needs_tls;    /* AUTH is neither offered nor taken before TLS */
     bool requires_auth;     /* 530 5.7.0 to MAIL before AUTH (submission) */
-    bool is_local;          /* a program on this machine: it may talk early and send all at once */
+    bool may_talk_early;    /* before the banner, and commands in one piece where RFC 2920 allows none */
+    bool has_no_vrfy;       /* 502 (disable_vrfy_command) */
+    bool needs_no_hello;    /* MAIL is taken without EHLO or HELO */
+    bool is_strict;         /* addresses stand in <> (strict_rfc821_envelopes) */
+    unsigned hidden;        /* SMTP_EXT_*: not named by EHLO; STARTTLS, AUTH and BDAT are refused then, too */
+    char *const *forbidden; /* commands of other protocols: 221 and close. Borrowed. NULL: CONNECT GET POST */
+    size_t n_forbidden;
     const char *hostname;   /* in the banner, in replies to EHLO */
     const char *banner;     /* behind "220 hostname "; NULL: "ESMTP" or "LMTP" */
     const char *mechanisms; /* "PLAIN LOGIN"; NULL: no AUTH */
     enum smtp_bare_lf bare_lf;
+    int bare_lf_code;       /* instead of 550; 521 closes, too */
     struct smtp_server_limits limits;
 };
 

@@ -120,7 +120,7 @@ void smtp_server_abort_auth(struct smtp_server *s)
 /* True: the client has sent more before it could know what we say to this. */
 static bool is_out_of_sync(struct smtp_server *s)
 {
-    if (s->cfg.is_local || !s->cur.len)
+    if (s->cfg.may_talk_early || !s->cur.len)
         return false;
     smtp_server_hang_up(s, "554 5.5.0 Error: SMTP protocol synchronization");
     return true;

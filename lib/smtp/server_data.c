@@ -28,7 +28,7 @@ static void take_content(void *arg, struct span piece)
     if (max && s->content.size > max)
         refuse_content(s, TOO_LARGE);
     else if (s->content.had_bare_lf && s->cfg.bare_lf == SMTP_BARE_LF_REJECT)
-        refuse_content(s, "550 5.5.2 Error: bare <LF> received");
+        refuse_content(s, s->bare_lf_reply);
     else if (!s->ops->data(s->arg, piece))
         s->is_swallowing = true;
 }
@@ -36,6 +36,7 @@ static void take_content(void *arg, struct span piece)
 static void start_content(struct smtp_server *s, bool is_bdat)
 {
     dot_reader_init(&s->content, is_bdat, take_content, s);
+    s->content.lf_ends = s->cfg.bare_lf == SMTP_BARE_LF_ENDS && !s->said_crlf;
     s->is_swallowing = false;
     s->content_error = NULL;
     s->in_bdat = is_bdat;
@@ -61,6 +62,7 @@ static void end_refused(struct smtp_server *s, const char *reply)
     smtp_server_end_transaction(s);
     while (replies--)
         smtp_server_say(s, reply);
+    s->is_closing = s->is_closing || smtp_reply_closes(reply);
 }
 
 static void end_content(struct smtp_server *s)
@@ -80,7 +82,7 @@ static void end_content(struct smtp_server *s)
     if (s->is_dead)
         return;
     if (r->had_bare_lf && s->cfg.bare_lf == SMTP_BARE_LF_REJECT)
-        refuse_content(s, "550 5.5.2 Error: bare <LF> received");
+        refuse_content(s, s->bare_lf_reply);
     if (s->content_error)
         end_refused(s, s->content_error);
     else
@@ -117,8 +119,10 @@ bool smtp_server_data_answered(struct smtp_server *s, int code)
 
 bool smtp_server_read_content(struct smtp_server *s)
 {
-    if (dot_read(&s->content, &s->cur))
+    if (dot_read(&s->content, &s->cur)) {
+        s->said_crlf = s->said_crlf || !s->content.lf_ends;
         end_content(s);
+    }
     return true;
 }
 
@@ -139,6 +143,8 @@ static const char *bdat_misplaced(const struct smtp_server *s)
 {
     if (s->cfg.requires_tls && !s->is_encrypted)
         return "530 5.7.0 Must issue a STARTTLS command first";
+    if (s->cfg.hidden & SMTP_EXT_CHUNKING)
+        return "502 5.5.1 Error: command not implemented";
     switch (s->phase) {
     case PHASE_GREETING: return "503 5.5.1 Error: send HELO/EHLO first";
     case PHASE_READY: return "503 5.5.1 Error: need RCPT command";

@@ -77,6 +77,8 @@ struct smtp_server {
     char *hello;
     char *login;
     size_t line_dropped;
+    bool said_crlf;         /* a line ended with CRLF */
+    char bare_lf_reply[48];
 
     unsigned errors;
     unsigned junk;
@@ -117,6 +119,8 @@ void smtp_server_sayf(struct smtp_server *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Says it and closes. */
 void smtp_server_hang_up(struct smtp_server *s, const char *line);
+/* The code says that the connection is over: 421, 521. */
+bool smtp_reply_closes(const char *line);
 /* Drops what was gathered for LMTP. */
 void smtp_server_forget_question(struct smtp_server *s);
 

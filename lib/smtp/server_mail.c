@@ -60,8 +60,8 @@ void smtp_server_do_mail(struct smtp_server *s, struct span args)
         return;
     }
     args = span_trim(span_from(args, 5));
-    if (address_parse_path(&a, args, ADDRESS_UTF8 | ADDRESS_NULL | ADDRESS_LOCAL | ADDRESS_BARE,
-                           &rest, NULL) < 0) {
+    unsigned flags = ADDRESS_UTF8 | ADDRESS_NULL | ADDRESS_LOCAL | (s->cfg.is_strict ? 0 : ADDRESS_BARE);
+    if (address_parse_path(&a, args, flags, &rest, NULL) < 0) {
         smtp_server_say(s, args.len ? "501 5.1.7 Bad sender address syntax" : SYNTAX);
         return;
     }

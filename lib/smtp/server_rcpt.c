@@ -45,7 +45,8 @@ void smtp_server_do_rcpt(struct smtp_server *s, struct span args)
         return;
     }
     args = span_trim(span_from(args, 3));
-    if (address_parse_path(&a, args, ADDRESS_UTF8 | ADDRESS_LOCAL | ADDRESS_BARE, &rest, NULL) < 0) {
+    unsigned flags = ADDRESS_UTF8 | ADDRESS_LOCAL | (s->cfg.is_strict ? 0 : ADDRESS_BARE);
+    if (address_parse_path(&a, args, flags, &rest, NULL) < 0) {
         smtp_server_say(s, args.len ? "501 5.1.3 Bad recipient address syntax" : SYNTAX);
         return;
     }

@@ -62,6 +62,11 @@ void smtp_server_hang_up(struct smtp_server *s, const char *line)
     smtp_server_say(s, line);
 }
 
+bool smtp_reply_closes(const char *line)
+{
+    return strncmp(line, "421", 3) == 0 || strncmp(line, "521", 3) == 0;
+}
+
 void smtp_server_forget_question(struct smtp_server *s)
 {
     struct smtp_cmd *c = &s->cmd;

@@ -27,7 +27,7 @@ enum {
 };
 
 typedef void do_fn(struct smtp_server *s, struct span args);
-static do_fn do_ehlo, do_helo, do_rset, do_noop, do_vrfy, do_help, do_quit, do_starttls, do_http;
+static do_fn do_ehlo, do_helo, do_rset, do_noop, do_vrfy, do_help, do_quit, do_starttls;
 
 /* clang-format off */
 static const struct verb {
@@ -56,12 +56,6 @@ static const struct verb {
     { V("NOOP"),     do_noop,             IN_ANY | ENDS_GROUP | BEFORE_TLS | IS_JUNK, NULL },
     { V("VRFY"),     do_vrfy,             IN_ANY | ENDS_GROUP | IS_JUNK, NULL },
     { V("HELP"),     do_help,             IN_ANY | ENDS_GROUP | BEFORE_TLS | IS_JUNK, NULL },
-    /* somebody else's protocol, sent here to be mistaken for mail */
-    { V("GET"),      do_http,             IN_ANY | BEFORE_TLS | MAY_BE_FOLLOWED, NULL },
-    { V("POST"),     do_http,             IN_ANY | BEFORE_TLS | MAY_BE_FOLLOWED, NULL },
-    { V("PUT"),      do_http,             IN_ANY | BEFORE_TLS | MAY_BE_FOLLOWED, NULL },
-    { V("CONNECT"),  do_http,             IN_ANY | BEFORE_TLS | MAY_BE_FOLLOWED, NULL },
-    { V("OPTIONS"),  do_http,             IN_ANY | BEFORE_TLS | MAY_BE_FOLLOWED, NULL },
 #undef V
 };
 /* clang-format on */
@@ -82,7 +76,7 @@ static const struct verb *find_verb(struct span word)
  * there are none. */
 static bool is_out_of_sync(struct smtp_server *s, const struct verb *v)
 {
-    if (s->cfg.is_local || !s->cur.len || v->flags & MAY_BE_FOLLOWED)
+    if (s->cfg.may_talk_early || !s->cur.len || v->flags & MAY_BE_FOLLOWED)
         return false;
     if (s->is_esmtp && !(v->flags & ENDS_GROUP))
         return false;
@@ -99,6 +93,8 @@ static const char *misplaced(const struct smtp_server *s, const struct verb *v)
     if (s->cfg.requires_tls && !s->is_encrypted && !(v->flags & BEFORE_TLS))
         return "530 5.7.0 Must issue a STARTTLS command first";
     if (v->flags & 1U << s->phase)
+        return NULL;
+    if (s->phase == PHASE_GREETING && s->cfg.needs_no_hello && v->run == smtp_server_do_mail)
         return NULL;
     if (s->phase == PHASE_GREETING)
         return s->cfg.is_lmtp ? "503 5.5.1 Error: send LHLO first"
@@ -151,6 +147,28 @@ static void run_verb(struct smtp_server *s, const struct verb *v, struct span ar
         v->run(s, args);
 }
 
+/* Somebody else's protocol, sent here to be mistaken for mail: no command of ours begins but with a letter. */
+static bool is_forbidden(const struct smtp_server *s, struct span word)
+{
+    if (!ascii_is_alpha((unsigned char)word.at[0]))
+        return true;
+    if (!s->cfg.forbidden)
+        return span_ieq_str(word, "CONNECT") || span_ieq_str(word, "GET") || span_ieq_str(word, "POST");
+    for (size_t i = 0; i < s->cfg.n_forbidden; i++)
+        if (span_ieq_str(word, s->cfg.forbidden[i]))
+            return true;
+    return false;
+}
+
+/* Whoever says that reads no reply of ours. */
+static void turn_away(struct smtp_server *s)
+{
+    s->cur = span_from(s->cur, s->cur.len);
+    if (s->ops->refused)
+        s->ops->refused(s->arg, s->after, SPAN("221 2.7.0 Error: this is a mail server"));
+    smtp_server_hang_up(s, "221 2.7.0 Error: this is a mail server. Goodbye.");
+}
+
 static bool has_control(struct span line)
 {
     for (size_t i = 0; i < line.len; i++) {
@@ -170,7 +188,7 @@ bool smtp_server_read_command(struct smtp_server *s)
     /* A TLS handshake, a binary protocol: nobody there would understand a reply. */
     if (!ascii_is_alpha(*s->cur.at) && (unsigned char)*s->cur.at < 0x20 && *s->cur.at != '\r' &&
         *s->cur.at != '\n' && *s->cur.at != '\t') {
-        do_http(s, s->cur);
+        turn_away(s);
         return true;
     }
     if (!smtp_server_take_line(s, limit, &line))
@@ -180,6 +198,11 @@ bool smtp_server_read_command(struct smtp_server *s)
         trace_command(s, NULL, line);
         if (!is_worn_out(s, NULL))
             smtp_server_say(s, "500 5.5.2 Error: bad syntax");
+        return true;
+    }
+    if (is_forbidden(s, word)) {
+        trace_command(s, NULL, line);
+        turn_away(s);
         return true;
     }
     const struct verb *v = find_verb(word);
@@ -192,26 +215,49 @@ bool smtp_server_read_command(struct smtp_server *s)
 
 /* ---- EHLO ------------------------------------------------------------------------------------ */
 
-static void say_features(struct smtp_server *s)
+/* In Postfix's order: somebody compares. */
+static size_t list_features(const struct smtp_server *s, const char *lines[], const char *size, const char *auth)
 {
     const struct smtp_server_config *cfg = &s->cfg;
     bool auth_is_safe = s->is_encrypted || !(cfg->auth_needs_tls || cfg->requires_tls);
+    const struct {
+        enum smtp_extension bit;
+        bool is_there;
+        const char *line;
+    } features[] = {
+        { SMTP_EXT_PIPELINING, true, "PIPELINING" },
+        { SMTP_EXT_SIZE, true, size },
+        { SMTP_EXT_VRFY, !cfg->has_no_vrfy, "VRFY" },
+        { SMTP_EXT_STARTTLS, cfg->offers_starttls && !s->is_encrypted, "STARTTLS" },
+        { SMTP_EXT_AUTH, cfg->mechanisms && auth_is_safe && !s->is_authenticated, auth },
+        { SMTP_EXT_ENHANCEDSTATUSCODES, true, "ENHANCEDSTATUSCODES" },
+        { SMTP_EXT_8BITMIME, true, "8BITMIME" },
+        { SMTP_EXT_DSN, true, "DSN" },
+        { SMTP_EXT_SMTPUTF8, true, "SMTPUTF8" },
+        { SMTP_EXT_CHUNKING, true, "CHUNKING" },
+    };
+    size_t n = 0;
 
-    smtp_server_sayf(s, "250-%s", cfg->hostname);
-    smtp_server_say(s, "250-PIPELINING");
-    if (cfg->limits.message_size)
-        smtp_server_sayf(s, "250-SIZE %llu", (unsigned long long)cfg->limits.message_size);
+    for (size_t i = 0; i < ARRAY_LEN(features); i++)
+        if (features[i].is_there && !(cfg->hidden & (unsigned)features[i].bit))
+            lines[n++] = features[i].line;
+    return n;
+}
+
+static void say_features(struct smtp_server *s)
+{
+    const char *lines[16];
+    char size[40], auth[300];
+
+    if (s->cfg.limits.message_size)
+        snprintf(size, sizeof size, "SIZE %llu", (unsigned long long)s->cfg.limits.message_size);
     else
-        smtp_server_say(s, "250-SIZE");
-    if (cfg->offers_starttls && !s->is_encrypted)
-        smtp_server_say(s, "250-STARTTLS");
-    if (cfg->mechanisms && auth_is_safe && !s->is_authenticated)
-        smtp_server_sayf(s, "250-AUTH %s", cfg->mechanisms);
-    smtp_server_say(s, "250-ENHANCEDSTATUSCODES");
-    smtp_server_say(s, "250-8BITMIME");
-    smtp_server_say(s, "250-DSN");
-    smtp_server_say(s, "250-SMTPUTF8");
-    smtp_server_say(s, "250 CHUNKING");
+        snprintf(size, sizeof size, "SIZE");
+    snprintf(auth, sizeof auth, "AUTH %s", s->cfg.mechanisms ? s->cfg.mechanisms : "");
+    size_t n = list_features(s, lines, size, auth);
+    smtp_server_sayf(s, "250%c%s", n ? '-' : ' ', s->cfg.hostname);
+    for (size_t i = 0; i < n; i++)
+        smtp_server_sayf(s, "250%c%s", i + 1 < n ? '-' : ' ', lines[i]);
 }
 
 bool smtp_server_hello_answered(struct smtp_server *s, int code)
@@ -280,7 +326,9 @@ static void do_noop(struct smtp_server *s, struct span args)
 
 static void do_vrfy(struct smtp_server *s, struct span args)
 {
-    if (!args.len)
+    if (s->cfg.has_no_vrfy)
+        smtp_server_say(s, "502 5.5.1 VRFY command is disabled");
+    else if (!args.len)
         smtp_server_say(s, "501 5.5.4 Syntax: VRFY address");
     else if (s->ops->vrfy)
         s->ops->vrfy(s->arg, smtp_server_ask(s, ASKED_VRFY), args);
@@ -298,15 +346,6 @@ static void do_quit(struct smtp_server *s, struct span args)
 {
     (void)args;
     smtp_server_hang_up(s, "221 2.0.0 Bye");
-}
-
-static void do_http(struct smtp_server *s, struct span args)
-{
-    (void)args;
-    s->cur = span_from(s->cur, s->cur.len);
-    if (s->ops->refused)
-        s->ops->refused(s->arg, s->after, SPAN("221 2.7.0 Error: this is a mail server"));
-    smtp_server_hang_up(s, "221 2.7.0 Error: this is a mail server. Goodbye.");
 }
 
 /* ---- STARTTLS (RFC 3207) --------------------------------------------------------------------- */

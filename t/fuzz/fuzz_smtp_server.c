@@ -237,9 +237,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .requires_tls = data[0] & 4,
         .auth_needs_tls = data[0] & 8,
         .requires_auth = data[0] & 16,
-        .is_local = data[0] & 32,
+        .may_talk_early = data[0] & 32,
         .mechanisms = data[0] & 64 ? "PLAIN LOGIN" : NULL,
-        .bare_lf = data[0] & 128 ? SMTP_BARE_LF_REJECT : SMTP_BARE_LF_NORMALIZE,
+        .bare_lf = data[0] & 128 ? SMTP_BARE_LF_REJECT
+                   : data[1] & 128 ? SMTP_BARE_LF_ENDS
+                                   : SMTP_BARE_LF_NORMALIZE,
         .hostname = "mx.example",
         .limits = { .line_length = 128,
                     .auth_length = 256,

@@ -85,7 +85,7 @@ static void an_empty_file_has_safe_defaults(void **state)
     assert_true(cfg->maximal_queue_lifetime == 5 * 86400 * USEC_PER_SEC);
     assert_true(cfg->message_size_limit == 10240000);
     assert_int_equal(cfg->inet_protocols, CONFIG_IPV4 | CONFIG_IPV6);
-    assert_true(cfg->smtpd_forbid_bare_newline);
+    assert_int_equal(cfg->smtpd_forbid_bare_newline, CONFIG_BARE_NEWLINE_NORMALIZE);
     assert_string_equal(cfg->log, "stderr");
     assert_int_equal(cfg->log_level, LOG_LEVEL_INFO);
     assert_string_equal(cfg->local_transport.name, "error");

@@ -314,7 +314,7 @@ static void send_three(unsigned how, unsigned seed, unsigned most)
     p.client.is_lmtp = p.server.is_lmtp = how & LMTP;
     p.client.has_no_chunking = how & PLAIN_DATA;
     p.client.has_no_pipelining = how & NO_PIPELINE;
-    p.server.is_local = true; /* pieces must not look like early talk */
+    p.server.may_talk_early = true; /* pieces must not look like early talk */
     pair_run(&p);
     assert_true(p.is_closed);
     if (p.why.reply.text[0])
@@ -427,7 +427,7 @@ static void a_probe_asks_and_sends_nothing(void **state)
         p.client.is_lmtp = p.server.is_lmtp = how & LMTP;
         p.client.has_no_chunking = how & PLAIN_DATA;
         p.client.has_no_pipelining = how & NO_PIPELINE;
-        p.server.is_local = true;
+        p.server.may_talk_early = true;
         pair_run(&p);
         assert_true(p.is_closed);
         assert_int_equal(p.why.reply.code, 0);

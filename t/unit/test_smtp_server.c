@@ -295,6 +295,7 @@ static void run_pieces(void (*set_up)(struct rig *r), const char *script)
     "S: 250-mx.example\n"                                                                          \
     "S: 250-PIPELINING\n"                                                                          \
     "S: 250-SIZE 10240000\n"                                                                       \
+    "S: 250-VRFY\n"                                                                                \
     "S: 250-STARTTLS\n"                                                                            \
     "S: 250-AUTH PLAIN LOGIN\n"                                                                    \
     "S: 250-ENHANCEDSTATUSCODES\n"                                                                 \
@@ -559,7 +560,7 @@ static void an_early_talker_gets_no_banner(void **state)
 
 static void set_local(struct rig *r)
 {
-    r->cfg.is_local = true;
+    r->cfg.may_talk_early = true;
 }
 
 static void a_local_program_may_send_all_at_once(void **state)
@@ -659,6 +660,123 @@ static void bare_lf_may_be_refused(void **state)
                                               "S: 550 5.5.2 Error: bare <LF> received\n"
                                               "C| NOOP\\n\n"
                                               "S: 550 5.5.2 Error: bare <LF> received\n" MAIL);
+}
+
+static void set_521(struct rig *r)
+{
+    r->cfg.bare_lf = SMTP_BARE_LF_REJECT;
+    r->cfg.bare_lf_code = 521;
+}
+
+static void bare_lf_may_end_the_connection(void **state)
+{
+    (void)state;
+    run_with(set_521, HELLO MAIL RCPT DATA "C| a\\nb\\r\\n\n"
+                                           "= reset\n"
+                                           "C: .\n"
+                                           "S: 521 5.5.2 Error: bare <LF> received\n"
+                                           "! closing\n");
+    run_with(set_521, HELLO "C| NOOP\\n\n"
+                            "S: 521 5.5.2 Error: bare <LF> received\n"
+                            "! closing\n");
+}
+
+static void set_lf_ends(struct rig *r)
+{
+    r->cfg.bare_lf = SMTP_BARE_LF_ENDS;
+    r->cfg.offers_starttls = false;
+    r->cfg.mechanisms = NULL;
+    r->cfg.hidden = ~0U;
+}
+
+#define LF_DATA                                                                                    \
+    "S: 220 mx.example ESMTP\n"                                                                    \
+    "C| EHLO me\\n\n"                                                                              \
+    "S: 250 mx.example\n"                                                                          \
+    "C| MAIL FROM:<a@b.example>\\n\n"                                                              \
+    "= mail <a@b.example> size=0 body=0 utf8=0 ret=0 envid=-\n"                                    \
+    "S: 250 2.1.0 Ok\n"                                                                            \
+    "C| RCPT TO:<c@d.example>\\n\n"                                                                \
+    "= rcpt <c@d.example> notify=0 orcpt=-\n"                                                      \
+    "S: 250 2.1.5 Ok\n"                                                                            \
+    "C| DATA\\n\n"                                                                                 \
+    "= begin 1\n"                                                                                  \
+    "S: 354 End data with <CR><LF>.<CR><LF>\n"
+
+static void a_client_that_knows_lf_only_ends_with_it(void **state)
+{
+    (void)state;
+    run_with(set_lf_ends, LF_DATA "C| x\\n..\\ny\\n.\\n\n"
+                                  "= end \"x\\r\\n.\\r\\ny\\r\\n\" dot lf\n"
+                                  "S: 250*\n"
+                                  "C| QUIT\\n\n"
+                                  "S: 221*\n");
+    run_with(set_lf_ends, LF_DATA "C| .\\n\n"
+                                  "= end \"\"\n"
+                                  "S: 250*\n");
+}
+
+/* One CRLF, in the commands or in the content, and LF is no end any more. */
+static void one_that_knows_crlf_does_not(void **state)
+{
+    (void)state;
+    run_with(set_lf_ends, LF_DATA "C| x\\r\\n\\n.\\nMAIL FROM:<evil@b>\\r\\n.\\r\\n\n"
+                                  "= end \"x\\r\\n\\r\\n\\r\\nMAIL FROM:<evil@b>\\r\\n\" lf\n"
+                                  "S: 250*\n");
+    run_with(set_lf_ends, "S: 220 mx.example ESMTP\n"
+                          "C: EHLO me\n"
+                          "S: 250 mx.example\n" MAIL RCPT DATA
+                          "C| x\\n.\\nMAIL FROM:<evil@b>\\n.\\r\\n\\r\\n.\\r\\n\n"
+                          "= end \"x\\r\\n\\r\\nMAIL FROM:<evil@b>\\r\\n\\r\\n\\r\\n\" lf\n"
+                          "S: 250*\n");
+}
+
+/* ---- what may be switched off ------------------------------------------------------------------ */
+
+static char gimme[] = "GIMME", xyzzy[] = "XYZZY";
+static char *const forbidden[] = { gimme, xyzzy };
+
+static void set_bare(struct rig *r)
+{
+    r->cfg.hidden = SMTP_EXT_CHUNKING | SMTP_EXT_STARTTLS | SMTP_EXT_AUTH | SMTP_EXT_DSN;
+    r->cfg.has_no_vrfy = true;
+    r->cfg.needs_no_hello = true;
+    r->cfg.is_strict = true;
+    r->cfg.forbidden = forbidden;
+    r->cfg.n_forbidden = ARRAY_LEN(forbidden);
+}
+
+static void what_is_switched_off_is_neither_named_nor_taken(void **state)
+{
+    (void)state;
+    run_with(set_bare, "S: 220 mx.example ESMTP\n" MAIL "C: RSET\n"
+                       "= reset\n"
+                       "S: 250*\n"
+                       "C: RCPT TO:<a@b>\n"
+                       "S: 503 5.5.1 Error: need MAIL command\n"
+                       "C: EHLO me\n"
+                       "S: 250-mx.example\n"
+                       "S: 250-PIPELINING\n"
+                       "S: 250-SIZE 10240000\n"
+                       "S: 250-ENHANCEDSTATUSCODES\n"
+                       "S: 250-8BITMIME\n"
+                       "S: 250 SMTPUTF8\n"
+                       "C: VRFY me\n"
+                       "S: 502 5.5.1 VRFY command is disabled\n"
+                       "C: STARTTLS\n"
+                       "S: 502 5.5.1 Error: command not implemented\n"
+                       "C: AUTH PLAIN\n"
+                       "S: 503 5.5.1 Error: authentication not enabled\n"
+                       "C: MAIL FROM:a@b.example\n"
+                       "S: 501 5.1.7 Bad sender address syntax\n" MAIL "C: RCPT TO:c@d.example\n"
+                       "S: 501 5.1.3 Bad recipient address syntax\n" RCPT
+                       "C| BDAT 6 LAST\\r\\nQUIT\\r\\nNOOP\\r\\n\n"
+                       "= reset\n"
+                       "S: 502 5.5.1 Error: command not implemented\n"
+                       "S: 250 2.0.0 Ok\n"
+                       "C: xyzzy\n"
+                       "S: 221 2.7.0 Error: this is a mail server. Goodbye.\n"
+                       "! closing\n");
 }
 
 /* ---- limits ---------------------------------------------------------------------------------- */
@@ -791,7 +909,7 @@ static void a_client_that_does_not_read_is_not_listened_to(void **state)
 
     rig_init(&r);
     r.cfg.limits.junk_commands = 1000000;
-    r.cfg.is_local = true;
+    r.cfg.may_talk_early = true;
     buf_init(&noops, BUF_NO_MAX);
     for (int i = 0; i < 10000; i++)
         buf_adds(&noops, "NOOP\r\n");
@@ -899,6 +1017,7 @@ static void set_lmtp(struct rig *r)
     "S: 250-mx.example\n"                                                                          \
     "S: 250-PIPELINING\n"                                                                          \
     "S: 250-SIZE 10240000\n"                                                                       \
+    "S: 250-VRFY\n"                                                                       \
     "S: 250-ENHANCEDSTATUSCODES\n"                                                                 \
     "S: 250-8BITMIME\n"                                                                            \
     "S: 250-DSN\n"                                                                                 \
@@ -932,7 +1051,7 @@ static void set_lmtp_small(struct rig *r)
 
 static void lmtp_says_too_large_for_each_recipient(void **state)
 {
-    static const char hello[] = "S: 220*\nC: LHLO me\nS: 250-m*\nS: 250-P*\nS: 250-SIZE 20\nS: 250-E*\n"
+    static const char hello[] = "S: 220*\nC: LHLO me\nS: 250-m*\nS: 250-P*\nS: 250-SIZE 20\nS: 250-V*\nS: 250-E*\n"
                                 "S: 250-8*\nS: 250-D*\nS: 250-S*\nS: 250 C*\n" MAIL RCPT RCPT;
     char script[2000];
     (void)state;
@@ -957,7 +1076,7 @@ static void a_flood_of_odd_bytes_is_read_in_linear_time(void **state)
 
     /* 1 MiB of each: with a search for the far LF at every byte this would take minutes */
     rig_init(&r);
-    r.cfg.is_local = true;
+    r.cfg.may_talk_early = true;
     buf_init(&flood, BUF_NO_MAX);
     r.s = smtp_server_new(&r.cfg, &ops, &r);
     smtp_server_input(r.s, SPAN("HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"));
@@ -1008,6 +1127,7 @@ static void tls_forgets_what_came_before_it(void **state)
               "S: 250-mx.example\n"
               "S: 250-PIPELINING\n"
               "S: 250-SIZE 10240000\n"
+              "S: 250-VRFY\n"
               "S: 250-AUTH PLAIN LOGIN\n"
               "S: 250-ENHANCEDSTATUSCODES\n"
               "S: 250-8BITMIME\n"
@@ -1054,6 +1174,7 @@ static void tls_and_a_login_may_be_required(void **state)
              "S: 250-mx.example\n"
              "S: 250-PIPELINING\n"
              "S: 250-SIZE 10240000\n"
+             "S: 250-VRFY\n"
              "S: 250-STARTTLS\n"
              "S: 250-ENHANCEDSTATUSCODES\n"
              "S: 250-8BITMIME\n"
@@ -1073,7 +1194,7 @@ static void tls_and_a_login_may_be_required(void **state)
              "= start_tls\n"
              "! tls\n"
              "C: EHLO me\n"
-             "S: 250-mx*\nS: 250-P*\nS: 250-S*\nS: 250-AUTH PLAIN LOGIN\nS: 250-E*\nS: 250-8*\nS: "
+             "S: 250-mx*\nS: 250-P*\nS: 250-S*\nS: 250-V*\nS: 250-AUTH PLAIN LOGIN\nS: 250-E*\nS: 250-8*\nS: "
              "250-D*\nS: 250-S*\nS: 250 C*\n"
              "C: MAIL FROM:<a@b.example>\n"
              "S: 530 5.7.0 Authentication required\n"
@@ -1198,6 +1319,10 @@ int main(void)
         cmocka_unit_test(other_protocols_are_shown_the_door),
         cmocka_unit_test(only_crlf_dot_crlf_ends_a_message),
         cmocka_unit_test(bare_lf_may_be_refused),
+        cmocka_unit_test(bare_lf_may_end_the_connection),
+        cmocka_unit_test(a_client_that_knows_lf_only_ends_with_it),
+        cmocka_unit_test(one_that_knows_crlf_does_not),
+        cmocka_unit_test(what_is_switched_off_is_neither_named_nor_taken),
         cmocka_unit_test(a_message_too_large_is_refused_at_its_end_and_not_kept),
         cmocka_unit_test(too_many_recipients_are_told_to_come_again),
         cmocka_unit_test(a_line_too_long_is_passed_over),
