@@ -78,6 +78,10 @@ void session_mail(void *arg, struct smtp_cmd *c, struct envelope *env, uint64_t 
 {
     struct session *s = arg;
 
+    if (s->receiver->is_stopping) { /* a client that pipelines is never found idle */
+        smtp_answer(c, 421, "4.3.2", "Service shutting down");
+        return;
+    }
     if (!limits_mail(s, c))
         return;
     if (!has_space(s->receiver, size)) {

@@ -32,7 +32,7 @@
 
 enum {
     MAX_WORKERS = 64,
-    LOCK_WAIT_MS = 15000,    /* a killed batond's workers may still be finishing */
+    LOCK_WAIT_MS = 25000,    /* a killed batond's workers may still be finishing: the relay for 20 s */
     STOP_LIMIT_S = 30,       /* in flight beyond this is cut off; the spool makes that harmless */
     FIRST_BACKOFF_MS = 100,  /* doubles up to the last while workers die young */
     LAST_BACKOFF_MS = 30000,
@@ -105,9 +105,8 @@ static void run_worker(struct supervisor *s, const struct worker *w, int ready_f
         .tls = s->tls,
     };
 
-    /* The relay alone holds the lock with the supervisor: the spool is free once both are gone. */
-    if (w->role != ROLE_RELAY)
-        close(s->lock_fd);
+    /* The lock stays open: the spool is free for another batond once nobody writes to it and nobody answers at the
+     * sockets any more, also when the supervisor was killed. */
     close(s->signal_fd);
     for (size_t i = 0; i < MAX_WORKERS; i++)
         if (s->workers[i].ready_fd >= 0)

@@ -7,6 +7,7 @@ use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Baton::Test;
+use IO::Socket::INET;
 
 my $t = Baton::Test->new;
 my $relay = $t->fake_relay;
@@ -22,4 +23,27 @@ ok($t->start_batond, 'the next one gets the spool');
 is($t->sendmail(['you@example.test'], input => message())->{code}, 0, 'and mail is taken');
 ok($relay->wait_messages(1), 'and relayed');
 $t->stop_batond;
+
+subtest 'a client in the middle of a message' => sub {
+    my $t = Baton::Test->new;
+    my $relay = $t->fake_relay;
+    my $port = free_port();
+    $t->config(relayhost => $relay->address, raw => qq(listen x { address = "127.0.0.1", port = $port }\n));
+    my $supervisor = $t->start_batond;
+    my $c = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 5) or die "connect: $!";
+    my $say = sub { print {$c} "$_[0]\r\n" if @_; my $line; do { $line = <$c> // '' } while $line =~ /^\d+-/; $line };
+    $say->();
+    like($say->($_), qr/^[23]/, $_) for 'EHLO x', 'MAIL FROM:<me@example.test>', 'RCPT TO:<you@example.test>', 'DATA';
+    kill 'KILL', $supervisor;
+    $t->wait_exit;
+    $t->start_batond(ready => 0);
+    like($say->("Subject: x\r\n\r\nx\r\n."), qr/^250/, 'its message is taken by the worker that is left');
+    my $next = $say->('MAIL FROM:<me@example.test>') || $say->();
+    like($next, qr/^421|^$/, 'the next one is not');
+    close $c;
+    ok($t->wait_log(qr/batond serves/, 15), 'the next batond waits till it is gone, and serves');
+    my ($m) = $relay->wait_messages(1);
+    is($m && $m->{rcpts}[0], 'you@example.test', 'the message is relayed');
+    $t->stop_batond;
+};
 done_testing();
