@@ -178,6 +178,15 @@ static void networks_do_not_hold_the_world(const struct config *cfg, struct conf
                 "own networks");
 }
 
+static void xclient_is_not_for_the_world(const struct config *cfg, struct config_report *r)
+{
+    for (size_t i = 0; i < cfg->smtpd_authorized_xclient_hosts.n; i++)
+        if (is_everywhere(&cfg->smtpd_authorized_xclient_hosts.at[i]))
+            remark_param(r, cfg, PARAM_smtpd_authorized_xclient_hosts, CONFIG_ERROR,
+                         "it holds every address there is: anybody could say to be anybody; write the addresses of "
+                         "your proxies");
+}
+
 static void interface_words_stand_alone(const struct config *cfg, struct config_report *r)
 {
     for (size_t i = 0; i < cfg->inet_interfaces.n && cfg->inet_interfaces.n > 1; i++)
@@ -316,6 +325,7 @@ static rule_fn *const rules[] = {
     login_says_who_and_how,
     login_is_for_a_relayhost,
     networks_do_not_hold_the_world,
+    xclient_is_not_for_the_world,
     interface_words_stand_alone,
     one_client_cannot_take_all,
     listen_has_one_place,

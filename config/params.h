@@ -201,6 +201,9 @@ PARAM(smtpd_forbid_bare_newline_reject_code, INT, "550", RANGE(500, 599), RECEIV
 PARAM(smtpd_forbid_unauth_pipelining, BOOL, "yes", ANY, RECEIVE, LIVE,
     "Disconnect a client that speaks before the greeting, or goes on before the answer to a command that must be the last of "
     "a group (RFC 2920).")
+PARAM(smtpd_authorized_xclient_hosts, NETWORKS, "", ANY, RECEIVE, LIVE,
+    "Networks whose clients may say by XCLIENT that they speak for another: a proxy, or a test. What they say counts for "
+    "everything; who is named as logged in may send to anywhere.")
 PARAM(smtpd_helo_required, BOOL, "yes", ANY, RECEIVE, LIVE,
     "Take MAIL only after EHLO or HELO.")
 PARAM(strict_rfc821_envelopes, BOOL, "no", ANY, RECEIVE, LIVE,

@@ -85,6 +85,7 @@ static const struct {
     { "smtp_tls_wrappermode",
       "port 465 is spoken with TLS from the first byte: write it into relayhost" },
     { "smtp_use_tls", "write smtp_tls_security_level = \"may\" or \"secure\"" },
+    { "smtpd_authorized_xforward_hosts", NOT_HERE },
     { "smtpd_client_connection_count_limit", FOR_SERVERS },
     { "smtpd_client_connection_rate_limit", FOR_SERVERS },
     { "smtpd_client_event_limit_exceptions", FOR_SERVERS },

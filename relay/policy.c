@@ -10,6 +10,12 @@ bool policy_trusts(const struct config *cfg, const struct sockaddr *peer)
     return peer->sa_family == AF_UNIX || cidr_list_matches(cfg->mynetworks.at, cfg->mynetworks.n, peer);
 }
 
+bool policy_may_xclient(const struct config *cfg, const struct sockaddr *peer)
+{
+    const struct cidr_list *hosts = &cfg->smtpd_authorized_xclient_hosts;
+    return cidr_list_matches(hosts->at, hosts->n, peer);
+}
+
 enum smtp_bare_lf policy_bare_lf(const struct config *cfg, const struct sockaddr *peer)
 {
     const struct cidr_list *exempt = &cfg->smtpd_forbid_bare_newline_exclusions;

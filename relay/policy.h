@@ -21,6 +21,8 @@ struct refusal {
 bool policy_trusts(const struct config *cfg, const struct sockaddr *peer);
 /* What a line feed alone may do for that client. NULL: nobody knows who it is. */
 enum smtp_bare_lf policy_bare_lf(const struct config *cfg, const struct sockaddr *peer);
+/* Whether what it says by XCLIENT is believed. */
+bool policy_may_xclient(const struct config *cfg, const struct sockaddr *peer);
 /* RCPT: `address` from a peer that is trusted or not. */
 void policy_rcpt(const struct resolver *r, bool is_trusted, const char *address, struct refusal *out);
 

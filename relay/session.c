@@ -148,27 +148,30 @@ static const struct smtp_server_ops server_ops = {
     .reset = session_forget_message,
     .starttls = session_starttls,
     .start_tls = session_start_tls,
+    .xclient = session_xclient,
     .slow_down = on_slow_down,
     .refused = on_refused,
 };
 
 /* ---- beginning ---- */
 
-static void name_client(struct session *s)
+void session_name_client(struct session *s)
 {
     s->uid = ENVELOPE_NO_UID;
     s->is_local = s->on->kind == LISTEN_SUBMIT;
     s->is_lmtp = s->on->section >= 0 && s->receiver->cfg->listens[s->on->section].protocol == CONFIG_LISTEN_LMTP;
     s->is_trusted = !s->is_unknown && policy_trusts(s->receiver->cfg, &s->peer.sa);
     uid_t uid;
+    if (!s->name[0])
+        memcpy(s->name, "unknown", sizeof "unknown");
     sockaddr_format(&s->peer.sa, s->address, sizeof s->address);
-    if (s->peer.sa.sa_family == AF_UNIX && conn_peer_uid(s->conn, &uid, NULL)) {
+    if (s->peer.sa.sa_family == AF_UNIX && !s->is_unknown && conn_peer_uid(s->conn, &uid, NULL)) {
         snprintf(s->client, sizeof s->client, "local[uid %ld]", (long)uid);
         if (s->is_local)
             s->uid = uid;
         return;
     }
-    snprintf(s->client, sizeof s->client, "unknown[%s]", s->address);
+    snprintf(s->client, sizeof s->client, "%s[%s]", s->name, s->address);
 }
 
 /* smtpd_banner begins with the host name as the RFC wants it, and the engine says that by itself. */
@@ -196,12 +199,13 @@ void session_greet(struct session *s)
     const struct config *cfg = s->receiver->cfg;
 
     static char *const nothing = NULL;
-    name_client(s);
+    session_name_client(s);
     struct smtp_server_config sc = {
         .is_lmtp = s->is_lmtp,
         .may_talk_early = s->is_local || !cfg->smtpd_forbid_unauth_pipelining,
         .hostname = cfg->myhostname,
         .banner = banner_behind_hostname(cfg, s->is_lmtp),
+        .offers_xclient = !s->is_local && !s->is_unknown && policy_may_xclient(cfg, &s->peer.sa),
         .has_no_vrfy = cfg->disable_vrfy_command,
         .needs_no_hello = !cfg->smtpd_helo_required,
         .is_strict = cfg->strict_rfc821_envelopes,
@@ -220,6 +224,7 @@ void session_greet(struct session *s)
             .junk_commands = (unsigned)cfg->smtpd_junk_command_limit,
         },
     };
+    s->is_unlimited = sc.offers_xclient; /* till it says for whom it speaks */
     session_tls_terms(s, &sc);
     s->server = smtp_server_new(&sc, &server_ops, s);
     if (!s->is_local)

@@ -25,7 +25,8 @@ struct session {
     bool is_abrupt;             /* its end does not wait for the client's */
     struct anvil_seat seat;
     uid_t uid;
-    char client[80];            /* "unknown[192.0.2.1]", "local[uid 1000]" */
+    char client[340];           /* "unknown[192.0.2.1]", "local[uid 1000]" */
+    char name[256];             /* "unknown", unless a proxy knows it */
     char address[INET6_ADDRSTRLEN + 8];
     /* the message under way */
     struct envelope *env;       /* the engine's */
@@ -51,6 +52,8 @@ struct session {
 
 /* `peer` is known: names the client, makes the engine, and says the banner. */
 void session_greet(struct session *s);
+/* Who it is has changed: what follows from `peer` and `name`. */
+void session_name_client(struct session *s);
 /* Sends what the engine has to say; reads on, or pauses, or ends the connection, as it wants. */
 void session_pump(struct session *s);
 /* ---- session_tls.c ---- */
@@ -78,6 +81,7 @@ bool session_comes_by_proxy(const struct session *s);
 void session_proxy_start(struct session *s);
 /* Waits no more. */
 void session_proxy_end(struct session *s);
+void session_xclient(void *arg, struct smtp_cmd *c, const struct smtp_xclient *x);
 
 /* 421 with "HOST Error: TEXT" and the end, whether the client reads or not. */
 void session_shut(struct session *s, const char *dsn, const char *text);

@@ -110,7 +110,7 @@ void session_rcpt(void *arg, struct smtp_cmd *c, struct envelope *env, struct rc
 
     if (!limits_rcpt(s, c))
         return;
-    policy_rcpt(s->receiver->resolver, s->is_trusted, r->address, &no);
+    policy_rcpt(s->receiver->resolver, s->is_trusted || smtp_server_login(s->server), r->address, &no);
     if (!no.code) {
         smtp_answer(c, 250, "2.1.5", "Ok");
         return;
@@ -150,10 +150,11 @@ static void format_received(struct session *s, struct buf *out)
         .now_us = s->env->arrival_us,
         .uid = s->uid,
         .helo = smtp_server_hello(s->server),
-        .client_name = "unknown",
+        .client_name = s->name,
         .client_address = s->address,
         .is_esmtp = smtp_server_is_esmtp(s->server),
         .is_lmtp = s->is_lmtp,
+        .is_authenticated = smtp_server_login(s->server) != NULL,
         .is_utf8 = s->env->smtputf8,
     };
     session_tls_received(s, &f, tls);
@@ -240,7 +241,8 @@ static void log_taken(const struct session *s, const struct envelope *env)
     if (s->is_local)
         log_info("%s: uid=%ld from=<%s>", s->id, (long)s->uid, log_safe_str(env->sender));
     else
-        log_info("%s: client=%s", s->id, s->client);
+        log_info("%s: client=%s%s%s", s->id, s->client, smtp_server_login(s->server) ? ", sasl_username=" : "",
+                 smtp_server_login(s->server) ? log_safe_str(smtp_server_login(s->server)) : "");
     struct header_field f;
     if (header_find(buf_span(&s->reader.section), "Message-ID", &f))
         log_info("%s: message-id=%s", s->id, log_safe(span_trim(f.value)));

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A client that comes through a proxy: before anything is said, the proxy tells whom it speaks for (smtp/proxy.h), and that is
+ * A client that comes through a proxy.
+ *
+ * The PROXY protocol: before anything is said, the proxy tells whom it speaks for (smtp/proxy.h), and that is
  * the client then, for all that counts: mynetworks, limits, the log, Received.
  *
  * At such a listener only the networks of `proxy_networks` are heard, and those must send the header: whoever else could
  * write one would be whom he likes. The header is read to its last byte and no further, for what follows may be a TLS
- * handshake. */
+ * handshake. XCLIENT: the proxy speaks SMTP itself, and says in it whom it speaks for; policy.c says who may. */
 #include "relay/session_int.h"
 
 #include "base/cidr.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "relay/limits.h"
+#include "relay/policy.h"
 #include "smtp/proxy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,4 +127,44 @@ void session_proxy_start(struct session *s)
     }
     conn_limit_read(s->conn, proxy_wants(&s->proxy->reader));
     timer_start(&s->proxy->limit, s->receiver->loop, limit_ms, on_limit, s);
+}
+
+/* ---- XCLIENT ---- */
+
+static bool is_given(const struct smtp_xclient *x, enum smtp_xclient_attr attr)
+{
+    return x->given & 1U << attr;
+}
+
+static void take_address(struct session *s, const struct smtp_xclient *x)
+{
+    const char *addr = x->value[SMTP_XCLIENT_ADDR], *port = x->value[SMTP_XCLIENT_PORT];
+    uint64_t n;
+
+    if (is_given(x, SMTP_XCLIENT_ADDR))
+        s->is_unknown = !addr || !addr_parse(&s->peer, span_str(addr), 0);
+    if (port && span_u64(span_str(port), &n))
+        addr_set_port(&s->peer, (uint16_t)n);
+}
+
+void session_xclient(void *arg, struct smtp_cmd *c, const struct smtp_xclient *x)
+{
+    struct session *s = arg;
+    const char *name = x->value[SMTP_XCLIENT_NAME];
+    char before[sizeof s->client];
+
+    memcpy(before, s->client, sizeof before);
+    take_address(s, x);
+    if (is_given(x, SMTP_XCLIENT_NAME))
+        snprintf(s->name, sizeof s->name, "%s", name ? name : "unknown");
+    session_name_client(s);
+    if (s->is_unknown && is_given(x, SMTP_XCLIENT_ADDR)) {
+        snprintf(s->address, sizeof s->address, "unknown");
+        snprintf(s->client, sizeof s->client, "%s[unknown]", s->name);
+    }
+    log_info("%s: XCLIENT: speaks for %s", before, s->client);
+    smtp_server_set_bare_lf(s->server, policy_bare_lf(s->receiver->cfg, s->is_unknown ? NULL : &s->peer.sa));
+    s->is_unlimited = s->is_unknown;
+    if (limits_client(s))
+        smtp_answer(c, 220, NULL, "Ok");
 }

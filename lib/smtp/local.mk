@@ -15,6 +15,7 @@ lib_smtp_libsmtp_a_SOURCES = \
 	lib/smtp/server_rcpt.c \
 	lib/smtp/server_reply.c \
 	lib/smtp/server_verb.c \
+	lib/smtp/server_xclient.c \
 	lib/smtp/verdict.c lib/smtp/verdict.h
 
 if HAVE_CMOCKA

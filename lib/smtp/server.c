@@ -27,6 +27,12 @@ static char *dup_or_null(const char *s)
     return s ? xstrdup(s) : NULL;
 }
 
+void smtp_server_say_banner(struct smtp_server *s)
+{
+    const char *usual = s->cfg.is_lmtp ? "LMTP" : "ESMTP";
+    smtp_server_sayf(s, "220 %s %s", s->cfg.hostname, s->cfg.banner ? s->cfg.banner : usual);
+}
+
 struct smtp_server *smtp_server_new(const struct smtp_server_config *cfg,
                                     const struct smtp_server_ops *ops, void *arg)
 {
@@ -46,10 +52,7 @@ struct smtp_server *smtp_server_new(const struct smtp_server_config *cfg,
     s->after = "CONNECT";
     buf_init(&s->in, IN_MAX + cfg->limits.line_length + cfg->limits.auth_length);
     buf_init(&s->out, BUF_NO_MAX); /* OUT_HIGH bounds it */
-    smtp_server_sayf(s, "220 %s %s", cfg->hostname,
-                     cfg->banner  ? cfg->banner
-                     : cfg->is_lmtp ? "LMTP"
-                                    : "ESMTP");
+    smtp_server_say_banner(s);
     return s;
 }
 

@@ -67,6 +67,25 @@ enum smtp_extension {
     SMTP_EXT_XCLIENT = 0x400,
 };
 
+/* What XCLIENT says of a client. */
+enum smtp_xclient_attr {
+    SMTP_XCLIENT_NAME,
+    SMTP_XCLIENT_ADDR,
+    SMTP_XCLIENT_PORT,
+    SMTP_XCLIENT_PROTO,
+    SMTP_XCLIENT_HELO,
+    SMTP_XCLIENT_LOGIN,
+    SMTP_XCLIENT_DESTADDR,
+    SMTP_XCLIENT_DESTPORT,
+    SMTP_XCLIENT_N
+};
+
+struct smtp_xclient {
+    unsigned given;              /* 1 << SMTP_XCLIENT_*: it was named */
+    char *value[SMTP_XCLIENT_N]; /* NULL: not named, or not known ("[UNAVAILABLE]"). Checked: addresses are literals without
+                                  * prefix, ports numbers, names have no characters that names have not */
+};
+
 struct smtp_server_config { /* strings are copied */
     bool is_lmtp;
     bool is_encrypted;      /* TLS from the first byte */
@@ -74,6 +93,7 @@ struct smtp_server_config { /* strings are copied */
     bool requires_tls;      /* 530 5.7.0 to MAIL, AUTH, ... before TLS; implies auth_needs_tls */
     bool auth_needs_tls;    /* AUTH is neither offered nor taken before TLS */
     bool requires_auth;     /* 530 5.7.0 to MAIL before AUTH (submission) */
+    bool offers_xclient;    /* to this peer; needs the op */
     bool may_talk_early;    /* before the banner, and commands in one piece where RFC 2920 allows none */
     bool has_no_vrfy;       /* 502 (disable_vrfy_command) */
     bool needs_no_hello;    /* MAIL is taken without EHLO or HELO */
@@ -139,6 +159,9 @@ struct smtp_server_ops {
     /* The exchange ended without an answer of the caller's: "*", a broken line, the connection.
      * May be NULL. */
     void (*auth_abort)(void *arg);
+    /* XCLIENT: answered from inside, 220 for yes: then HELO, LOGIN and PROTO have been taken note of, a transaction cannot be
+     * open, and the engine says its banner. */
+    void (*xclient)(void *arg, struct smtp_cmd *c, const struct smtp_xclient *x);
     /* VRFY. NULL: 252. */
     void (*vrfy)(void *arg, struct smtp_cmd *c, struct span what);
     /* The client has made `n` errors, more than the soft limit: a caller that wants to slow it down
@@ -183,6 +206,9 @@ void smtp_answer_rcpt(struct smtp_cmd *c, size_t index, int code, const char *en
 void smtp_auth_challenge(struct smtp_cmd *c, struct span base64);
 /* Before 235: who logged in. Copied. */
 void smtp_server_set_login(struct smtp_server *s, const char *login);
+
+/* It is another client now, to whom another rule applies. */
+void smtp_server_set_bare_lf(struct smtp_server *s, enum smtp_bare_lf how);
 
 /* The handshake is done: forgets all that was said, and all input that came before it
  * (CVE-2011-0411). */

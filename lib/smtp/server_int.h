@@ -38,6 +38,7 @@ enum question {
     ASKED_STARTTLS,
     ASKED_AUTH,
     ASKED_VRFY,
+    ASKED_XCLIENT,
     N_QUESTIONS
 };
 
@@ -79,6 +80,7 @@ struct smtp_server {
     size_t line_dropped;
     bool said_crlf;         /* a line ended with CRLF */
     char bare_lf_reply[48];
+    bool xclient_taken;
 
     unsigned errors;
     unsigned junk;
@@ -98,6 +100,7 @@ struct smtp_server {
 /* ---- server.c: bytes in and out, and what is open -------------------------------------------- */
 
 void smtp_server_set_phase(struct smtp_server *s, enum phase phase);
+void smtp_server_say_banner(struct smtp_server *s);
 /* Opens the question; the op is called next, with what this returns. */
 struct smtp_cmd *smtp_server_ask(struct smtp_server *s, enum question q);
 /* The caller is to know that the transaction is over without data_end(). */
@@ -139,6 +142,7 @@ void smtp_server_do_rcpt(struct smtp_server *s, struct span args);
 void smtp_server_do_data(struct smtp_server *s, struct span args);
 void smtp_server_do_bdat(struct smtp_server *s, struct span args);
 void smtp_server_do_auth(struct smtp_server *s, struct span args);
+void smtp_server_do_xclient(struct smtp_server *s, struct span args);
 
 /* What an answer does, before it is said. False: it is not to be said, or not now. */
 bool smtp_server_hello_answered(struct smtp_server *s, int code);
@@ -148,6 +152,7 @@ bool smtp_server_rcpt_answered(struct smtp_server *s, int code);
 bool smtp_server_data_answered(struct smtp_server *s, int code);
 bool smtp_server_chunk_answered(struct smtp_server *s, int code);
 bool smtp_server_data_end_answered(struct smtp_server *s, int code);
+bool smtp_server_xclient_answered(struct smtp_server *s, int code);
 bool smtp_server_auth_answered(struct smtp_server *s, int code);
 
 void smtp_server_abort_auth(struct smtp_server *s);

@@ -53,6 +53,8 @@ static const struct verb {
     { V("STARTTLS"), do_starttls,         IN_READY | ENDS_GROUP | BEFORE_TLS | NO_ARGS,
                                                                        "503 5.5.1 Error: MAIL transaction in progress" },
     { V("AUTH"),     smtp_server_do_auth, IN_READY | ENDS_GROUP,       "503 5.5.1 Error: MAIL transaction in progress" },
+    { V("XCLIENT"),  smtp_server_do_xclient, IN_GREETING | IN_READY | ENDS_GROUP | BEFORE_TLS,
+                                                                       "503 5.5.1 Error: MAIL transaction in progress" },
     { V("NOOP"),     do_noop,             IN_ANY | ENDS_GROUP | BEFORE_TLS | IS_JUNK, NULL },
     { V("VRFY"),     do_vrfy,             IN_ANY | ENDS_GROUP | IS_JUNK, NULL },
     { V("HELP"),     do_help,             IN_ANY | ENDS_GROUP | BEFORE_TLS | IS_JUNK, NULL },
@@ -235,6 +237,7 @@ static size_t list_features(const struct smtp_server *s, const char *lines[], co
         { SMTP_EXT_DSN, true, "DSN" },
         { SMTP_EXT_SMTPUTF8, true, "SMTPUTF8" },
         { SMTP_EXT_CHUNKING, true, "CHUNKING" },
+        { SMTP_EXT_XCLIENT, cfg->offers_xclient, "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT" },
     };
     size_t n = 0;
 

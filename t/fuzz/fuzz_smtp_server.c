@@ -163,7 +163,16 @@ static void on_slow_down(void *arg, unsigned n)
         smtp_server_pause(k->s);
 }
 
+static void on_xclient(void *arg, struct smtp_cmd *c, const struct smtp_xclient *x)
+{
+    (void)arg;
+    for (int i = 0; i < SMTP_XCLIENT_N; i++)
+        BUG_IF(x->value[i] && (!(x->given & 1U << i) || strpbrk(x->value[i], "\r\n")));
+    smtp_answer(c, x->value[SMTP_XCLIENT_PORT] ? 421 : 220, NULL, "x");
+}
+
 static const struct smtp_server_ops ops = {
+    .xclient = on_xclient,
     .hello = on_hello,
     .mail = on_mail,
     .rcpt = on_rcpt,
@@ -237,6 +246,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .requires_tls = data[0] & 4,
         .auth_needs_tls = data[0] & 8,
         .requires_auth = data[0] & 16,
+        .offers_xclient = data[1] & 64,
         .may_talk_early = data[0] & 32,
         .mechanisms = data[0] & 64 ? "PLAIN LOGIN" : NULL,
         .bare_lf = data[0] & 128 ? SMTP_BARE_LF_REJECT
