@@ -48,6 +48,18 @@ static inline void list_remove(struct list *l)
     list_init(l);
 }
 
+/* All of `from` goes to the end of `head`. */
+static inline void list_move(struct list *head, struct list *from)
+{
+    if (list_is_empty(from))
+        return;
+    from->next->prev = head->prev;
+    head->prev->next = from->next;
+    from->prev->next = head;
+    head->prev = from->prev;
+    list_init(from);
+}
+
 #define list_entry(l, type, member) container_of(l, type, member)
 /* `it` may be removed inside the loop; others may not. */
 #define list_each(it, head)                                                                                            \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A line is formatted on the stack and written with one call: nothing is allocated, so that it works when memory or the
- * disk is gone, and lines of several processes do not mix. */
+ * A line is formatted in place and written whole: nothing is allocated, so that it works when memory or the disk is
+ * gone, and lines of several processes do not mix. While lines are held, those of a turn of the loop share one write. */
 #include "base/log.h"
 
 #include "base/mem.h"
@@ -11,9 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <string.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+
+#define LINE_MAX_BYTES 4096 /* at most PIPE_BUF: then several processes may share a pipe, too */
 
 static struct {
     enum log_kind kind;
@@ -23,6 +26,12 @@ static struct {
     char program[64];
     char host[256];
     char *file;
+    int pid;
+    bool is_holding;
+    size_t n_held;
+    char held[4 * LINE_MAX_BYTES];
+    time_t second; /* whose date is in `date` */
+    char date[32];
 } the_log = { .level = LOG_LEVEL_INFO, .fd = STDERR_FILENO };
 
 static const int priority_of[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
@@ -62,8 +71,47 @@ int log_open(const char *program, enum log_kind kind, const char *file, enum log
     return 0;
 }
 
+/* Whole lines, as many as one write may have. */
+static size_t first_write(const char *at, size_t len)
+{
+    if (len <= LINE_MAX_BYTES || the_log.kind == LOG_TO_FILE)
+        return len;
+    const char *end = memrchr(at, '\n', LINE_MAX_BYTES);
+    return end ? (size_t)(end - at) + 1 : len;
+}
+
+static void write_out(const char *at, size_t len)
+{
+    while (len) {
+        ssize_t n = write(the_log.fd, at, first_write(at, len));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return;
+        at += n;
+        len -= (size_t)n;
+    }
+}
+
+void log_flush(void)
+{
+    int keep = errno;
+
+    if (the_log.n_held)
+        write_out(the_log.held, the_log.n_held);
+    the_log.n_held = 0;
+    errno = keep;
+}
+
+void log_hold(bool holds)
+{
+    log_flush();
+    the_log.is_holding = holds;
+}
+
 void log_rename(const char *program)
 {
+    the_log.pid = (int)getpid();
     snprintf(the_log.program, sizeof the_log.program, "%s", program);
     if (the_log.kind == LOG_TO_SYSLOG) {
         closelog();
@@ -78,6 +126,7 @@ int log_reopen(void)
     int fd = open(the_log.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0)
         return -1;
+    log_flush();
     close(the_log.fd);
     the_log.fd = fd;
     return 0;
@@ -88,47 +137,65 @@ enum log_level log_level(void)
     return the_log.level;
 }
 
+/* localtime() costs as much as the rest of a line: once a second is enough. */
+static const char *date_now(void)
+{
+    time_t now = time(NULL);
+
+    if (now != the_log.second) {
+        struct tm tm;
+        localtime_r(&now, &tm);
+        strftime(the_log.date, sizeof the_log.date, "%b %e %H:%M:%S", &tm);
+        the_log.second = now;
+    }
+    return the_log.date;
+}
+
 static size_t put_head(char *line, size_t size, enum log_level level)
 {
     int n = 0;
 
-    if (the_log.kind == LOG_TO_FILE) {
-        char date[32];
-        struct tm tm;
-        time_t now = time(NULL);
-        localtime_r(&now, &tm);
-        strftime(date, sizeof date, "%b %e %H:%M:%S", &tm);
-        n = snprintf(line, size, "%s %s %s[%d]: ", date, the_log.host, the_log.program, (int)getpid());
-    } else {
-        if (the_log.has_priorities)
-            n = snprintf(line, size, "<%d>", priority_of[level]);
-        if (the_log.program[0])
-            n += snprintf(line + n, size - (size_t)n, "%s[%d]: ", the_log.program, (int)getpid());
-    }
+    if (!the_log.pid)
+        the_log.pid = (int)getpid();
+    if (the_log.kind == LOG_TO_FILE)
+        return (size_t)snprintf(line, size, "%s %s %s[%d]: ", date_now(), the_log.host, the_log.program, the_log.pid);
+    if (the_log.has_priorities)
+        n = snprintf(line, size, "<%d>", priority_of[level]);
+    if (the_log.program[0])
+        n += snprintf(line + n, size - (size_t)n, "%s[%d]: ", the_log.program, the_log.pid);
     return (size_t)n;
+}
+
+static size_t put_line(char *line, enum log_level level, const char *fmt, va_list ap)
+{
+    size_t size = LINE_MAX_BYTES, n = put_head(line, size, level);
+
+    n += (size_t)snprintf(line + n, size - n, "%s", prefix_of[level]);
+    int more = vsnprintf(line + n, size - n - 1, fmt, ap);
+    if (more > 0)
+        n += (size_t)more < size - n - 1 ? (size_t)more : size - n - 2;
+    line[n++] = '\n';
+    return n;
 }
 
 static void log_line(enum log_level level, const char *fmt, va_list ap)
 {
-    char line[4096];
     int keep = errno;
 
     if (level > the_log.level)
         return;
     if (the_log.kind == LOG_TO_SYSLOG) {
+        char line[LINE_MAX_BYTES];
         vsnprintf(line, sizeof line, fmt, ap);
         syslog(priority_of[level], "%s%s", prefix_of[level], line);
-        errno = keep;
-        return;
+    } else {
+        if (the_log.n_held + LINE_MAX_BYTES > sizeof the_log.held)
+            log_flush();
+        errno = keep; /* for %m */
+        the_log.n_held += put_line(the_log.held + the_log.n_held, level, fmt, ap);
+        if (!the_log.is_holding || level <= LOG_LEVEL_WARN)
+            log_flush();
     }
-    size_t n = put_head(line, sizeof line, level);
-    n += (size_t)snprintf(line + n, sizeof line - n, "%s", prefix_of[level]);
-    int more = vsnprintf(line + n, sizeof line - n - 1, fmt, ap);
-    if (more > 0)
-        n += (size_t)more < sizeof line - n - 1 ? (size_t)more : sizeof line - n - 2;
-    line[n++] = '\n';
-    while (write(the_log.fd, line, n) < 0 && errno == EINTR)
-        ;
     errno = keep;
 }
 

@@ -3,7 +3,7 @@
  * log.h - one line an event, in Postfix's shape: baton/relay[123]: ID: key=value, ... (a stranger's words last).
  *
  * To stderr (plain, or with "<N>" priorities when stderr is the journal's socket), to syslog, or to a file. A process
- * opens its log once; before that, lines go to stderr. A line is one write(), so that lines of several processes never
+ * opens its log once; before that, lines go to stderr. A line is written whole, so that lines of several processes never
  * mix. Control characters never reach a log raw: text of strangers goes through log_escape().
  * info: mail moved. warn: someone should look, and at what. error: it stays broken till then. */
 #ifndef BASE_LOG_H
@@ -26,6 +26,12 @@ int log_open(const char *program, enum log_kind kind, const char *file, enum log
 /* Another name for the lines of this process, after a fork: "baton/relay". */
 void log_rename(const char *program);
 int log_reopen(void);
+
+/* From now on info and debug lines gather till log_flush(), which a worker calls before it sleeps: one write for all
+ * lines of a busy moment. Warnings and errors are written at once, with what gathered before them. What gathered is lost
+ * when the process is killed; a fork copies it, so that only processes that do not fork should hold. Ends with false. */
+void log_hold(bool holds);
+void log_flush(void);
 enum log_level log_level(void);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

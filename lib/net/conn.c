@@ -400,7 +400,6 @@ void conn_set_timeout(struct conn *c, int64_t ms)
 struct conn *conn_make(struct loop *l, int fd, const union addr *peer, struct err *e)
 {
     struct conn *c = xcalloc(1, sizeof(*c));
-    int one = 1;
     c->loop = l;
     c->fd = fd;
     c->peer = *peer;
@@ -413,8 +412,6 @@ struct conn *conn_make(struct loop *l, int fd, const union addr *peer, struct er
         free(c);
         return NULL;
     }
-    if (peer->sa.sa_family != AF_UNIX)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     moved(c);
     return c;
 }
@@ -431,6 +428,9 @@ struct conn *conn_new(struct loop *l, int fd, struct err *e)
         close(fd);
         return NULL;
     }
+    int one = 1;
+    if (peer.addr.sa.sa_family != AF_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     return conn_make(l, fd, &peer.addr, e);
 }
 
@@ -485,6 +485,10 @@ static void step_ending(struct conn *c)
         conn_tls_goodbye(c);
         send_queued(c);
     }
+    if (c->is_last_word && !conn_queued(c) && c->tls_state == CONN_CLEAR) {
+        conn_close(c);
+        return;
+    }
     if ((!conn_queued(c) || c->is_write_broken) && !c->is_shut) {
         c->is_shut = true;
         shutdown(c->fd, c->is_write_broken ? SHUT_RDWR : SHUT_WR);
@@ -507,6 +511,13 @@ void conn_end(struct conn *c)
     list_append(&c->loop->ending, &c->ending);
     timer_start(&c->silence, c->loop, END_LIMIT_MS, on_end_limit, c);
     conn_wake(c);
+}
+
+void conn_end_last(struct conn *c)
+{
+    if (c)
+        c->is_last_word = true;
+    conn_end(c);
 }
 
 /* ---- who is it? ---------------------------------------- */

@@ -48,6 +48,9 @@ void conn_close(struct conn *c);
  * moment for the peer to do so too (so that our last words are not lost in a reset), and closes it, within 10 s; 256 at a
  * time may wait so, then the one that waits for longest is closed. */
 void conn_end(struct conn *c);
+/* The same for a peer that has said its last word (QUIT): in the clear it is closed as soon as all is sent, and nothing
+ * is waited for. */
+void conn_end_last(struct conn *c);
 
 /* ---- writing ---------------------------------------- */
 

@@ -55,12 +55,13 @@ struct conn {
     bool is_told;         /* closed() or a failed handshake has been reported */
     bool owes_drained;
     bool is_ending; /* conn_end(): nobody holds it */
+    bool is_last_word; /* and its peer has nothing more to say */
     bool said_goodbye;
     bool is_shut;   /* conn_end(): our side of the stream is at its end */
     bool is_closed; /* conn_close(): only libuv's last word is missing */
 };
 
-/* accept() and connect() know the peer already. */
+/* accept() and connect() know the peer already, and have set TCP_NODELAY. */
 struct conn *conn_make(struct loop *l, int fd, const union addr *peer, struct err *e);
 void conn_close_ending(struct list *ending);
 

@@ -9,6 +9,7 @@
 #include "net/conn_int.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -158,6 +159,9 @@ static int attempt_start(struct attempt *a)
     if (a->fd < 0)
         return errno;
     d->n_open++;
+    int one = 1;
+    if (a->to)
+        setsockopt(a->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     const union addr *from = &d->from[family == AF_INET6];
     if (a->to && from->sa.sa_family && bind(a->fd, &from->sa, addr_len(from)) < 0)
         return errno;

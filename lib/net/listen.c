@@ -2,7 +2,8 @@
  *
  * listen.c - sockets that listen, and accepting from them.
  *
- * A few connections a turn and no more: several workers share a socket, and one of them shall not take all. */
+ * A few connections a turn and no more: several workers share a socket, and one of them shall not take all. How many are
+ * asked for follows what the last turn found, so that a trickle costs no accept() in vain. */
 #include "net/listen.h"
 
 #include "base/log.h"
@@ -10,6 +11,7 @@
 #include "net/conn_int.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -39,6 +41,8 @@ int listen_open_tcp(const union addr *at, int backlog, struct err *e)
         return fail(fd, e, "make a socket for", text);
     /* Otherwise the port is taken for a minute after a restart. */
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    /* What is accepted inherits it. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     if (at->sa.sa_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
     if (bind(fd, &at->sa, addr_len(at)) < 0 || listen(fd, backlog > 0 ? backlog : BACKLOG) < 0)
@@ -110,6 +114,7 @@ struct listener {
     listen_fn *accepted;
     void *arg;
     bool is_paused, is_stopped, has_complained;
+    int quota; /* for the next turn */
 };
 
 static void on_poll(uv_poll_t *uv, int status, int events);
@@ -167,10 +172,10 @@ static void on_poll(uv_poll_t *uv, int status, int events)
     struct listener *li = uv->data;
     (void)status; /* accept() tells */
     (void)events;
-    for (int i = 0; i < ACCEPTS_A_TURN && !li->is_stopped && !li->is_paused; i++) {
-        if (!accept_one(li))
-            break;
-    }
+    int n = 0;
+    while (n < li->quota && !li->is_stopped && !li->is_paused && accept_one(li))
+        n++;
+    li->quota = n < li->quota ? (n ? n : 1) : 2 * n < ACCEPTS_A_TURN ? 2 * n : ACCEPTS_A_TURN;
 }
 
 struct listener *listen_start(struct loop *l, int fd, listen_fn *accepted, void *arg, struct err *e)
@@ -179,6 +184,7 @@ struct listener *listen_start(struct loop *l, int fd, listen_fn *accepted, void 
     li->loop = l;
     li->fd = fd;
     li->accepted = accepted;
+    li->quota = 1;
     li->arg = arg;
     li->poll.data = li;
     int code = uv_poll_init(&l->uv, &li->poll, fd);

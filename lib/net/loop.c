@@ -4,7 +4,7 @@
  *
  * Timers are our own heap behind one uv_timer_t: so they are small, live inside their owners, and vanish with them,
  * where a uv_timer_t would have to be closed first. Later calls hang on an idle handle, which libuv runs just before it
- * would sleep. */
+ * would sleep; what is to be done last of all, on a prepare handle, which it runs behind those. */
 #include "net/loop.h"
 
 #include "base/log.h"
@@ -13,6 +13,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+
+#define LATER_ROUNDS 4
 
 struct loop_signal {
     uv_signal_t uv;
@@ -138,22 +140,25 @@ int64_t loop_now_ms(const struct loop *l)
 
 /* ---- later ---------------------------------------- */
 
-static void on_idle(uv_idle_t *uv)
+static void run_laters(struct loop *l)
 {
-    struct loop *l = uv->data;
     struct list now;
     list_init(&now);
-    while (!list_is_empty(&l->laters)) {
-        struct list *first = l->laters.next;
-        list_remove(first);
-        list_append(&now, first);
-    }
+    list_move(&now, &l->laters);
     while (!list_is_empty(&now)) {
         struct later *d = list_entry(now.next, struct later, link);
         list_remove(&d->link);
         d->is_queued = false;
         d->fn(d->arg);
     }
+}
+
+/* What such a call asks for runs in the same turn, so that it costs no look at the sockets; but not for ever. */
+static void on_idle(uv_idle_t *uv)
+{
+    struct loop *l = uv->data;
+    for (int round = 0; round < LATER_ROUNDS && !list_is_empty(&l->laters); round++)
+        run_laters(l);
     if (list_is_empty(&l->laters))
         uv_idle_stop(&l->idle);
 }
@@ -175,6 +180,26 @@ void later_cancel(struct later *d)
         return;
     d->is_queued = false;
     list_remove(&d->link);
+}
+
+/* ---- before it sleeps ---------------------------------------- */
+
+static void on_prepare(uv_prepare_t *uv)
+{
+    struct loop *l = uv->data;
+    l->before_sleep(l->before_sleep_arg);
+}
+
+void loop_before_sleep(struct loop *l, loop_fn *fn, void *arg)
+{
+    l->before_sleep = fn;
+    l->before_sleep_arg = arg;
+    if (!fn) {
+        uv_prepare_stop(&l->prepare);
+        return;
+    }
+    uv_prepare_start(&l->prepare, on_prepare);
+    uv_unref((uv_handle_t *)&l->prepare);
 }
 
 /* ---- watches ---------------------------------------- */
@@ -265,6 +290,8 @@ struct loop *loop_new(struct err *e)
     l->alarm.data = l;
     uv_idle_init(&l->uv, &l->idle);
     l->idle.data = l;
+    uv_prepare_init(&l->uv, &l->prepare);
+    l->prepare.data = l;
     list_init(&l->laters);
     list_init(&l->ending);
     return l;
@@ -301,6 +328,7 @@ void loop_free(struct loop *l)
         timer_stop(l->heap[1]);
     uv_close((uv_handle_t *)&l->alarm, NULL);
     uv_close((uv_handle_t *)&l->idle, NULL);
+    uv_close((uv_handle_t *)&l->prepare, NULL);
     while (l->signals) {
         struct loop_signal *s = l->signals;
         l->signals = s->next;

@@ -65,6 +65,10 @@ struct later { /* zeroes: not queued */
 void later_start(struct later *d, struct loop *l, loop_fn *fn, void *arg);
 void later_cancel(struct later *d);
 
+/* fn(arg) each time the loop has nothing more to do and is about to look at its sockets again, behind all later calls: the
+ * place to write out what a turn has gathered. It asks for nothing new, except of others (a job of the runner). One only; NULL: none. */
+void loop_before_sleep(struct loop *l, loop_fn *fn, void *arg);
+
 /* ---- watches: an fd that can be read (eventfd, inotify, a pipe) ---------------------------------------- */
 
 struct watch { /* zeroes: not watching */

@@ -16,6 +16,9 @@ struct loop {
     uv_loop_t uv;
     uv_timer_t alarm; /* due when the first of `heap` is */
     uv_idle_t idle;   /* active while `laters` has something */
+    uv_prepare_t prepare; /* active with `before_sleep` */
+    loop_fn *before_sleep;
+    void *before_sleep_arg;
     struct list laters;
     struct timer **heap; /* [1..n_heap], the earliest first; borrowed */
     size_t n_heap, cap_heap;
