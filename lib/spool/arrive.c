@@ -197,7 +197,7 @@ static uint64_t last_batch(struct spool *s, struct segment *seg, uint64_t limit,
     struct record r;
     const char *head;
 
-    scan_init(&sc, s->io, seg->fd, seg->gen, seg->end, limit);
+    scan_init(&sc, s->io, seg->fd, seg->gen, seg->end, limit, NULL);
     sc.search_max = search_max;
     while (scan_next(&sc, &r, &head))
         ;
@@ -218,7 +218,7 @@ static int read_on(struct spool *s, struct segment *seg, const struct standing *
     if (!st->is_finished && !st->is_synced)
         search_max = s->is_started ? 0 : s->role == SPOOL_LOOK ? LOOK_SEARCH : UINT64_MAX;
     segment_hold(seg);
-    scan_init(&sc, s->io, seg->fd, seg->gen, seg->end, limit);
+    scan_init(&sc, s->io, seg->fd, seg->gen, seg->end, limit, st->is_synced ? &s->arrivals : NULL);
     sc.search_max = search_max;
     if (!st->is_synced)
         sc.check_from = search_max == 0 ? 0 : last_batch(s, seg, limit, search_max);
@@ -371,7 +371,7 @@ static void tell_own(struct spool *s)
     free(ids);
 }
 
-int spool_poll(struct spool *s, struct err *e)
+static int poll_all(struct spool *s, bool drop_too, struct err *e)
 {
     bool vanished = false;
 
@@ -381,10 +381,20 @@ int spool_poll(struct spool *s, struct err *e)
     BUG_IF(!s->is_started);
     tell_own(s);
     int rc = arrive_journals(s, message_arrived, &vanished, e);
-    if (rc == 0)
+    if (rc == 0 && drop_too)
         rc = takein_drop(s, message_arrived, e);
     if (rc == 0 && (!s->shared || shared_large(s->shared) != s->large_seen))
         rc = takein_large(s, message_arrived, e);
     commit_kick(s);
     return rc;
+}
+
+int spool_poll(struct spool *s, struct err *e)
+{
+    return poll_all(s, true, e);
+}
+
+int spool_poll_committed(struct spool *s, struct err *e)
+{
+    return poll_all(s, false, e);
 }

@@ -3,8 +3,11 @@
  * From pending to kept. One job at a time writes all that is pending and syncs it, while the loop gathers what goes with
  * the next: a single client pays one sync, a thousand share it, and nobody waits for a timer.
  *
- * States and ends that nobody waits for are written at once and on this thread, without a sync: an append to the page
- * cache. They are kept in memory until a sync covers them, for when it fails they must be written again elsewhere. */
+ * States and ends that nobody waits for are written without a sync and on this thread: an append to the page cache. They
+ * are kept in memory until a sync covers them, for when it fails they must be written again elsewhere.
+ *
+ * With spool_gather() a job begins at the end of the loop's turn and not with the first record of it: half the syncs,
+ * and as many writes, of a busy receiver. */
 #include "spool/spool_int.h"
 
 #include "base/mem.h"
@@ -12,7 +15,8 @@
 #include <stdlib.h>
 
 #define BATCH_BYTES   (4u << 20)   /* written and synced together at most */
-#define UNSYNCED_MAX  (256u << 10) /* more than that asks for a sync */
+#define UNSYNCED_MAX (256u << 10) /* more than that asks for a sync */
+#define GATHER_MAX   (512u << 10) /* more than that is not kept till the end of a turn */
 
 /* ---- the job ------------------------------------------------------------------------------------------------------ */
 
@@ -114,14 +118,6 @@ static void failed(struct spool *s, struct rec_queue *recs, const struct err *e)
     }
 }
 
-static bool wants_sync(const struct rec_queue *q)
-{
-    for (const struct rec *r = q->first; r; r = r->next)
-        if (r->wants_sync)
-            return true;
-    return false;
-}
-
 static void job_done(void *arg)
 {
     struct spool *s = arg;
@@ -149,7 +145,7 @@ static void job_done(void *arg)
     }
     s->depth--;
     /* What failed is not tried again by itself: a full disk would keep us busy. */
-    if (!has_failed || has_freed || wants_sync(&s->pending))
+    if (!has_failed || has_freed || s->pending.n_wanting)
         commit_kick(s);
 }
 
@@ -177,12 +173,11 @@ static bool is_quick(const struct spool *s, const struct job *job)
     return !job->wants_sync && !job->n_kills && job->recs.bytes <= journal_room(&s->journal);
 }
 
-void commit_kick(struct spool *s)
+static void start_job(struct spool *s)
 {
     struct job *job = &s->job;
 
-    if (job->is_running)
-        return;
+    s->owes_kick = false;
     if (s->role == SPOOL_RELAY)
         compact_feed(s);
     take_batch(s, job);
@@ -203,6 +198,27 @@ void commit_kick(struct spool *s)
     } else {
         runner_run(s->runner, job_work, job_done, s);
     }
+}
+
+void commit_kick(struct spool *s)
+{
+    if (s->job.is_running)
+        return;
+    if (s->is_gathering && s->pending.bytes <= GATHER_MAX)
+        s->owes_kick = true;
+    else
+        start_job(s);
+}
+
+void spool_gather(struct spool *s)
+{
+    s->is_gathering = true;
+}
+
+void spool_write_out(struct spool *s)
+{
+    if (s->owes_kick && !s->job.is_running)
+        start_job(s);
 }
 
 static int flush_into_journal(struct spool *s, struct rec_queue *recs)

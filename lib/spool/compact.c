@@ -292,7 +292,7 @@ static bool copy_some(struct spool *s, struct segment *seg)
         seg->is_kept = true;
         return false;
     }
-    scan_init(&sc, s->io, seg->fd, seg->gen, s->compaction.offset, seg->end);
+    scan_init(&sc, s->io, seg->fd, seg->gen, s->compaction.offset, seg->end, NULL);
     while (!(is_more = s->pending.bytes >= until) && scan_next(&sc, &r, &head)) {
         uint64_t offset = scan_at(&sc, &r);
         if (r.type == RECORD_MESSAGE) {

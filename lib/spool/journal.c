@@ -56,6 +56,7 @@ void rec_queue_add(struct rec_queue *q, struct rec *r)
     *q->last = r;
     q->last = &r->next;
     q->n++;
+    q->n_wanting += r->wants_sync;
     q->bytes += rec_bytes(r);
 }
 
@@ -69,6 +70,7 @@ struct rec *rec_queue_take(struct rec_queue *q)
     if (!q->first)
         q->last = &q->first;
     q->n--;
+    q->n_wanting -= r->wants_sync;
     q->bytes -= rec_bytes(r);
     return r;
 }
@@ -79,6 +81,7 @@ void rec_queue_move(struct rec_queue *q, struct rec_queue *from)
         *q->last = from->first;
         q->last = from->last;
         q->n += from->n;
+        q->n_wanting += from->n_wanting;
         q->bytes += from->bytes;
     }
     rec_queue_init(from);

@@ -33,7 +33,7 @@ struct rec { /* a record that is to be written */
 
 struct rec_queue {
     struct rec *first, **last;
-    size_t n;
+    size_t n, n_wanting; /* n_wanting: of those that want a sync, which is settled before they are added */
     uint64_t bytes;
 };
 

@@ -25,7 +25,8 @@ lib_spool_libspool_a_SOURCES = \
 	lib/spool/state.c lib/spool/state.h \
 	lib/spool/sum.c lib/spool/sum.h \
 	lib/spool/takein.c \
-	lib/spool/traits.c lib/spool/traits.h
+	lib/spool/traits.c lib/spool/traits.h \
+	lib/spool/window.c lib/spool/window.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += t/unit/test_spool t/unit/test_spool_cut t/unit/test_spool_record t/unit/test_spool_space

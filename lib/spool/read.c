@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define HEAD_GUESS   4096u
+#define READ_AHEAD   32768u /* messages that came together are wanted together */
 #define BODY_IN_CORE 16384u /* smaller contents are read once, checked and handed out from memory */
 
 /* ---- heads -------------------------------------------------------------------------------------------------------- */
@@ -30,21 +31,45 @@ static int unreadable(const struct spool *s, const struct segment *seg, struct e
     return err_sys(e, "read %s/%s/%s", s->dir, seg->folder, spool_id_format(seg->name, text));
 }
 
+/* Up to `len` bytes, at least `least` if they are there. The relay reads through its windows; a looker may not, for what
+ * it looks at may be used again under its hands. */
+static ssize_t read_at(struct spool *s, const struct segment *seg, char *to, size_t len, size_t least, uint64_t offset)
+{
+    uint64_t end = seg->is_single ? seg->size : seg->end;
+    const char *at;
+    size_t n = 0;
+
+    if (s->role != SPOOL_RELAY || least > READ_AHEAD || offset >= end || least > end - offset)
+        return io_read(s->io, seg->fd, to, len, offset);
+    at = window_find(&s->arrivals, seg->gen, offset, &n);
+    if (!at || n < least)
+        at = window_find(&s->reads, seg->gen, offset, &n);
+    if (!at || n < least) {
+        if (window_fill(&s->reads, s->io, seg->fd, seg->gen, offset, end - offset < READ_AHEAD ? end - offset : READ_AHEAD) < 0)
+            return io_read(s->io, seg->fd, to, len, offset); /* only a neighbour cannot be read, perhaps */
+        at = s->reads.at;
+        n = s->reads.len;
+    }
+    if (n > len)
+        n = len;
+    memcpy(to, at, n);
+    return (ssize_t)n;
+}
+
 int read_head(struct spool *s, struct segment *seg, uint64_t offset, struct record *r, struct buf *head, struct err *e)
 {
-    int fd = segment_fd(s, seg);
-
-    if (fd < 0)
+    if (segment_fd(s, seg) < 0)
         return unreadable(s, seg, e);
     buf_clear(head);
-    ssize_t n = io_read(s->io, fd, buf_room(head, HEAD_GUESS), HEAD_GUESS, offset);
+    ssize_t n = read_at(s, seg, buf_room(head, HEAD_GUESS), HEAD_GUESS, RECORD_FIXED, offset);
     if (n < 0)
         return unreadable(s, seg, e);
     if (n < (ssize_t)RECORD_FIXED || !record_peek(r, head->at, seg->gen) || offset + r->head_len > seg->size)
         return damaged(s, seg, offset, e);
     if (r->head_len > (size_t)n) {
         head->len = (size_t)n;
-        ssize_t more = io_read(s->io, fd, buf_room(head, r->head_len - head->len), r->head_len - head->len, offset + head->len);
+        size_t rest = r->head_len - head->len;
+        ssize_t more = read_at(s, seg, buf_room(head, rest), rest, rest, offset + head->len);
         if (more < 0)
             return unreadable(s, seg, e);
         n += more;
@@ -189,7 +214,7 @@ static int check_body(struct spool_body *b, const struct record *r, struct err *
             return unreadable(s, b->segment, e);
     } else {
         b->bytes = xmalloc(b->size);
-        ssize_t n = io_read(s->io, fd, b->bytes, b->size, b->at);
+        ssize_t n = read_at(s, b->segment, b->bytes, b->size, b->size, b->at);
         if (n < 0)
             return unreadable(s, b->segment, e);
         sum = sum_of(r->gen, b->bytes, (size_t)n);

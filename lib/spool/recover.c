@@ -133,7 +133,7 @@ static int tell_journal(struct spool *s, struct segment *seg, struct err *e)
     if (segment_fd(s, seg) < 0)
         return err_sys(e, "open a segment of %s/journal", s->dir);
     segment_hold(seg);
-    scan_init(&sc, s->io, seg->fd, seg->gen, PAGE_BYTES, seg->end);
+    scan_init(&sc, s->io, seg->fd, seg->gen, PAGE_BYTES, seg->end, NULL);
     while (scan_next(&sc, &r, &head))
         tell_at(s, seg, scan_at(&sc, &r), &r, head);
     scan_fini(&sc);

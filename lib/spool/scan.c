@@ -10,7 +10,8 @@
 #define WINDOW_SHORT 4096u  /* where they are long, only their heads are wanted */
 #define LONG_RECORD  16384u
 
-void scan_init(struct scan *sc, struct spool_io *io, int fd, uint64_t gen, uint64_t from, uint64_t limit)
+void scan_init(struct scan *sc, struct spool_io *io, int fd, uint64_t gen, uint64_t from, uint64_t limit,
+               struct window *lent)
 {
     *sc = (struct scan){
         .io = io,
@@ -22,52 +23,50 @@ void scan_init(struct scan *sc, struct spool_io *io, int fd, uint64_t gen, uint6
         .check_from = SCAN_CHECK_NONE,
         .search_max = UINT64_MAX,
         .ahead = WINDOW_LONG,
-        .window_cap = WINDOW_LONG,
-        .window = xmalloc(WINDOW_LONG),
+        .window = lent ? lent : &sc->own,
     };
 }
 
 void scan_fini(struct scan *sc)
 {
     free(sc->gaps);
-    free(sc->window);
+    window_fini(&sc->own);
     sc->gaps = NULL;
     sc->window = NULL;
 }
 
 /* A sector that cannot be read costs what lies in it: it is taken for zeroes, and the walk goes on behind it. */
-static void read_around(struct scan *sc, size_t want)
+static void read_around(struct scan *sc, uint64_t offset, size_t want)
 {
+    struct window *w = sc->window;
+
     for (size_t at = 0; at < want; at += 512) {
         size_t n = want - at < 512 ? want - at : 512;
-        memset(sc->window + at, 0, n);
-        if (io_read(sc->io, sc->fd, sc->window + at, n, sc->window_at + at) < 0)
+        memset(w->at + at, 0, n);
+        if (io_read(sc->io, sc->fd, w->at + at, n, offset + at) < 0)
             continue;
     }
+    w->gen = sc->gen;
+    w->offset = offset;
+    w->len = want;
 }
 
 /* `len` bytes at `offset`, with some more behind them for the next call; NULL when they are not there. */
 static const char *look(struct scan *sc, uint64_t offset, size_t len, size_t ahead)
 {
+    size_t n = 0;
+
     if (offset > sc->limit || len > sc->limit - offset)
         return NULL;
-    if (offset >= sc->window_at && offset + len <= sc->window_at + sc->window_len)
-        return sc->window + (offset - sc->window_at);
+    const char *at = window_find(sc->window, sc->gen, offset, &n);
+    if (at && n >= len)
+        return at;
     size_t want = len > ahead ? len : ahead;
     if (want > sc->limit - offset)
         want = (size_t)(sc->limit - offset);
-    if (want > sc->window_cap) {
-        sc->window = xrealloc(sc->window, want);
-        sc->window_cap = want;
-    }
-    sc->window_at = offset;
-    ssize_t n = io_read(sc->io, sc->fd, sc->window, want, offset);
-    if (n < 0) {
-        read_around(sc, want);
-        n = (ssize_t)want;
-    }
-    sc->window_len = (size_t)n;
-    return sc->window_len >= len ? sc->window : NULL;
+    if (window_fill(sc->window, sc->io, sc->fd, sc->gen, offset, want) < 0)
+        read_around(sc, offset, want);
+    return sc->window->len >= len ? sc->window->at : NULL;
 }
 
 /* A whole head at `offset`, which ends, with its content, before the limit. */
@@ -107,7 +106,7 @@ static void add_gap(struct scan *sc, uint64_t from, uint64_t to, uint64_t after)
 
 static bool is_good_now(struct scan *sc, uint64_t offset, struct record *r, const char **head)
 {
-    sc->window_len = 0;
+    sc->window->len = 0;
     return head_at(sc, offset, WINDOW_LONG, r, head);
 }
 

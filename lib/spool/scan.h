@@ -10,6 +10,7 @@
 
 #include "spool/io.h"
 #include "spool/record.h"
+#include "spool/window.h"
 
 #define SCAN_CHECK_NONE UINT64_MAX
 
@@ -32,12 +33,14 @@ struct scan {
     struct gap *gaps;
     size_t n_gaps;
     size_t ahead; /* how much to read at once */
-    char *window;
-    size_t window_cap, window_len;
-    uint64_t window_at;
+    struct window *window; /* its own, or borrowed */
+    struct window own;
 };
 
-void scan_init(struct scan *sc, struct spool_io *io, int fd, uint64_t gen, uint64_t from, uint64_t limit);
+/* `lent` is used for reading, and afterwards holds what was read last; it must not be used otherwise meanwhile. NULL: a
+ * window of its own. The scan must not be copied. */
+void scan_init(struct scan *sc, struct spool_io *io, int fd, uint64_t gen, uint64_t from, uint64_t limit,
+               struct window *lent);
 void scan_fini(struct scan *sc);
 /* The next good record and its head, which is valid until the next call; sc->end - record_bytes(r) is its offset.
  * False at the end. */

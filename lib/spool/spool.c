@@ -107,6 +107,8 @@ void spool_close(struct spool *s)
     rec_queue_free(&s->job.recs);
     ledger_fini(&s->ledger, s->io);
     index_fini(&s->index);
+    window_fini(&s->arrivals);
+    window_fini(&s->reads);
     free(s->copies);
     free(s->arrived);
     free(s->dir);
@@ -117,10 +119,7 @@ bool spool_is_idle(const struct spool *s)
 {
     if (s->job.is_running || s->n_singles || s->depth)
         return false;
-    for (const struct rec *r = s->pending.first; r; r = r->next)
-        if (r->wants_sync)
-            return false;
-    return true;
+    return s->pending.n_wanting == 0;
 }
 
 uint64_t spool_next_id(struct spool *s)

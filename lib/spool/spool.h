@@ -108,10 +108,16 @@ int spool_start(struct spool *s, struct err *e);
 /* Relay: takes up what receivers and drops have brought since, calling found(). Cheap when nothing has come. Call it
  * once after spool_start(), when the wake fd and the drop are being watched: something may have come in between. */
 int spool_poll(struct spool *s, struct err *e);
+/* The same without a look at the drop: enough when spool_shared_wake_fd() was readable and nothing else. */
+int spool_poll_committed(struct spool *s, struct err *e);
 /* Writes and syncs the states and ends that nobody waits for, blocking. Call it when spool_is_idle(); when a runner is
  * still at work, nothing is done and the object is left to the end of the process: what was not called back is not
  * promised. NULL is fine. */
 void spool_close(struct spool *s);
+/* From now on what is to be written gathers till spool_write_out(), which the caller calls before its loop sleeps (or till
+ * it is much): one write and one sync for all that a turn of the loop has brought. */
+void spool_gather(struct spool *s);
+void spool_write_out(struct spool *s);
 /* No commit, state with a `done`, or work of the spool's own is under way. */
 bool spool_is_idle(const struct spool *s);
 

@@ -18,6 +18,7 @@
 #include "spool/segment.h"
 #include "spool/shared.h"
 #include "spool/spool.h"
+#include "spool/window.h"
 
 /* A segment that is to be freed by the job. */
 struct kill {
@@ -73,6 +74,8 @@ struct spool {
     struct rec_queue pending;  /* to be written by the next job */
     struct rec_queue unsynced; /* states and ends that were written since the last sync: again if it fails */
     size_t n_again;            /* of the pending: is_again */
+    bool is_gathering;         /* spool_gather() */
+    bool owes_kick;
     unsigned n_singles;        /* being finished by the runner */
     unsigned depth;            /* of callbacks that we are in */
     uint64_t n_commits, n_syncs;
@@ -90,6 +93,8 @@ struct spool {
     uint64_t n_free; /* segments in free/, at most: receivers take some of them without telling */
     uint64_t large_seen; /* shared_large() when large/ was listed last */
     struct compaction compaction;
+    struct window arrivals; /* what spool_poll() read last: most of it is wanted again at once */
+    struct window reads;    /* what was read otherwise */
 };
 
 /* spool.c */

@@ -55,7 +55,7 @@ static void walk(const char *bytes, size_t size, uint64_t gen, uint64_t check_fr
     const char *head;
     uint64_t before = 0;
 
-    scan_init(&sc, &m.io, 0, gen, 0, size);
+    scan_init(&sc, &m.io, 0, gen, 0, size, NULL);
     sc.check_from = check_from;
     while (scan_next(&sc, &r, &head)) {
         BUG_IF(scan_at(&sc, &r) < before || sc.end > size);

@@ -62,7 +62,7 @@ static struct walk walk(const struct buf *bytes, uint64_t check_from)
     int fd = io->open(io, "/f", O_RDWR | O_CREAT, 0600);
 
     io_write(io, fd, bytes->at, bytes->len, 0);
-    scan_init(&sc, io, fd, GEN, 0, bytes->len);
+    scan_init(&sc, io, fd, GEN, 0, bytes->len, NULL);
     sc.check_from = check_from;
     while (scan_next(&sc, &r, &head))
         w.ids[w.n++] = r.id;
