@@ -243,7 +243,7 @@ PARAM(anvil_status_update_time, TIME, "600s", RANGE(1, 86400), RECEIVE, LIVE,
     "How often the highest counts are logged, when there were any.")
 
 PARAM(receive_workers, INT, "0", RANGE(0, 32), RECEIVE, LIVE,
-    "Processes that receive mail; 0 is one a core, 16 at most.")
+    "Processes that receive mail. 0: one for each core but one, which is the relay worker's; at least 1, at most 16.")
 
 /* ---- TLS when receiving ---- */
 PARAM(smtpd_tls_cert_file, PATH, "", ANY, RECEIVE | CONTROL, LIVE,

@@ -129,6 +129,12 @@ static void close_all(struct receive_worker *w)
     loop_free(w->r.loop);
 }
 
+static void write_out(void *arg)
+{
+    struct receive_worker *w = arg;
+    spool_write_out(w->r.spool);
+}
+
 int receive_main(const struct worker_env *env)
 {
     static struct receive_worker w;
@@ -145,7 +151,8 @@ int receive_main(const struct worker_env *env)
         status = e.kind == ERR_CONFIG ? EX_CONFIG : EX_OSERR;
     } else {
         worker_ready(env);
-        loop_run(w.r.loop);
+        spool_gather(w.r.spool);
+        worker_run(w.r.loop, write_out, &w);
     }
     close_all(&w);
     return status;

@@ -33,10 +33,10 @@ static void damaged(void *arg, const char *text)
 
 static const struct spool_ops spool_ops = { intake_found, damaged };
 
-static void poll_spool(struct relay *r)
+static void poll_spool(struct relay *r, int (*poll)(struct spool *s, struct err *e))
 {
     struct err e;
-    if (!r->is_stopping && spool_poll(r->spool, &e) < 0)
+    if (!r->is_stopping && poll(r->spool, &e) < 0)
         log_error("spool: %s", e.text);
 }
 
@@ -47,7 +47,7 @@ static void woken(void *arg)
 
     while (read(spool_shared_wake_fd(r->env->shared), &n, sizeof n) < 0 && errno == EINTR)
         ;
-    poll_spool(r);
+    poll_spool(r, spool_poll_committed);
 }
 
 static void dropped(void *arg)
@@ -57,7 +57,7 @@ static void dropped(void *arg)
 
     while (read(r->drop_fd, events, sizeof events) > 0)
         ;
-    poll_spool(r);
+    poll_spool(r, spool_poll);
 }
 
 static int watch_spool(struct relay *r, struct err *e)
@@ -213,7 +213,7 @@ static int open_all(struct relay *r, struct err *e)
     if (!r->control)
         return -1;
     /* What came between reading the spool and watching it. */
-    poll_spool(r);
+    poll_spool(r, spool_poll);
     return 0;
 }
 
@@ -247,6 +247,12 @@ static void log_what_waits(struct relay *r)
         log_info("%zu messages wait (%zu on hold)", c.messages, c.held);
 }
 
+static void write_out(void *arg)
+{
+    struct relay *r = arg;
+    spool_write_out(r->spool);
+}
+
 int relay_main(const struct worker_env *env)
 {
     static struct relay r;
@@ -262,9 +268,11 @@ int relay_main(const struct worker_env *env)
     } else {
         r.is_started = true;
         log_what_waits(&r);
-        poll_spool(&r);
+        poll_spool(&r, spool_poll);
         worker_ready(env);
-        loop_run(r.loop);
+        spool_gather(r.spool);
+        worker_run(r.loop, write_out, &r);
+        spool_write_out(r.spool);
     }
     close_all(&r);
     return status;

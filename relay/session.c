@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- its end ---- */
 
@@ -44,6 +45,19 @@ void session_bury(struct session *s)
 
 /* ---- bytes ---- */
 
+static void end_connection(struct session *s)
+{
+    if (s->is_abrupt) {
+        conn_flush(s->conn);
+        conn_close(s->conn);
+    } else if (strcmp(smtp_server_after(s->server), "QUIT") == 0) {
+        conn_end_last(s->conn);
+    } else {
+        conn_end(s->conn);
+    }
+    s->conn = NULL;
+}
+
 void session_pump(struct session *s)
 {
     struct span out;
@@ -62,10 +76,7 @@ void session_pump(struct session *s)
     if (s->is_dead)
         return;
     if (smtp_server_is_closing(s->server) && has_room) {
-        if (s->is_abrupt)
-            conn_flush(s->conn);
-        s->is_abrupt ? conn_close(s->conn) : conn_end(s->conn);
-        s->conn = NULL;
+        end_connection(s);
         session_bury(s);
         return;
     }

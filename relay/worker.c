@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "relay/worker.h"
 
+#include "base/log.h"
+
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -36,4 +38,29 @@ struct loop *worker_loop(loop_signal_fn *stop, void *arg, struct err *e)
         l = NULL;
     }
     return l;
+}
+
+struct write_out {
+    loop_fn *fn;
+    void *arg;
+};
+
+static void before_sleep(void *arg)
+{
+    const struct write_out *w = arg;
+
+    if (w->fn)
+        w->fn(w->arg);
+    log_flush();
+}
+
+void worker_run(struct loop *l, loop_fn *write_out, void *arg)
+{
+    struct write_out w = { write_out, arg };
+
+    loop_before_sleep(l, before_sleep, &w);
+    log_hold(true);
+    loop_run(l);
+    loop_before_sleep(l, NULL, NULL);
+    log_hold(false);
 }

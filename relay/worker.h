@@ -17,5 +17,8 @@ int worker_ids(const struct config *cfg, struct worker_ids *out, struct err *e);
 
 /* The worker's loop; SIGTERM calls stop(arg). */
 struct loop *worker_loop(loop_signal_fn *stop, void *arg, struct err *e);
+/* Runs it till it is stopped. Before each sleep `write_out(arg)`, which may be NULL, writes what a turn has gathered; the
+ * lines of the log do gather. */
+void worker_run(struct loop *l, loop_fn *write_out, void *arg);
 
 #endif
