@@ -36,8 +36,9 @@ static const char *read_in_pieces(struct span all, size_t piece, size_t *taken)
     struct proxy_reader r = { 0 };
     struct proxy_header h = { 0 };
     enum proxy_result result = PROXY_MORE;
-    struct err e = { 0 };
+    static struct err e; /* its text is given out */
 
+    e = (struct err){ 0 };
     *taken = 0;
     while (result == PROXY_MORE && *taken < all.len) {
         size_t want = piece ? piece : proxy_wants(&r), left = all.len - *taken;
