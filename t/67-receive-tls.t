@@ -7,16 +7,26 @@ use warnings;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Baton::SmtpClient;
+use Baton::Client;
 use Baton::Test;
 use File::Copy 'copy';
 use Time::HiRes 'time';
 
 plan skip_all => 'IO::Socket::SSL is not installed' if !eval { require IO::Socket::SSL; 1 };
 
-my %port = map { $_ => free_port() } qw(may encrypt implicit no);
-my $listens = join '', map { "listen $_ { address = 127.0.0.1 port = $port{$_} tls = $_ }\n" } sort keys %port;
+my %port = map { $_ => free_port() } qw(may encrypt implicit no proxied);
+my $listens = join '', map { "listen $_ { address = 127.0.0.1 port = $port{$_} tls = $_ }\n" } grep { $_ ne 'proxied' } sort keys %port;
+$listens .= "listen proxied { address = 127.0.0.1 port = $port{proxied} tls = implicit proxy = haproxy proxy_networks = 127.0.0.1 }\n";
 my $mail = "From: me\@example.test\r\nTo: you\@example.test\r\nSubject: hello\r\n\r\nwithin TLS\r\n";
+
+# A client that has heard the greeting; tls => 1: within TLS; silent => 1: that has said and heard nothing
+sub client {
+    my ($port, %o) = @_;
+    my $s = Baton::Client->new(port => $port);
+    return $s if $o{silent} || $o{tls} && !$s->handshake(%o);
+    $s->{greeting} = $s->reply;
+    return $s;
+}
 
 # Receive workers' pids, of those that serve now
 sub workers {
@@ -47,18 +57,18 @@ $t->start_batond;
 # ---- the ways to TLS ----------------------------------------------------------------------------------------------------------
 
 subtest 'STARTTLS, as it is offered' => sub {
-    my $s = Baton::SmtpClient->new($port{may}, ca => $c->{ca});
-    like($s->say('EHLO me.example.test'), qr/^250[- ]STARTTLS\r$/m, 'it is offered');
-    is($s->say('STARTTLS now'), "501 5.5.4 Syntax: STARTTLS\r\n", 'it takes no argument');
-    is($s->say('MAIL FROM:<plain@example.test>'), "250 2.1.0 Ok\r\n", 'mail in the clear is taken');
+    my $s = client($port{may}, ca => $c->{ca});
+    like($s->say('EHLO me.example.test'), qr/^250[- ]STARTTLS$/m, 'it is offered');
+    is($s->say('STARTTLS now'), "501 5.5.4 Syntax: STARTTLS\n", 'it takes no argument');
+    is($s->say('MAIL FROM:<plain@example.test>'), "250 2.1.0 Ok\n", 'mail in the clear is taken');
     like($s->say('STARTTLS'), qr/^503 5\.5\.1 /, 'not in the middle of a message');
     $s->say('RSET');
-    is($s->say('STARTTLS'), "220 2.0.0 Ready to start TLS\r\n", 'then it is');
+    is($s->say('STARTTLS'), "220 2.0.0 Ready to start TLS\n", 'then it is');
     ok($s->handshake, 'the handshake is made, the chain verified') or diag $s->{error};
     like($s->say('MAIL FROM:<me@example.test>'), qr/^503 5\.5\.1 /, 'EHLO is to be said again');
     unlike($s->say('EHLO me.example.test'), qr/STARTTLS/, 'it is not offered twice');
-    is($s->say('STARTTLS'), "554 5.5.1 Error: TLS already active\r\n", 'nor taken twice');
-    like($s->deliver($mail), qr/^250 2\.0\.0 Ok: queued as/, 'mail is taken');
+    is($s->say('STARTTLS'), "554 5.5.1 Error: TLS already active\n", 'nor taken twice');
+    like($s->deliver(text => $mail), qr/^250 2\.0\.0 Ok: queued as/, 'mail is taken');
     my ($m) = $sink->wait_messages(1);
     like($m, qr/^\t\(using TLSv1\.[23] with cipher \S+ \((\d+)\/\1 bits\)\)\r?\n\t\(No client certificate requested\)\r?\n\tby mx\.example\.test \(Baton\) with ESMTPS id /m,
         'and arrives with TLS in its Received: header') or diag $m;
@@ -67,24 +77,36 @@ subtest 'STARTTLS, as it is offered' => sub {
 };
 
 subtest 'the other listeners' => sub {
-    my $s = Baton::SmtpClient->new($port{no});
+    my $s = client($port{no});
     unlike($s->say('EHLO me'), qr/STARTTLS/, 'tls = no: it is not offered');
-    is($s->say('STARTTLS'), "502 5.5.1 Error: command not implemented\r\n", 'nor taken');
+    is($s->say('STARTTLS'), "502 5.5.1 Error: command not implemented\n", 'nor taken');
 
-    $s = Baton::SmtpClient->new($port{encrypt}, ca => $c->{ca});
+    $s = client($port{encrypt}, ca => $c->{ca});
     like($s->say('HELO me'), qr/^250 /, 'tls = encrypt: one may say who one is');
-    is($s->say($_), "530 5.7.0 Must issue a STARTTLS command first\r\n", "and no $_") for 'MAIL FROM:<a@b.test>', 'VRFY joe', 'DATA';
+    is($s->say($_), "530 5.7.0 Must issue a STARTTLS command first\n", "and no $_") for 'MAIL FROM:<a@b.test>', 'VRFY joe', 'DATA';
     like($s->say('EHLO me'), qr/STARTTLS/, 'EHLO offers it');
     like($s->say('NOOP'), qr/^250 /, 'NOOP is taken');
     ok($s->starttls, 'TLS is made');
     $s->say('EHLO me');
-    like($s->deliver($mail), qr/^250 2\.0\.0 /, 'then mail is taken');
+    like($s->deliver(text => $mail), qr/^250 2\.0\.0 /, 'then mail is taken');
 
-    $s = Baton::SmtpClient->new($port{implicit}, tls => 1, ca => $c->{ca});
+    $s = client($port{implicit}, tls => 1, ca => $c->{ca});
     like($s->{greeting}, qr/^220 mx\.example\.test ESMTP/, 'tls = implicit: the greeting comes within TLS') or diag $s->{error};
     unlike($s->say('EHLO me'), qr/STARTTLS/, 'STARTTLS is not offered');
-    like($s->deliver($mail), qr/^250 2\.0\.0 /, 'mail is taken');
+    like($s->deliver(text => $mail), qr/^250 2\.0\.0 /, 'mail is taken');
     is(scalar $sink->wait_messages(3), 3, 'all arrives');
+};
+
+subtest 'behind a proxy TLS begins after its header' => sub {
+    my $s = client($port{proxied}, silent => 1);
+    $s->send_raw("PROXY TCP4 192.0.2.7 127.0.0.1 1025 465\r\n");
+    ok($s->handshake(ca => $c->{ca}), 'TLS is made') or diag $s->{error};
+    like($s->reply, qr/^220 mx\.example\.test ESMTP/, 'the greeting comes within');
+    ok($t->wait_log(qr/Anonymous TLS connection established from unknown\[192\.0\.2\.7\]: /), 'the log has the client');
+    $s = client($port{proxied}, silent => 1);
+    $s->send_raw("PROXY TCP4 192.0.2.8 127.0.0.1 1025 465\r\nEHLO me\r\n");
+    ok($s->ended, 'a client that speaks in the clear is cut off');
+    ok($t->wait_log(qr/SSL_accept error from unknown\[192\.0\.2\.8\]: /), 'and named');
 };
 
 SKIP: {
@@ -101,7 +123,7 @@ subtest 'the name asked for chooses the certificate' => sub {
     for (['second.example.test', 'second.example.test'], [ 'any.wild.example.test', 'mx.example.test' ],
         [ 'nobody.example.test', 'mx.example.test' ], [ undef, 'mx.example.test' ]) {
         my ($name, $want) = @$_;
-        my $s = Baton::SmtpClient->new($port{implicit}, tls => 1, name => $name);
+        my $s = client($port{implicit}, tls => 1, name => $name);
         is($s->shown, $want, ($name // 'none') . ": $want");
     }
     ok($t->wait_log(qr/a new session, name asked for: any\.wild\.example\.test$/), 'the log has the name');
@@ -137,9 +159,9 @@ subtest 'a session is resumed by another worker, and by one that was started sin
 # ---- clients that do not play by the rules ----------------------------------------------------------------------------------------
 
 subtest 'what is said in the clear behind STARTTLS is not heard' => sub {
-    my $s = Baton::SmtpClient->new($port{may}, ca => $c->{ca});
+    my $s = client($port{may}, ca => $c->{ca});
     $s->say('EHLO me');
-    $s->send("STARTTLS\r\nEHLO evil\r\nMAIL FROM:<evil\@example.test>\r\n");
+    $s->send_raw("STARTTLS\r\nEHLO evil\r\nMAIL FROM:<evil\@example.test>\r\n");
     my $said = $s->reply;
     if ($said =~ /^220 /) {
         ok($s->handshake, 'the handshake is made') or diag $s->{error};
@@ -149,25 +171,25 @@ subtest 'what is said in the clear behind STARTTLS is not heard' => sub {
     } else {
         like($said, qr/^[45]/, 'it is refused');
     }
-    $s = Baton::SmtpClient->new($port{may});
+    $s = client($port{may});
     $s->say('EHLO me');
-    $s->send("STARTTLS\r\n");
+    $s->send_raw("STARTTLS\r\n");
     like($s->reply, qr/^220 /, 'after the 220');
-    $s->send("MAIL FROM:<evil\@example.test>\r\n");
+    $s->send_raw("MAIL FROM:<evil\@example.test>\r\n");
     ok($s->ended, 'a command in the clear ends the connection');
     ok($t->wait_log(qr/SSL_accept error from unknown\[127\.0\.0\.1\]: what the other side sends is not TLS/), 'and is logged');
 };
 
 subtest 'garbage, and those who go away' => sub {
-    my $before = () = $t->log_text =~ /SSL_accept error/g;
+    my $before = () = $t->log_text =~ /SSL_accept error from unknown\[127\.0\.0\.1\]: \S/g;
     for my $bytes ("EHLO me\r\n", "\x16\x03\x01\xff\xff" . 'x' x 70000, "\x80\x2e\x01\x00\x02" . "\0" x 60, "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00",
         "\0" x 10, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" . join('', map { chr(($_ * 7919) % 251) } 1 .. 507)) {
-        my $s = Baton::SmtpClient->new($port{implicit}, silent => 1);
-        $s->send($bytes);
+        my $s = client($port{implicit}, silent => 1);
+        $s->send_raw($bytes);
         shutdown $s->socket, 1;
         ok($s->ended, 'ended: ' . unpack('H20', $bytes));
     }
-    my $s = Baton::SmtpClient->new($port{implicit}, silent => 1);
+    my $s = client($port{implicit}, silent => 1);
     close $s->socket;
     ok(wait_until { ($before + 7) <= (() = $t->log_text =~ /SSL_accept error from unknown\[127\.0\.0\.1\]: \S/g) }, 'each is logged, with a reason')
         or diag $t->log_text;
@@ -179,11 +201,11 @@ subtest 'garbage, and those who go away' => sub {
 
 # ---- certificates that change -----------------------------------------------------------------------------------------------------
 
-sub subject { my ($t, $name) = @_; return Baton::SmtpClient->new($port{implicit}, tls => 1, name => $name)->shown }
+sub subject { my ($t, $name) = @_; return client($port{implicit}, tls => 1, name => $name)->shown }
 
 subtest 'a reload takes up what has changed on disk' => sub {
     my $third = $t->certificate(names => ['third.example.test']);
-    my $held = Baton::SmtpClient->new($port{may}, ca => $c->{ca});
+    my $held = client($port{may}, ca => $c->{ca});
     spew($chains, slurp($third->{key}) . slurp($third->{cert}), 0600);
     is(subject($t), 'mx.example.test', 'not before');
     ok($t->reload_batond, 'reloaded, the configuration unchanged');
@@ -240,14 +262,14 @@ subtest 'a handshake that does not end' => sub {
         smtpd_tls_ciphers => 'high', smtpd_tls_mandatory_protocols => '!TLSv1.3');
     $t->start_batond;
     my $from = time;
-    my $silent = Baton::SmtpClient->new($port{may});
+    my $silent = client($port{may});
     $silent->say('EHLO me');
     $silent->say('STARTTLS');
-    my $slow = Baton::SmtpClient->new($port{implicit}, silent => 1);
+    my $slow = client($port{implicit}, silent => 1);
     my $hello = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" . 'x' x 507;
     my ($done, $i) = (0, 0);
     while (!$done && time < $from + 8) { # it is never silent for long
-        $slow->send(substr $hello, $i++, 1);
+        $slow->send_raw(substr $hello, $i++, 1);
         $done = IO::Select->new($slow->socket)->can_read(0.1);
     }
     ok($done, 'one who drips his bytes is cut off');
@@ -257,7 +279,7 @@ subtest 'a handshake that does not end' => sub {
         or diag $t->log_text;
     like(s_client($t, $port{implicit}, [qw(-tls1_2 -cipher AES128-SHA)]), qr/alert handshake failure/, 'smtpd_tls_ciphers = high refuses a cipher without forward secrecy');
     like(s_client($t, $port{implicit}), qr/^New, TLSv1\.2/m, 'smtpd_tls_mandatory_protocols counts where TLS is demanded');
-    my $held = Baton::SmtpClient->new($port{implicit}, silent => 1);
+    my $held = client($port{implicit}, silent => 1);
     my $stop = time;
     $t->stop_batond;
     ok(time - $stop < 5, 'a handshake under way does not hold up the end');

@@ -12,6 +12,8 @@ Baton::Client - an SMTP client that says what a test wants it to say
     is($c->say('EHLO me'), ...);                        # a line out, a reply in
     $c->send_raw("QUIT\r\n");                           # bytes out; as many as go for now
     $c->deliver;                                        # a small message: the reply to its end, or the refusal
+    $c->starttls(ca => $file) or diag $c->{error};      # STARTTLS and the handshake, by OpenSSL; name => SNI
+    $c->handshake;                                      # TLS at once
 
 =cut
 
@@ -49,7 +51,8 @@ sub reply {
         return '' if $self->{at_end};
         my $left = $end - time;
         return undef if $left <= 0;
-        next if !IO::Select->new($self->{s})->can_read($left);
+        my $is_within = $self->{is_tls} && $self->{s}->pending;
+        next if !$is_within && !IO::Select->new($self->{s})->can_read($left);
         my $n = sysread $self->{s}, $self->{in}, 65536, length $self->{in};
         $self->{at_end} = 1 if !defined $n ? !$!{EAGAIN} : $n == 0;
     }
@@ -96,6 +99,40 @@ sub deliver {
         return $r if $r !~ /^[23]/;
     }
     return $self->say(($o{text} // "Subject: x\r\n\r\nx\r\n") . '.', $o{seconds});
+}
+
+sub handshake {
+    my ($self, %o) = @_;
+    require IO::Socket::SSL;
+    my %ssl = $o{ca} ? (SSL_ca_file => $o{ca}, SSL_verify_mode => 1, SSL_verifycn_scheme => 'none') : (SSL_verify_mode => 0);
+    local $SIG{PIPE} = 'IGNORE';
+    $self->{s}->blocking(1);
+    $self->{is_tls} = IO::Socket::SSL->start_SSL($self->{s}, %ssl, ($o{name} ? (SSL_hostname => $o{name}) : ()), Timeout => 10);
+    $self->{error} = $IO::Socket::SSL::SSL_ERROR if !$self->{is_tls};
+    return $self->{is_tls};
+}
+
+sub starttls {
+    my ($self, %o) = @_;
+    my $said = $self->say('STARTTLS') // '';
+    return $self->handshake(%o) if $said =~ /^220 /;
+    $self->{error} = $said;
+    return;
+}
+
+# The name in the certificate that was shown
+sub shown { return $_[0]{s}->peer_certificate('cn') }
+
+# True once the other side has ended the connection, whatever it says before
+sub ended {
+    my ($self, $seconds) = @_;
+    my $end = time + ($seconds // 10) * $slow;
+    while (time < $end) {
+        next if !IO::Select->new($self->{s})->can_read(0.2);
+        my $n = sysread $self->{s}, my $away, 65536;
+        return 1 if defined $n ? !$n : !$!{EAGAIN};
+    }
+    return;
 }
 
 sub close { close $_[0]{s} }
