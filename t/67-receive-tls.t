@@ -31,7 +31,7 @@ sub client {
 # Receive workers' pids, of those that serve now
 sub workers {
     my ($t) = @_;
-    return grep { slurp("/proc/$_/stat") =~ /^\d+ \(.*\) [^Z]/ && $_ != $t->batond_pid } $t->batond_pids;
+    return grep { (slurp("/proc/$_/stat") // '') =~ /^\d+ \(.*\) [^Z]/ && $_ != $t->batond_pid } $t->batond_pids;
 }
 
 # openssl s_client, told to make TLS by STARTTLS or at once; its whole report
