@@ -209,6 +209,22 @@ static void one_client_cannot_take_all(const struct config *cfg, struct config_r
                      limit);
 }
 
+/* relay/ceiling.h: a connection counts 8 KiB at least, and new ones come up to three quarters. */
+static void memory_fits_connections(const struct config *cfg, struct config_report *r)
+{
+    uint64_t need = (uint64_t)cfg->default_process_limit * 8192 / 3 * 4;
+
+    if (cfg->receive_memory_limit < need)
+        remark_param(r, cfg, PARAM_receive_memory_limit, CONFIG_WARNING,
+                     "default_process_limit (%d) connections take more, six times as much within TLS: make it "
+                     "%llu at least",
+                     cfg->default_process_limit, (unsigned long long)need);
+    if (cfg->receive_memory_limit / 16 < 4 * cfg->header_size_limit)
+        remark_param(r, cfg, PARAM_receive_memory_limit, CONFIG_WARNING,
+                     "a few messages with headers of header_size_limit (%s) fill it: make it 64 times that",
+                     cfg->values[PARAM_header_size_limit].shown);
+}
+
 static void listen_has_one_place(const struct config *cfg, struct config_report *r)
 {
     for (size_t i = 0; i < cfg->n_listens; i++)
@@ -328,6 +344,7 @@ static rule_fn *const rules[] = {
     xclient_is_not_for_the_world,
     interface_words_stand_alone,
     one_client_cannot_take_all,
+    memory_fits_connections,
     listen_has_one_place,
     forbidden_commands_are_words,
     listens_do_not_meet,

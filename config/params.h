@@ -242,6 +242,11 @@ PARAM(anvil_rate_time_unit, TIME, "60s", RANGE(1, 86400), RECEIVE, LIVE,
 PARAM(anvil_status_update_time, TIME, "600s", RANGE(1, 86400), RECEIVE, LIVE,
     "How often the highest counts are logged, when there were any.")
 
+PARAM(receive_memory_limit, SIZE, "268435456", RANGE(16777216, INT64_MAX), RECEIVE, LIVE,
+    "Memory that all clients together may take in all receive workers: 8 KiB each at least, about 48 KiB within TLS, and what "
+    "waits of their messages. Above three quarters of it new connections get 421 and new mail gets 452; what has begun goes "
+    "on, large messages in files.")
+
 PARAM(receive_workers, INT, "0", RANGE(0, 32), RECEIVE, LIVE,
     "Processes that receive mail. 0: one for each core but one, which is the relay worker's; at least 1, at most 16.")
 

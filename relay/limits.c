@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "relay/anvil.h"
+#include "relay/ceiling.h"
 #include "relay/session_int.h"
 
 #include <stdio.h>
@@ -28,10 +29,10 @@ bool limits_let_in(struct receiver *r, const struct listening *on, struct conn *
     char line[400];
     unsigned n = anvil_enter(r->anvil, r->worker, on->service);
 
-    if (n <= (unsigned)on->process_limit)
+    if (n <= (unsigned)on->process_limit && ceiling_has_room(r, on->kind == LISTEN_SUBMIT))
         return true;
     anvil_leave(r->anvil, r->worker, on->service);
-    if (anvil_may_complain(r->anvil, on->service, clock_mono_us()))
+    if (n > (unsigned)on->process_limit && anvil_may_complain(r->anvil, on->service, clock_mono_us()))
         log_warn("service %s has reached its process limit: %d clients are connected, more are turned away", on->name,
                  on->process_limit);
     snprintf(line, sizeof line, "421 4.3.2 %.255s Error: too many connections, try again later\r\n", r->cfg->myhostname);

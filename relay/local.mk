@@ -14,6 +14,7 @@ batond_SOURCES = \
 	relay/anvil.c relay/anvil.h \
 	relay/attempt.c relay/attempt.h \
 	relay/bounce.c relay/bounce.h \
+	relay/ceiling.c relay/ceiling.h \
 	relay/control.c relay/control.h \
 	relay/intake.c \
 	relay/limits.c relay/limits.h \

@@ -5,6 +5,7 @@
 #include "relay/session_int.h"
 
 #include "base/log.h"
+#include "relay/ceiling.h"
 #include "relay/limits.h"
 #include "relay/policy.h"
 
@@ -34,6 +35,7 @@ void session_bury(struct session *s)
     session_leave_commit(s);
     session_proxy_end(s);
     session_time_stop(s);
+    ceiling_weigh(s);
     limits_forget(s);
     limits_left(s->receiver, s->on);
     list_remove(&s->link);
@@ -64,6 +66,7 @@ void session_pump(struct session *s)
     bool has_room = conn_queued(s->conn) < CONN_HIGH_WATER;
 
     if (session_tls_is_under_way(s)) {
+        ceiling_weigh(s);
         if (smtp_server_is_closing(s->server)) /* it could not be told */
             session_bury(s);
         return;
@@ -84,6 +87,8 @@ void session_pump(struct session *s)
         conn_resume(s->conn);
     else
         conn_pause(s->conn);
+    if (!ceiling_weigh(s))
+        session_shut(s, "4.3.1", "insufficient system storage");
 }
 
 void session_shut(struct session *s, const char *dsn, const char *text)

@@ -13,6 +13,7 @@
 #include "spool/spool.h"
 
 struct anvil;
+struct ceiling;
 
 struct receiver { /* what all sessions of a worker share; receive.c's */
     const struct config *cfg;
@@ -23,6 +24,8 @@ struct receiver { /* what all sessions of a worker share; receive.c's */
     struct anvil *anvil;       /* borrowed; shared with all workers */
     unsigned worker;           /* our number there */
     struct timer report_timer; /* limits.c's */
+    struct ceiling *ceiling;   /* borrowed; shared with all workers */
+    uint64_t held_bytes, told_bytes; /* ceiling.c's */
     struct list sessions;
     unsigned n_sessions;
     bool is_stopping;

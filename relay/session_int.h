@@ -24,6 +24,7 @@ struct session {
     bool is_unlimited;          /* no limits of limits.h, whatever its address */
     bool is_abrupt;             /* its end does not wait for the client's */
     struct anvil_seat seat;
+    size_t weight;              /* ceiling.c's */
     uid_t uid;
     char client[340];           /* "unknown[192.0.2.1]", "local[uid 1000]" */
     char name[256];             /* "unknown", unless a proxy knows it */

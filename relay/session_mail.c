@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "mail/fixup.h"
 #include "mail/received.h"
+#include "relay/ceiling.h"
 #include "relay/limits.h"
 #include "relay/policy.h"
 
@@ -22,6 +23,8 @@ enum { SPACE_CHECK_US = 1000000 };
 struct pending { /* a commit under way */
     struct session *session; /* NULL: it has gone */
     struct smtp_cmd *cmd;
+    struct receiver *receiver;
+    size_t bytes; /* that it holds */
     uint64_t id;
 };
 
@@ -82,7 +85,7 @@ void session_mail(void *arg, struct smtp_cmd *c, struct envelope *env, uint64_t 
         smtp_answer(c, 421, "4.3.2", "Service shutting down");
         return;
     }
-    if (!limits_mail(s, c))
+    if (!limits_mail(s, c) || !ceiling_allows_mail(s, c))
         return;
     if (!has_space(s->receiver, size)) {
         smtp_answer(c, 452, "4.3.1", "Insufficient system storage");
@@ -110,6 +113,10 @@ void session_rcpt(void *arg, struct smtp_cmd *c, struct envelope *env, struct rc
 
     if (!limits_rcpt(s, c))
         return;
+    if (!ceiling_allows_more(s)) {
+        smtp_answer(c, 452, "4.3.1", "Insufficient system storage");
+        return;
+    }
     policy_rcpt(s->receiver->resolver, s->is_trusted || smtp_server_login(s->server), r->address, &no);
     if (!no.code) {
         smtp_answer(c, 250, "2.1.5", "Ok");
@@ -131,6 +138,9 @@ static bool fail(struct session *s, int code, const char *dsn, const struct err 
     snprintf(s->trouble_dsn, sizeof s->trouble_dsn, "%s", dsn);
     spool_abort(s->msg);
     s->msg = NULL;
+    if (s->has_reader)
+        header_reader_fini(&s->reader);
+    s->has_reader = false;
     return false;
 }
 
@@ -207,7 +217,12 @@ out:
 static bool write_body(struct session *s, struct span content)
 {
     struct err e;
-    return !content.len || spool_write(s->msg, content, &e) == 0 || fail_writing(s, &e);
+
+    if (!content.len)
+        return true;
+    if (ceiling_is_near(s) && spool_spill(s->msg, &e) < 0)
+        return fail_writing(s, &e);
+    return spool_write(s->msg, content, &e) == 0 || fail_writing(s, &e);
 }
 
 bool session_content(void *arg, struct span content)
@@ -220,6 +235,10 @@ bool session_content(void *arg, struct span content)
         return false;
     if (s->msg)
         return write_body(s, content);
+    if (!ceiling_allows_more(s)) {
+        err_set(&e, ERR_TEMPORARY, "receive_memory_limit is reached");
+        return fail(s, 452, "4.3.1", &e);
+    }
     int done = header_reader_take(&s->reader, &content, &lead, &e);
     if (done < 0)
         return fail(s, 552, "5.3.4", &e);
@@ -266,6 +285,7 @@ static void committed(void *arg, enum spool_result result, const struct err *e)
     struct session *s = p->session;
     char id[SPOOL_ID_TEXT];
 
+    ceiling_drop(p->receiver, p->bytes);
     spool_id_format(p->id, id);
     if (result != SPOOL_KEPT)
         log_error("%s: not kept: %s", id, e->text);
@@ -304,7 +324,9 @@ void session_data_end(void *arg, struct smtp_cmd *c, const struct smtp_data_info
     }
     log_taken(s, s->env);
     struct pending *p = xcalloc(1, sizeof *p);
-    *p = (struct pending){ .session = s, .cmd = c, .id = spool_msg_id(s->msg) };
+    *p = (struct pending){ .session = s, .cmd = c, .receiver = s->receiver, .id = spool_msg_id(s->msg) };
+    p->bytes = sizeof *p + spool_msg_memory(s->msg);
+    ceiling_add(s->receiver, p->bytes);
     s->pending = p;
     s->n_messages++;
     struct spool_msg *m = s->msg;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "relay/anvil.h"
+#include "relay/ceiling.h"
 #include "relay/jail.h"
 #include "relay/listeners.h"
 #include "relay/notify.h"
@@ -56,6 +57,7 @@ struct supervisor {
     int lock_fd, signal_fd;
     struct spool_shared *shared;
     struct anvil *anvil;
+    struct ceiling *ceiling;
     struct listeners *listeners;
     struct tls_tickets *tickets;
     struct tls_setup *tls;
@@ -99,6 +101,7 @@ static void run_worker(struct supervisor *s, const struct worker *w, int ready_f
         .shared = s->shared,
         .listeners = s->listeners,
         .anvil = s->anvil,
+        .ceiling = s->ceiling,
         .number = (unsigned)(w - s->workers),
         .slot = w->slot,
         .ready_fd = ready_fd,
@@ -204,8 +207,10 @@ static void describe_death(const struct worker *w, int status)
 
 static void worker_died(struct supervisor *s, struct worker *w, int status)
 {
-    if (w->role == ROLE_RECEIVE)
+    if (w->role == ROLE_RECEIVE) {
         anvil_forget_worker(s->anvil, (unsigned)(w - s->workers));
+        ceiling_forget_worker(s->ceiling, (unsigned)(w - s->workers));
+    }
     if (w->ready_fd >= 0)
         close(w->ready_fd);
     w->ready_fd = -1;
@@ -500,7 +505,8 @@ static int open_all(struct supervisor *s, struct err *e)
     if (!s->listeners)
         return -1;
     s->anvil = anvil_new(MAX_WORKERS, listeners_allow_files(s->listeners), e);
-    if (!s->anvil)
+    s->ceiling = ceiling_new(MAX_WORKERS, e);
+    if (!s->anvil || !s->ceiling)
         return -1;
     number_services(s);
     s->signal_fd = open_signals(e);
@@ -529,6 +535,7 @@ int supervise(const struct config *cfg, const char *path)
     serve(&s);
     anvil_report(s.anvil, 0, s.cfg->anvil_rate_time_unit);
     anvil_free(s.anvil);
+    ceiling_free(s.ceiling);
     listeners_free(s.listeners);
     tls_setup_free(s.tls);
     tls_tickets_free(s.tickets);

@@ -10,6 +10,7 @@
 #include "config/config.h"
 
 struct anvil;
+struct ceiling;
 struct listeners;
 struct spool_shared;
 struct tls_setup;
@@ -22,7 +23,8 @@ struct worker_env {
     const struct config *cfg;
     struct spool_shared *shared;
     const struct listeners *listeners;
-    struct anvil *anvil; /* anvil.h; receive workers only, as `number` */
+    struct anvil *anvil; /* anvil.h, ceiling.h; receive workers only, as `number` */
+    struct ceiling *ceiling;
     unsigned number;     /* among all workers, till it is reaped */
     unsigned slot; /* of the spool; receive workers only */
     int ready_fd;  /* worker_ready() writes to it when the worker serves */

@@ -25,6 +25,7 @@
 #define SEND_AS_IS   ((size_t)16 * 1024) /* so much at once is sent without being copied first */
 #define WIRE_FILL    ((size_t)64 * 1024) /* encrypted ahead of the socket at most */
 #define END_LIMIT_MS 10000
+#define TLS_BYTES    ((size_t)44 * 1024) /* mbedTLS with its record buffers, about */
 #define END_MAX      256 /* that wait for their peers in a loop */
 
 /* ---- queues ---------------------------------------- */
@@ -242,6 +243,11 @@ void conn_flush(struct conn *c)
 size_t conn_queued(const struct conn *c)
 {
     return c->wire.len + c->plain.len;
+}
+
+size_t conn_memory(const struct conn *c)
+{
+    return sizeof(*c) + c->wire.cap + c->plain.cap + c->held.cap + (c->tls_state == CONN_CLEAR ? 0 : TLS_BYTES);
 }
 
 /* ---- receiving ---------------------------------------- */

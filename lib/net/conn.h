@@ -65,6 +65,8 @@ bool conn_write(struct conn *c, struct span bytes);
 void conn_flush(struct conn *c);
 /* Bytes that wait in our queue. */
 size_t conn_queued(const struct conn *c);
+/* What it holds, buffers and TLS with it. */
+size_t conn_memory(const struct conn *c);
 
 /* ---- reading ---------------------------------------- */
 

@@ -126,6 +126,7 @@ void smtp_server_end_transaction(struct smtp_server *s)
 {
     smtp_server_tell_reset(s);
     envelope_fini(&s->env);
+    s->rcpt_bytes = 0;
     s->in_bdat = s->is_swallowing = false;
     s->content_error = NULL;
     s->overshoot = 0;
@@ -399,4 +400,14 @@ bool smtp_server_is_asking(const struct smtp_server *s)
 bool smtp_server_in_content(const struct smtp_server *s)
 {
     return s->reads == READS_CONTENT || s->reads == READS_CHUNK;
+}
+
+size_t smtp_server_buffered(const struct smtp_server *s)
+{
+    return sizeof *s + s->in.cap + s->out.cap;
+}
+
+size_t smtp_server_envelope_bytes(const struct smtp_server *s)
+{
+    return s->env.cap_rcpts * sizeof *s->env.rcpts + s->rcpt_bytes;
 }

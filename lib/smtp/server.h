@@ -224,6 +224,10 @@ void smtp_server_shut(struct smtp_server *s, int code, const char *enhanced, con
     __attribute__((format(printf, 4, 5)));
 bool smtp_server_is_closing(const struct smtp_server *s);
 
+/* Bytes that it holds: buffers and all that is not the envelope; and the envelope's. */
+size_t smtp_server_buffered(const struct smtp_server *s);
+size_t smtp_server_envelope_bytes(const struct smtp_server *s);
+
 /* ---- what was said --------------------------------------------------------------------------- */
 
 /* The name given with EHLO, or NULL. */

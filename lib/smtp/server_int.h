@@ -88,6 +88,7 @@ struct smtp_server {
 
     bool has_transaction; /* mail() said yes */
     struct envelope env;
+    size_t rcpt_bytes; /* of its recipients' texts */
     struct dot_reader content;
     bool in_bdat;           /* the content comes in chunks, and has begun */
     bool is_swallowing;     /* content is not handed out any more */

@@ -22,6 +22,14 @@ static bool is_too_many(struct smtp_server *s)
     return true;
 }
 
+/* Each text is a block of its own. */
+static size_t bytes_of(const struct rcpt *r)
+{
+    enum { BLOCK = 24 };
+    return strlen(r->address) + BLOCK + (r->orcpt ? strlen(r->orcpt) + BLOCK : 0) +
+           (r->original ? strlen(r->original) + BLOCK : 0);
+}
+
 static void add(struct smtp_server *s, struct rcpt_params *p, const struct address *a)
 {
     struct rcpt *r = envelope_add(&s->env, a->text);
@@ -63,6 +71,7 @@ void smtp_server_do_rcpt(struct smtp_server *s, struct span args)
 bool smtp_server_rcpt_answered(struct smtp_server *s, int code)
 {
     if (code / 100 == 2) {
+        s->rcpt_bytes += bytes_of(&s->env.rcpts[s->env.n_rcpts - 1]);
         smtp_server_set_phase(s, PHASE_RCPT);
         return true;
     }

@@ -51,6 +51,12 @@ uint64_t spool_msg_size(const struct spool_msg *m)
     return m->single ? single_size(m->single) : m->rec->content.len;
 }
 
+size_t spool_msg_memory(const struct spool_msg *m)
+{
+    enum { SINGLE_BYTES = 1024 }; /* names and the sum */
+    return sizeof *m + sizeof *m->rec + m->rec->head.cap + m->rec->content.cap + (m->single ? SINGLE_BYTES : 0);
+}
+
 static int become_large(struct spool_msg *m, struct err *e)
 {
     struct spool *s = m->spool;
@@ -60,6 +66,11 @@ static int become_large(struct spool_msg *m, struct err *e)
         return -1;
     buf_fini(&m->rec->content);
     return 0;
+}
+
+int spool_spill(struct spool_msg *m, struct err *e)
+{
+    return m->single ? 0 : become_large(m, e);
 }
 
 int spool_write(struct spool_msg *m, struct span data, struct err *e)

@@ -136,6 +136,10 @@ uint64_t spool_msg_id(const struct spool_msg *m);
 /* Content in pieces of any size. After -1 only spool_abort() is left (disk full: e->sys is ENOSPC). */
 int spool_write(struct spool_msg *m, struct span data, struct err *e);
 uint64_t spool_msg_size(const struct spool_msg *m);
+/* Bytes of memory that it holds, till its commit has called back. */
+size_t spool_msg_memory(const struct spool_msg *m);
+/* Memory is short: moves the content to a file of its own, as of a large message. -1 as in spool_write(). */
+int spool_spill(struct spool_msg *m, struct err *e);
 /* Takes `m` whatever happens. `done` is called once, from the runner's thread of the caller (the loop), never from
  * inside this call: when the sync that covers the message has come back. Syncs are shared: all that gathered while the
  * last one ran goes with the next. A sync that failed is never tried again as if it had worked. */
