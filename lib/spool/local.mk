@@ -29,11 +29,13 @@ lib_spool_libspool_a_SOURCES = \
 	lib/spool/window.c lib/spool/window.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += t/unit/test_spool t/unit/test_spool_cut t/unit/test_spool_record t/unit/test_spool_space
+check_PROGRAMS += t/unit/test_spool t/unit/test_spool_corner t/unit/test_spool_cut t/unit/test_spool_record t/unit/test_spool_space
 endif
 SPOOL_KIT = t/unit/spool_kit.c t/unit/spool_kit.h t/unit/unit.h
 t_unit_test_spool_SOURCES = t/unit/test_spool.c $(SPOOL_KIT)
 t_unit_test_spool_LDADD = lib/spool/libspool.a lib/base/libbase.a $(CMOCKA_LIBS)
+t_unit_test_spool_corner_SOURCES = t/unit/test_spool_corner.c t/unit/sim_fs.c t/unit/sim_fs.h $(SPOOL_KIT)
+t_unit_test_spool_corner_LDADD = lib/spool/libspool.a lib/base/libbase.a $(CMOCKA_LIBS)
 t_unit_test_spool_space_SOURCES = t/unit/test_spool_space.c $(SPOOL_KIT)
 t_unit_test_spool_space_LDADD = lib/spool/libspool.a lib/base/libbase.a $(CMOCKA_LIBS)
 t_unit_test_spool_record_SOURCES = t/unit/test_spool_record.c t/unit/sim_fs.c t/unit/sim_fs.h t/unit/unit.h

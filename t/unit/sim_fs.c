@@ -452,7 +452,8 @@ static size_t surviving_bytes(const struct sim_fs *fs, const struct inode *f, si
     bool is_last = i + 1 == f->n_changes;
 
     switch (survival) {
-    case SIM_NOTHING: return 0;
+    case SIM_NOTHING:
+    case SIM_NAMES: return 0;
     case SIM_LAST_ONLY: return is_last ? c->len : 0;
     case SIM_TORN: return is_last && f == fs->last_inode && *cut < c->len ? *cut : c->len;
     case SIM_RANDOM: {

@@ -18,6 +18,7 @@ enum sim_survival { /* of what was not synced */
     SIM_EVERYTHING,
     SIM_TORN,      /* everything, but only the first `cut` bytes of the last write */
     SIM_LAST_ONLY, /* the last write of each file, and no name */
+    SIM_NAMES,     /* all that was done to names, and no data */
     SIM_RANDOM,    /* a selection that follows from `cut` */
 };
 

@@ -194,6 +194,7 @@ static void cut_here(void *arg)
     cut(w, w->fs, SIM_NOTHING, 0, step % 5 == 0);
     cut(w, w->fs, SIM_EVERYTHING, 0, step % 5 == 1);
     cut(w, w->fs, SIM_LAST_ONLY, 0, false);
+    cut(w, w->fs, SIM_NAMES, 0, false);
     if (len) {
         cut(w, w->fs, SIM_TORN, 1, false);
         cut(w, w->fs, SIM_TORN, len / 2, step % 5 == 2);

@@ -157,7 +157,8 @@ sub _client {
         }
         $next = time if $next < time - 1;
         $next += 1 / $kind->{rate};
-        sleep $next - time if $next > time;
+        my $left = $next - time;
+        sleep $left if $left > 0;
     }
 }
 
