@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "relay/session_int.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 
@@ -59,10 +60,28 @@ uint64_t ceiling_used(const struct ceiling *c)
 
 /* ---- a worker's sum ---- */
 
+/* What a flood has left full of holes goes back to the system when it is over. */
+static void trim(void *arg)
+{
+    (void)arg;
+    malloc_trim(0);
+}
+
+/* Not at once: sessions are freed a moment after they are counted as gone. */
+static void give_back(struct receiver *r)
+{
+    if (!r->was_near || r->held_bytes > r->cfg->receive_memory_limit / 16)
+        return;
+    r->was_near = false;
+    timer_start(&r->trim_timer, r->loop, 500, trim, NULL);
+}
+
 static void publish(struct receiver *r)
 {
     if (r->held_bytes <= r->told_bytes && r->told_bytes - r->held_bytes < 2 * STEP)
         return;
+    if (r->held_bytes < r->told_bytes)
+        give_back(r);
     r->told_bytes = (r->held_bytes + STEP - 1) / STEP * STEP;
     atomic_store_explicit(&r->ceiling->bytes[r->worker], r->told_bytes, memory_order_relaxed);
 }
@@ -141,6 +160,7 @@ static bool has_room(struct receiver *r, bool is_local)
 {
     if (!is_above(r, is_local ? LOCAL_NEW : NEW))
         return true;
+    r->was_near = true;
     int64_t now = clock_mono_us(), last = atomic_load(&r->ceiling->complained_us);
     if ((!last || now - last >= 60 * USEC_PER_SEC) &&
         atomic_compare_exchange_strong(&r->ceiling->complained_us, &last, now))
@@ -165,11 +185,17 @@ bool ceiling_allows_mail(struct session *s, struct smtp_cmd *c)
 bool ceiling_allows_more(struct session *s)
 {
     weigh(s);
-    return s->weight <= share_of(s) || !is_above(s->receiver, s->is_local ? LOCAL_MORE : MORE);
+    if (s->weight <= share_of(s) || !is_above(s->receiver, s->is_local ? LOCAL_MORE : MORE))
+        return true;
+    s->receiver->was_near = true;
+    return false;
 }
 
 bool ceiling_is_near(struct session *s)
 {
     weigh(s);
-    return s->weight > share_of(s) && is_above(s->receiver, NEW);
+    if (s->weight <= share_of(s) || !is_above(s->receiver, NEW))
+        return false;
+    s->receiver->was_near = true;
+    return true;
 }

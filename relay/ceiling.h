@@ -11,6 +11,9 @@
  *   above 14/16  whoever holds more than his share gets no more: 452 for the message, 421 where there is none
  * Programs on this machine go on to 15/16 and 16/16: they find a place when others have filled theirs.
  *
+ * What the processes take is that, up to a third more for the allocator's holes, and some 3 MB a worker. Measured with 2,000
+ * clients that send 700 MB of headers and content at 64 MiB: 74 to 83 MiB in two workers.
+ *
  * A share, CEILING_CONNECTION and CEILING_MESSAGE more for a message, is counted as taken from the beginning: so what has
  * begun and is of an ordinary kind ends well, however full it is. */
 #ifndef RELAY_CEILING_H

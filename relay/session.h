@@ -26,6 +26,8 @@ struct receiver { /* what all sessions of a worker share; receive.c's */
     struct timer report_timer; /* limits.c's */
     struct ceiling *ceiling;   /* borrowed; shared with all workers */
     uint64_t held_bytes, told_bytes; /* ceiling.c's */
+    bool was_near;
+    struct timer trim_timer;
     struct list sessions;
     unsigned n_sessions;
     bool is_stopping;
