@@ -114,7 +114,10 @@ static int view(struct spool *s, struct segment *seg, struct view *v, struct err
     seg->size = v->limit = st.size;
     page_decode(bytes, &page);
     seg->is_viewed = true;
-    return view_page(s, seg, &page, v, e);
+    int rc = view_page(s, seg, &page, v, e);
+    /* Between opening it and reading this it was freed, and is another by now. */
+    v->is_gone = s->role == SPOOL_LOOK && seg->gen > seg->name;
+    return rc;
 }
 
 /* ---- how far may it be read? -------------------------------------------------------------------------------------- */
@@ -228,6 +231,7 @@ static int read_on(struct spool *s, struct segment *seg, const struct standing *
     if (st->is_synced && sc.end < limit)
         report_tail(s, seg, sc.end, limit);
     seg->end = st->is_synced ? limit : sc.end;
+    seg->is_stuck |= is_recycled(s, seg);
     bool is_newer = sc.is_newer;
     scan_fini(&sc);
     segment_unhold(s, seg);
@@ -258,7 +262,8 @@ static int advance(struct spool *s, struct segment *seg, record_fn *fn, bool *va
         seg->end = PAGE_BYTES;
     if (seg->end < v.limit && read_on(s, seg, &st, v.limit, fn, e) < 0)
         return -1;
-    seg->is_sealed = st.is_finished;
+    *vanished |= s->role == SPOOL_LOOK && seg->is_stuck; /* under our hands: what lived in it is elsewhere now */
+    seg->is_sealed = st.is_finished || seg->is_stuck;
     segment_check(s, seg);
     return 0;
 }
@@ -316,7 +321,7 @@ void arrive_tell(struct spool *s, const struct entry *en, const struct record *r
         spool_damaged(s, "message %s: %s", spool_id_format(r->id, text), e.text);
         return;
     }
-    if (read_state(s, en, &st, &e) < 0)
+    if (read_state(s, en, &st, &e) < 0 && s->role != SPOOL_LOOK) /* it may have moved on meanwhile */
         spool_damaged(s, "message %s: its state is lost and it starts anew: %s", spool_id_format(r->id, text), e.text);
     struct spool_info info = {
         .id = r->id,

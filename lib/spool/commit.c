@@ -42,6 +42,8 @@ static void answer(struct spool *s, struct rec *r, enum spool_result result, con
     if (!done)
         return;
     r->done = NULL;
+    if (s->is_closed)
+        return;
     s->depth++;
     done(r->arg, result, e);
     s->depth--;
@@ -145,7 +147,9 @@ static void job_done(void *arg)
     }
     s->depth--;
     /* What failed is not tried again by itself: a full disk would keep us busy. */
-    if (!has_failed || has_freed || s->pending.n_wanting)
+    if (s->is_closed)
+        spool_close(s);
+    else if (!has_failed || has_freed || s->pending.n_wanting)
         commit_kick(s);
 }
 

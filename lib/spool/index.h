@@ -18,6 +18,7 @@ struct entry {
     uint64_t size : 56;     /* of the content */
     uint64_t is_ended : 1;  /* during recovery: its end was seen, in `state_segment` */
     uint64_t is_pending : 1;/* its newest state is not on disk yet */
+    uint64_t is_told : 1;   /* by found(), to a looker */
     uint32_t state_segment; /* PLACE_NONE: no state on disk */
     uint32_t state_offset8; /* of the state record, or of the message record that it is attached to */
     uint64_t state_seq;     /* of its newest state, on disk or not; 0: none */

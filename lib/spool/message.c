@@ -171,11 +171,16 @@ static void single_finished(void *arg)
             shared_count_large(s->shared);
         shared_wake(s->shared);
     }
-    s->depth++;
-    m->done(m->arg, m->rc == 0 ? SPOOL_KEPT : SPOOL_FAILED, m->rc == 0 ? NULL : &m->err);
-    s->depth--;
+    if (!s->is_closed) {
+        s->depth++;
+        m->done(m->arg, m->rc == 0 ? SPOOL_KEPT : SPOOL_FAILED, m->rc == 0 ? NULL : &m->err);
+        s->depth--;
+    }
     spool_abort(m);
-    commit_kick(s);
+    if (s->is_closed)
+        spool_close(s);
+    else
+        commit_kick(s);
 }
 
 void spool_commit(struct spool_msg *m, spool_done_fn *done, void *arg)

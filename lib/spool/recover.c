@@ -116,26 +116,41 @@ static void resolve(void *arg, struct entry *en)
 
 /* ---- second pass -------------------------------------------------------------------------------------------------- */
 
-static void tell_at(struct spool *s, const struct segment *seg, uint64_t offset, const struct record *r, const char *head)
+static void tell_at(struct spool *s, struct segment *seg, uint64_t offset, const struct record *r, const char *head)
 {
     struct entry *en = r->type == RECORD_MESSAGE ? index_find(&s->index, r->id) : NULL;
 
-    if (en && en->segment == seg->number && en->offset8 == offset / 8)
+    if (en && en->segment == seg->number && en->offset8 == offset / 8) {
+        en->is_told = true;
+        s->n_told++;
         arrive_tell(s, en, r, head);
+    }
 }
 
-static int tell_journal(struct spool *s, struct segment *seg, struct err *e)
+/* A looker's: where the message was first seen it is no more, but this is a copy of it. */
+static void tell_copy(struct spool *s, struct segment *seg, uint64_t offset, const struct record *r, const char *head)
+{
+    struct entry *en = r->type == RECORD_MESSAGE ? index_find(&s->index, r->id) : NULL;
+
+    if (!en || en->is_told)
+        return;
+    en->segment = seg->number; /* of the accounts nobody asks here */
+    en->offset8 = (uint32_t)(offset / 8);
+    tell_at(s, seg, offset, r, head);
+}
+
+static int tell_journal(struct spool *s, struct segment *seg, record_fn *tell, struct err *e)
 {
     struct scan sc;
     struct record r;
     const char *head;
 
     if (segment_fd(s, seg) < 0)
-        return err_sys(e, "open a segment of %s/journal", s->dir);
+        return s->role == SPOOL_LOOK ? 0 : err_sys(e, "open a segment of %s/journal", s->dir);
     segment_hold(seg);
     scan_init(&sc, s->io, seg->fd, seg->gen, PAGE_BYTES, seg->end, NULL);
     while (scan_next(&sc, &r, &head))
-        tell_at(s, seg, scan_at(&sc, &r), &r, head);
+        tell(s, seg, scan_at(&sc, &r), &r, head);
     scan_fini(&sc);
     segment_unhold(s, seg);
     return 0;
@@ -162,6 +177,7 @@ static void tell_single(struct spool *s, struct segment *seg)
         seg->folder = "large";
         rc = read_head(s, seg, en->offset8 * UINT64_C(8), &r, &head, &e);
     }
+    s->n_told++; /* or has ended: it is nowhere else */
     if (rc == 0)
         arrive_tell(s, en, &r, head.at);
     else if (!is_gone(s, &e))
@@ -169,12 +185,32 @@ static void tell_single(struct spool *s, struct segment *seg)
     buf_fini(&head);
 }
 
+/* Beside a daemon segments go, and are used again, between the two passes: what lived in them was copied elsewhere before.
+ * What is found nowhere has ended. */
+static int tell_moved(struct spool *s, struct err *e)
+{
+    bool vanished = true;
+
+    list_each(at, &s->ledger.journals)
+    {
+        struct segment *seg = list_entry(at, struct segment, link);
+        if (tell_journal(s, seg, tell_copy, e) < 0)
+            return -1;
+    }
+    for (int rounds = 0; rounds < 3 && vanished; rounds++) {
+        vanished = false;
+        if (arrive_journals(s, tell_copy, &vanished, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int tell_all(struct spool *s, struct err *e)
 {
     list_each(at, &s->ledger.journals)
     {
         struct segment *seg = list_entry(at, struct segment, link);
-        if (seg->live && tell_journal(s, seg, e) < 0)
+        if (seg->live && tell_journal(s, seg, tell_at, e) < 0)
             return -1;
     }
     list_each(at, &s->ledger.singles)
@@ -183,7 +219,7 @@ static int tell_all(struct spool *s, struct err *e)
         if (seg->live)
             tell_single(s, seg);
     }
-    return 0;
+    return s->role == SPOOL_LOOK && s->n_told < s->index.n ? tell_moved(s, e) : 0;
 }
 
 static void check_all(struct spool *s)

@@ -97,7 +97,8 @@ void spool_close(struct spool *s)
 {
     if (!s)
         return;
-    /* The runner still works with it: it goes with the process. */
+    /* The runner still works with it: job_done() and single_finished() come back here. */
+    s->is_closed = true;
     if (s->job.is_running || s->n_singles || s->depth)
         return;
     commit_flush(s);
@@ -138,7 +139,7 @@ void spool_damaged(struct spool *s, const char *fmt, ...)
     char text[1200];
     va_list ap;
 
-    if (!s->ops || !s->ops->damaged)
+    if (!s->ops || !s->ops->damaged || s->is_closed)
         return;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);

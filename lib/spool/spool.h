@@ -110,9 +110,9 @@ int spool_start(struct spool *s, struct err *e);
 int spool_poll(struct spool *s, struct err *e);
 /* The same without a look at the drop: enough when spool_shared_wake_fd() was readable and nothing else. */
 int spool_poll_committed(struct spool *s, struct err *e);
-/* Writes and syncs the states and ends that nobody waits for, blocking. Call it when spool_is_idle(); when a runner is
- * still at work, nothing is done and the object is left to the end of the process: what was not called back is not
- * promised. NULL is fine. */
+/* Writes and syncs the states and ends that nobody waits for, blocking. While a runner is still at work that waits till it
+ * has come back, if the loop still runs then. Nobody is called back any more either way: what was not is not promised.
+ * NULL is fine. */
 void spool_close(struct spool *s);
 /* From now on what is to be written gathers till spool_write_out(), which the caller calls before its loop sleeps (or till
  * it is much): one write and one sync for all that a turn of the loop has brought. */

@@ -78,10 +78,12 @@ struct spool {
     bool owes_kick;
     unsigned n_singles;        /* being finished by the runner */
     unsigned depth;            /* of callbacks that we are in */
+    bool is_closed;            /* goes when the runner has come back */
     uint64_t n_commits, n_syncs;
 
     /* Relay and look. */
     bool is_started;
+    size_t n_told; /* at the start */
     struct index index;
     struct ledger ledger;
     struct segment *own; /* that we write now, or NULL */

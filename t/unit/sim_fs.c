@@ -49,6 +49,9 @@ struct sim_fs {
     struct inode *last_inode;
     void (*on_step)(void *arg);
     void *arg;
+    unsigned reads_left; /* till on_read; 0: never */
+    void (*on_read)(void *arg);
+    void *read_arg;
 };
 
 /* ---- bytes -------------------------------------------------------------------------------------------------------- */
@@ -132,6 +135,12 @@ static void stepped(struct sim_fs *fs)
     errno = sys;
 }
 
+static void reading(struct sim_fs *fs)
+{
+    if (fs->reads_left && --fs->reads_left == 0)
+        fs->on_read(fs->read_arg);
+}
+
 static struct inode *find(const struct sim_fs *fs, const char *path)
 {
     for (size_t i = 0; i < fs->n_inodes; i++)
@@ -186,9 +195,11 @@ static bool is_in(const char *name, const char *folder)
 static int sim_open(struct spool_io *io, const char *path, int flags, mode_t mode)
 {
     struct sim_fs *fs = (struct sim_fs *)io;
-    struct inode *f = find(fs, path);
     int fd = 0;
     (void)mode;
+
+    reading(fs);
+    struct inode *f = find(fs, path);
 
     while (fs->fds[fd])
         if (++fd == MAX_FDS)
@@ -226,6 +237,7 @@ static ssize_t sim_pread(struct spool_io *io, int fd, void *to, size_t len, uint
 {
     struct inode *f = ((struct sim_fs *)io)->fds[fd];
 
+    reading((struct sim_fs *)io);
     if (offset >= f->now.len)
         return 0;
     if (len > f->now.len - offset)
@@ -362,6 +374,8 @@ static int by_name(const void *a, const void *b)
 static int sim_list(struct spool_io *io, const char *path, spool_io_name_fn *name, void *arg)
 {
     struct sim_fs *fs = (struct sim_fs *)io;
+
+    reading(fs);
     char **names = xcalloc(fs->n_inodes + 1, sizeof *names);
     size_t n = 0;
 
@@ -523,6 +537,13 @@ void sim_on_step(struct sim_fs *fs, void (*fn)(void *arg), void *arg)
 {
     fs->on_step = fn;
     fs->arg = arg;
+}
+
+void sim_on_read(struct sim_fs *fs, unsigned n, void (*fn)(void *arg), void *arg)
+{
+    fs->reads_left = n;
+    fs->on_read = fn;
+    fs->read_arg = arg;
 }
 
 uint64_t sim_steps(const struct sim_fs *fs)

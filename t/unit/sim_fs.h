@@ -35,6 +35,8 @@ void sim_damage(struct sim_fs *fs, const char *path, uint64_t offset, size_t len
 
 /* Called after every step that changes something: create, write, allocate, sync, rename, unlink. */
 void sim_on_step(struct sim_fs *fs, void (*fn)(void *arg), void *arg);
+/* Called once, before read number `n` from now on (open, list and pread count): what happens beside a reader. */
+void sim_on_read(struct sim_fs *fs, unsigned n, void (*fn)(void *arg), void *arg);
 uint64_t sim_steps(const struct sim_fs *fs);
 /* Length of the write that was the last step, or 0. */
 size_t sim_last_write(const struct sim_fs *fs);

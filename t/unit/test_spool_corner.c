@@ -220,41 +220,49 @@ static uint64_t fill_own(struct world *w, unsigned seed, uint64_t left)
     return id;
 }
 
+/* A segment is sealed in which `*stays` is all that lives, but for `*more`; its copying is under way. */
+static uint64_t begin_compaction(struct world *w, uint64_t *more, uint64_t *stays, uint64_t *filler)
+{
+    uint64_t dead[32];
+    size_t n_dead = 0;
+
+    world_init(w, 1 << 20);
+    /* The relay's segment is the older one: who reads them in order has read it before the copies are there. */
+    report(w, 9, 300, 0);
+    kit_runner_all(&w->runner);
+    *more = take(w, 1, 400);
+    *stays = take(w, 2, 400);
+    const struct segment *victim = segment_at(&w->relay->ledger, index_find(&w->relay->index, *more)->segment);
+    uint64_t name = victim->name, copies = record_size(w, *more) + record_size(w, *stays);
+    while (!victim->is_sealed)
+        dead[n_dead++] = take(w, 3, 1500);
+    /* Exactly the copies have room in what the relay writes now: their ends will lie in another segment. */
+    *filler = fill_own(w, 4, copies);
+    w->relay->limits.slack_bytes = 1; /* from here on everything is compacted that can be */
+    /* In memory only, as if the ends had been written long ago. */
+    while (n_dead > 0)
+        settle_forget(w->relay, index_find(&w->relay->index, dead[--n_dead]));
+    rec_queue_free(&w->relay->pending);
+    commit_kick(w->relay);
+    assert_int_equal(w->relay->compaction.n_in_flight, 2);
+    assert_int_equal(w->relay->compaction.victim->name, name);
+    return name;
+}
+
 static void a_message_that_ends_while_it_is_copied_stays_gone(void **state)
 {
     struct world w;
-    uint64_t dead[32];
-    size_t n_dead = 0;
+    uint64_t ends, stays, filler, victim = begin_compaction(&w, &ends, &stays, &filler);
+    uint64_t copied_to = w.relay->own->gen;
     (void)state;
 
-    world_init(&w, 1 << 20);
-    uint64_t ends = take(&w, 1, 400), stays = take(&w, 2, 400);
-    const struct segment *victim = segment_at(&w.relay->ledger, index_find(&w.relay->index, ends)->segment);
-    uint64_t victim_name = victim->name, copies = record_size(&w, ends) + record_size(&w, stays);
-    while (!victim->is_sealed)
-        dead[n_dead++] = take(&w, 3, 1500);
-    /* Exactly the copies have room in what the relay writes now: their ends will lie in another segment. */
-    uint64_t filler = fill_own(&w, 4, copies);
-    assert_non_null(w.relay->own);
-    uint64_t copied_to = w.relay->own->gen;
-    w.relay->limits.slack_bytes = 1; /* from here on everything is compacted that can be */
-    /* In memory only, as if the ends had been written long ago. */
-    while (n_dead > 0)
-        settle_forget(w.relay, index_find(&w.relay->index, dead[--n_dead]));
-    rec_queue_free(&w.relay->pending);
-    commit_kick(w.relay);
-    assert_int_equal(w.relay->compaction.n_in_flight, 2);
-    assert_int_equal(w.relay->compaction.victim->name, victim_name);
     spool_end(w.relay, ends);
     kit_runner_all(&w.runner);
-    assert_null(segment_find_journal(&w.relay->ledger, victim_name));
+    assert_null(segment_find_journal(&w.relay->ledger, victim));
     assert_non_null(segment_find_journal(&w.relay->ledger, copied_to));
     assert_int_not_equal(w.relay->own->gen, copied_to);
     /* The segment with the ends is left, and what else is in it goes. */
-    uint64_t more = fill_own(&w, 5, 0);
-    kit_runner_all(&w.runner);
-    for (size_t i = 0; i < w.told.n_told; i++)
-        assert_true(w.told.told[i].id != more);
+    fill_own(&w, 5, 0);
     assert_int_equal(spool_poll(w.relay, NULL), 0);
     for (size_t i = w.told.n_told; i-- > 0;)
         if (w.told.told[i].id > filler && w.told.told[i].id != stays)
@@ -264,6 +272,76 @@ static void a_message_that_ends_while_it_is_copied_stays_gone(void **state)
     check_gone(&w);
     assert_true(is_told_after(&w, SIM_NOTHING, stays));
     assert_true(is_told_after(&w, SIM_NOTHING, filler));
+    world_fini(&w);
+}
+
+/* The segment that a looker is about to read goes, and is written over by a receiver. */
+static void move_on(void *arg)
+{
+    struct world *w = arg;
+
+    kit_runner_all(&w->runner);
+    for (unsigned i = 0; i < 12; i++)
+        take(w, 50 + i, 1500);
+}
+
+/* False when the looker had read all before read number `n`. */
+static bool look_while_it_moves(unsigned n)
+{
+    struct world w;
+    struct kit_relay told = { 0 };
+    uint64_t one, other, filler, victim = begin_compaction(&w, &one, &other, &filler);
+
+    sim_on_read(w.fs, n, move_on, &w);
+    struct spool *look = open_on(&w, w.fs, SPOOL_LOOK, NULL, &w.runner, &told);
+    bool has_moved = !segment_find_journal(&w.relay->ledger, victim);
+    sim_on_read(w.fs, 0, NULL, NULL);
+    if (!kit_told(&told, one) || !kit_told(&told, other) || !kit_told(&told, filler))
+        fail_msg("when things move at read %u, a message is missed", n);
+    if (told.n_damaged)
+        fail_msg("when things move at read %u: %s", n, told.damage);
+    spool_close(look);
+    kit_relay_fini(&told);
+    world_fini(&w);
+    return has_moved;
+}
+
+static void a_looker_misses_nothing_that_is_copied_while_it_looks(void **state)
+{
+    unsigned n = 1;
+    (void)state;
+
+    while (look_while_it_moves(n))
+        n++;
+    print_message("# %u reads\n", n);
+    assert_in_range(n, 20, 1000);
+}
+
+/* ---- closing --------------------------------------------------------------------------------------------------------- */
+
+static void a_spool_that_is_closed_while_it_works_keeps_what_was_noted_and_calls_nobody(void **state)
+{
+    struct world w;
+    struct kit_done after = { 0 };
+    (void)state;
+
+    world_init(&w, 1 << 20);
+    uint64_t ended = take(&w, 1, 500), stays = take(&w, 2, 500);
+    unsigned kept = w.done.kept;
+    report(&w, 3, 300, 0);
+    report(&w, 4, 6000, 0);
+    spool_end(w.relay, ended); /* behind the job that is under way */
+    kit_put(w.recv, 5, 500, &after);
+    spool_close(w.relay);
+    spool_close(w.recv);
+    kit_runner_all(&w.runner);
+    assert_int_equal(w.done.kept, kept);
+    assert_int_equal(after.kept + after.failed, 0);
+    spool_shared_free(w.shared);
+    open_both(&w);
+    assert_non_null(kit_told(&w.told, stays));
+    assert_null(kit_told(&w.told, ended));
+    assert_int_equal(w.told.n_told, 4);
     world_fini(&w);
 }
 
@@ -302,6 +380,8 @@ int main(void)
         cmocka_unit_test(what_a_large_report_settled_stays_settled_when_its_file_goes),
         cmocka_unit_test(what_a_large_report_settled_stays_settled_over_a_crash_and_the_end_of_the_report),
         cmocka_unit_test(a_message_that_ends_while_it_is_copied_stays_gone),
+        cmocka_unit_test(a_looker_misses_nothing_that_is_copied_while_it_looks),
+        cmocka_unit_test(a_spool_that_is_closed_while_it_works_keeps_what_was_noted_and_calls_nobody),
         cmocka_unit_test(a_segment_from_the_future_is_not_used_again),
     };
     return cmocka_run_group_tests_name("spool_corner", tests, NULL, NULL);
