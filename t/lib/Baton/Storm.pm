@@ -325,6 +325,14 @@ sub _judge {
 # wait_promised(n, seconds): till clients were promised so many
 sub wait_promised { my ($self, $n, $seconds) = @_; return wait_until { $self->promised >= $n } $seconds // 20 }
 
+# told(code): how many messages were answered so at their end
+sub told {
+    my ($self, $code) = @_;
+    my $n = 0;
+    for my $file (glob "$self->{dir}/told.*") { $n += () = slurp($file) =~ /^\Q$code\E\b/mg }
+    return $n;
+}
+
 sub promised { my ($self) = @_; return scalar keys %{ $self->_promised } }
 
 sub _promised {
