@@ -12,5 +12,5 @@ sendmail_SOURCES = \
 	agent/stdio_smtp.c \
 	agent/submit.c agent/submit.h \
 	agent/user.c agent/user.h
-sendmail_LDADD = control/libqueue.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a \
+sendmail_LDADD = control/libqueue.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/map/libmap.a lib/smtp/libsmtp.a lib/mail/libmail.a \
 	lib/base/libbase.a $(CONFUSE_AGENT_LIBS)

@@ -26,11 +26,15 @@ int newaliases_run(const struct options *o, const struct config *cfg)
     struct check check = { 0 };
     int status = EX_OK;
 
+    map_register_texts();
     for (size_t i = 0; i < cfg->alias_maps.n; i++) {
         struct err e;
-        if (aliases_read(aliases, cfg->alias_maps.at[i], tell, &check, &e) == 0) {
+        if (!map_can_open(cfg->alias_maps.at[i])) /* no text */
+            continue;
+        if (aliases_add(aliases, cfg->alias_maps.at[i], tell, &check, &e) == 0) {
             if (o->is_verbose)
-                complain(0, "%s is read by the relay as it is: nothing to build", cfg->alias_maps.at[i]);
+                complain(0, "%s is read by the relay as it is: nothing to build",
+                         strchr(cfg->alias_maps.at[i], ':') + 1);
         } else if (e.sys != ENOENT) { /* one that does not exist counts as empty */
             status = complain(EX_CONFIG, "%s", e.text);
         }

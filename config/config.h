@@ -111,7 +111,7 @@ enum config_bare_newline { CONFIG_BARE_NEWLINE_NO, CONFIG_BARE_NEWLINE_NORMALIZE
 #define CTYPE_LOG      char * /* "stderr", "syslog" or "/file" */
 #define CTYPE_LIST     struct strlist
 #define CTYPE_COMMAND  struct strlist
-#define CTYPE_MAPS     struct strlist /* full file names, without "hash:" */
+#define CTYPE_MAPS     struct strlist /* lookup tables, "type:name" (map/map.h) */
 #define CTYPE_INTERFACES                                                                           \
     struct strlist /* "all", "loopback-only", addresses and names without brackets or prefix */
 #define CTYPE_TIME        int64_t  /* microseconds, as all times (base/clock.h) */
@@ -238,6 +238,10 @@ enum { CONFIG_SHOW_NON_DEFAULT = 1, CONFIG_SHOW_DEFAULTS = 2, CONFIG_SHOW_VALUE_
  * sections behind. -1 for a name that does not exist, with the nearest one in `e`. `cfg` may be
  * NULL for CONFIG_SHOW_DEFAULTS, which shows them as they stand in the table. No secret is ever
  * printed. */
+/* The lookup tables of all parameters that have some: fn(arg, "alias_maps", "hash:/etc/aliases"). */
+typedef void config_map_fn(void *arg, const char *name, const char *spec);
+void config_each_map(const struct config *cfg, config_map_fn *fn, void *arg);
+
 int config_show(const struct config *cfg, char *const *names, unsigned flags, struct buf *out,
                 struct err *e);
 int config_show_json(const struct config *cfg, char *const *names, unsigned flags, struct buf *out,

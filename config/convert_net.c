@@ -8,6 +8,7 @@
 #include "config/config_int.h"
 
 #include "base/mem.h"
+#include "map/map.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -321,33 +322,39 @@ int convert_transport(struct conversion *c, void *field)
     return 0;
 }
 
-/* A text file, whatever index Postfix would keep beside it: we read the text. */
-static struct span map_file(struct span s)
+/* "type:name", or the full name of a text alone. Whether it can be opened, its user finds out. */
+static int add_map(struct strlist *out, struct span spec, struct err *e)
 {
-    static const char *const text_kinds[] = { "hash:", "btree:",    "lmdb:", "cdb:",
-                                              "dbm:",  "texthash:", "text:" };
+    size_t colon = span_find(spec, ':');
+    struct span type = span_of(spec.at, colon), name = span_from(spec, colon + 1);
 
-    for (size_t i = 0; i < ARRAY_LEN(text_kinds); i++)
-        if (span_starts(s, text_kinds[i]))
-            return span_from(s, strlen(text_kinds[i]));
-    return s;
+    if (spec.at[0] == '/')
+        type = SPAN("hash"), name = spec;
+    else if (colon == spec.len || !name.len)
+        return err_set(e, ERR_CONFIG, "\"%.*s\": a table is \"type:name\": \"hash:/etc/aliases\"", (int)spec.len, spec.at);
+    if (map_check_type(type, e) < 0)
+        return -1;
+    if (map_is_file(type) && name.at[0] != '/' && name.at[0] != '{')
+        return err_set(e, ERR_CONFIG, "\"%.*s\" is no full file name: it begins with /", (int)spec.len, spec.at);
+    char *whole = xasprintf("%.*s:%.*s", (int)type.len, type.at, (int)name.len, name.at);
+    strlist_add(out, span_str(whole));
+    free(whole);
+    return 0;
 }
 
 int convert_maps(struct conversion *c, void *field)
 {
-    struct strlist words = { 0 }, out = { 0 };
+    struct strlist out = { 0 };
+    struct span rest, spec;
     int result = 0;
 
-    split_words(c->text, &words);
-    for (size_t i = 0; i < words.n && result == 0; i++) {
-        struct span file = map_file(span_str(words.at[i]));
-        if (!file.len || file.at[0] != '/')
-            result = err_set(c->err, ERR_CONFIG,
-                             "\"%s\": it takes the full names of text files, \"hash:/etc/aliases\"",
-                             words.at[i]);
-        strlist_add(&out, file);
+    for (size_t i = 0; i < c->text->n; i++) {
+        rest = span_str(c->text->at[i]);
+        while (result == 0 && map_next_spec(&rest, &spec))
+            result = has_control_character(c->text->at[i])
+                         ? err_set(c->err, ERR_CONFIG, "it holds a control character")
+                         : add_map(&out, spec, c->err);
     }
-    strlist_clear(&words);
     if (result < 0)
         strlist_clear(&out);
     else

@@ -30,7 +30,7 @@ DIFFERS(smtpd_forbidden_commands, "CONNECT GET POST regexp:{{/^[^A-Z]/ Bogus}}",
 DIFFERS(relayhost, "empty: direct delivery",
     "empty: mail is kept until one is set; mail does not leave by a way that nobody chose")
 DIFFERS(alias_maps, "an index made by postalias",
-    "the text itself is read: no index can be out of date")
+    "the text is what counts: no index can be out of date")
 DIFFERS(smtpd_tls_security_level, "empty: no TLS",
     "a certificate that is there is meant to be shown: STARTTLS is offered as soon as one is configured")
 DIFFERS(smtpd_tls_auth_only, "no",

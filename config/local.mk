@@ -23,7 +23,7 @@ config_libconfig_a_SOURCES = \
 if HAVE_CMOCKA
 check_PROGRAMS += t/unit/test_scan t/unit/test_config
 endif
-CONFIG_TEST_LIBS = config/libconfig.a lib/base/libbase.a $(CONFUSE_LIBS)
+CONFIG_TEST_LIBS = config/libconfig.a lib/map/libmap.a lib/base/libbase.a $(CONFUSE_LIBS)
 t_unit_test_scan_SOURCES = t/unit/test_scan.c t/unit/unit.h
 t_unit_test_scan_LDADD = $(CONFIG_TEST_LIBS) $(CMOCKA_LIBS)
 t_unit_test_config_SOURCES = t/unit/test_config.c t/unit/unit.h

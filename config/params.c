@@ -149,3 +149,13 @@ const struct config_option *config_option_find(const struct config_option *table
             return &table[i];
     return NULL;
 }
+
+void config_each_map(const struct config *cfg, config_map_fn *fn, void *arg)
+{
+    for (int p = 0; p < N_PARAMS; p++) {
+        const struct config_option *o = &config_params[p];
+        const struct strlist *l = (const struct strlist *)(const void *)((const char *)cfg + o->offset);
+        for (size_t i = 0; o->type == TYPE_MAPS && i < l->n; i++)
+            fn(arg, o->name, l->at[i]);
+    }
+}

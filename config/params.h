@@ -54,9 +54,10 @@ PARAM(mydestination, LIST, "", ANY, RECEIVE | RELAY, LIVE,
     "Domains whose mail ends here. Empty: none does; a null client. Aliases apply to the names of this machine all the "
     "same (see `alias_maps`).")
 PARAM(alias_maps, MAPS, "hash:/etc/aliases", ANY, RECEIVE | RELAY, LIVE,
-    "Files in the form of aliases(5), applied to recipients of this machine: without a domain, at `myhostname`, "
-    "localhost, localhost.$mydomain and the domains of `mydestination`. They are read as text; \"hash:\" and the like before the name are accepted and need "
-    "no postalias. A file that does not exist counts as empty.")
+    "Lookup tables in the form of aliases(5), applied to recipients of this machine: without a domain, at `myhostname`, "
+    "localhost, localhost.$mydomain and the domains of `mydestination`. Any type that is a file, or none, will do (baton_table(5)); "
+    "an index is not needed, and is made again by itself. A file that does not exist counts as empty, and changes are taken up "
+    "without a reload.")
 
 /* ---- where mail goes ---- */
 PARAM(relayhost, RELAYHOSTS, "", ANY, RELAY | CONTROL, LIVE,

@@ -41,7 +41,7 @@ const char *suggest_param(struct span name)
 static const struct {
     const char *name, *cure;
 } postfix_names[] = {
-    { "alias_database", NOT_NEEDED " (alias_maps is read as text)" },
+    { "alias_database", NOT_NEEDED " (indexes are made by themselves)" },
     { "anvil_rate_time_unit", FOR_SERVERS },
     { "append_dot_mydomain", NOT_NEEDED },
     { "biff", NOT_NEEDED },

@@ -15,6 +15,7 @@ void check_name(const struct config *cfg, struct findings *f);
 void check_relayhost(const struct config *cfg, struct findings *f);
 void check_authorities(const struct config *cfg, struct findings *f);
 void check_logins(const struct config *cfg, struct findings *f);
+void check_maps(const struct config *cfg, struct findings *f);
 void check_aliases(const struct config *cfg, struct findings *f);
 
 /* checks_host.c: what it needs of this machine */

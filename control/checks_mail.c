@@ -6,6 +6,7 @@
 #include "relay/alias.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -117,35 +118,88 @@ void check_logins(const struct config *cfg, struct findings *f)
     }
 }
 
+/* ---- lookup tables ---- */
+
+static void on_complaint(void *arg, const char *text)
+{
+    findings_add(arg, FINDING_WARNING, "tables", "%s", text);
+}
+
+static void tell_of_table(struct findings *f, const char *name, const char *spec, const struct err *e)
+{
+    if (e->sys == ENOENT)
+        findings_add(f, FINDING_NOTE, "tables", "%s: %s: it does not exist", name, spec);
+    else if (e->sys == EACCES && geteuid() != 0)
+        findings_add(f, FINDING_NOTE, "tables", "%s: %s (this user may not read it; root may)", name, e->text);
+    else
+        findings_add(f, FINDING_ERROR, "tables", "%s: %s", name, e->text);
+}
+
+/* Opened as the programs do, but nothing is written. What is wrong with a text is told, whether there is an index of it or
+ * not. */
+static void check_map(void *arg, const char *name, const char *spec)
+{
+    struct findings *f = arg;
+    struct map_options o = { .is_read_only = true, .is_aliases = strcmp(name, "alias_maps") == 0 };
+    struct err e = { 0 };
+
+    struct map *m = map_open(spec, &o, &e);
+    map_close(m);
+    if (!m) {
+        tell_of_table(f, name, spec, &e);
+        return;
+    }
+    char *text = map_text_of(spec);
+    o.complain = on_complaint;
+    o.arg = f;
+    m = o.is_aliases ? NULL : map_open(text ? text : spec, &o, &e); /* aliases tell of theirs themselves */
+    map_close(m);
+    free(text);
+    findings_add(f, FINDING_OK, "tables", "%s: %s", name, spec);
+}
+
+void check_maps(const struct config *cfg, struct findings *f)
+{
+    config_each_map(cfg, check_map, f);
+}
+
 static void on_alias_complaint(void *arg, const char *text)
 {
     findings_add(arg, FINDING_WARNING, "aliases", "%s", text);
 }
 
+/* The text, for its rows are looked through; what cannot be opened check_maps() has told. */
+static bool read_aliases(struct aliases *a, const char *spec, struct findings *f)
+{
+    char *text = map_text_of(spec);
+    struct err e;
+    bool is_read = aliases_add(a, text ? text : spec, on_alias_complaint, f, &e) == 0;
+
+    if (!is_read && e.sys == ENOENT)
+        findings_add(f, FINDING_NOTE, "aliases", "%s does not exist: nobody has an alias in it", spec);
+    else if (!is_read && !e.sys)
+        findings_add(f, FINDING_ERROR, "aliases", "%s", e.text);
+    free(text);
+    return is_read;
+}
+
 void check_aliases(const struct config *cfg, struct findings *f)
 {
     struct aliases *a = aliases_new();
-    bool has_root = false, is_read = false;
+    struct alias_values v = { 0 };
+    bool is_read = false;
     struct err e;
 
-    for (size_t i = 0; i < cfg->alias_maps.n; i++) {
-        if (aliases_read(a, cfg->alias_maps.at[i], on_alias_complaint, f, &e) == 0)
-            is_read = true;
-        else if (e.sys == ENOENT)
-            findings_add(f, FINDING_NOTE, "aliases", "%s does not exist: nobody has an alias in it",
-                         cfg->alias_maps.at[i]);
-        else
-            findings_add(f, FINDING_ERROR, "aliases", "%s", e.text);
-    }
-    has_root = aliases_find(a, SPAN("root")) != NULL;
-    if (is_read && has_root)
-        findings_add(f, FINDING_OK, "aliases", "root's mail goes to %s",
-                     aliases_find(a, SPAN("root"))->at[0]);
+    for (size_t i = 0; i < cfg->alias_maps.n; i++)
+        is_read |= read_aliases(a, cfg->alias_maps.at[i], f);
+    if (is_read && aliases_find(a, SPAN("root"), &v, &e) == MAP_FOUND)
+        findings_add(f, FINDING_OK, "aliases", "root's mail goes to %s", v.at[0]);
     else
         findings_add(
             f, FINDING_NOTE, "aliases",
             "root's mail goes to root@%s at the relayhost; \"root: you@example.com\" in /etc/aliases sends it to a "
             "person",
             cfg->myorigin);
+    alias_values_fini(&v);
     aliases_free(a);
 }

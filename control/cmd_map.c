@@ -43,7 +43,6 @@ static int run(const struct command_options *options, int argc, char **argv)
     size_t n = 0;
     while (words[n])
         n++;
-    map_register_all();
     if (strcmp(verb, "make") == 0 && n > 0)
         return tables_make(&o, words);
     if (strcmp(verb, "query") == 0 && n > 1)

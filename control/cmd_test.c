@@ -71,7 +71,13 @@ static int expand(const struct config *cfg, struct envelope *env, struct finding
         findings_add(f, FINDING_ERROR, "aliases", "%s", e.text);
         return -1;
     }
-    if (resolve_expand(r, env, &state)) {
+    int expanded_to = resolve_expand(r, env, &state);
+    if (expanded_to < 0) {
+        findings_add(f, FINDING_ERROR, "aliases", "a table of alias_maps cannot tell at the moment");
+        resolver_free(r);
+        return -1;
+    }
+    if (expanded_to > 0) {
         struct envelope expanded;
 
         envelope_init(&expanded);

@@ -87,6 +87,7 @@ int main(int argc, char **argv)
     struct found f = { 0 };
     const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
 
+    map_register_all();
     if (strcmp(name, "postmap") == 0 || strcmp(name, "postalias") == 0)
         return postmap_main(argc, argv, name[4] == 'a');
     argc = take_options(&f, argc, argv);

@@ -51,7 +51,6 @@ int postmap_main(int argc, char **argv, bool is_aliases)
     struct wish w = { .o = { .me = is_aliases ? "postalias" : "postmap", .map.is_aliases = is_aliases } };
     int c;
 
-    map_register_all();
     while ((c = getopt(argc, argv, "c:d:q:fijnNoprsuUvw")) != -1)
         if (!take_option(&w, c))
             return usage(&w);

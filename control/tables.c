@@ -118,7 +118,7 @@ static int ask_all(struct asking *a, struct span key)
         if (!m)
             return failed(a->o, &e);
         enum map_result result = map_lookup(m, key, &a->value, &e);
-        if (result == MAP_FAILED) {
+        if (result == MAP_CANNOT_TELL) {
             fprintf(stderr, "%s: %s\n", a->o->me, e.text);
             return EX_TEMPFAIL;
         }
@@ -176,9 +176,9 @@ int tables_query(const struct tables_options *o, const char *key, char *const *s
     return status;
 }
 
-static int dump_row(void *arg, struct span key, struct span value)
+static int dump_row(void *arg, const struct map_row *row)
 {
-    print_row(arg, key, value);
+    print_row(arg, row->key, row->value);
     return ferror(stdout);
 }
 
@@ -287,7 +287,7 @@ static enum map_result delete_all(struct map_edit *x, struct span text, struct e
     while (text.len) {
         size_t end = span_find(text, '\n');
         enum map_result one = map_edit_delete(x, span_trim(span_of(text.at, end)), e);
-        if (one == MAP_FAILED)
+        if (one == MAP_CANNOT_TELL)
             return one;
         if (one == MAP_FOUND)
             result = one;
@@ -309,12 +309,12 @@ int tables_delete(const struct tables_options *o, const char *key, char *const *
         buf_adds(&keys, key);
     for (; *specs && status <= TABLES_NOT_FOUND; specs++) {
         struct map_edit *x = begin_edit(o, *specs, &e);
-        enum map_result result = x ? delete_all(x, buf_span(&keys), &e) : MAP_FAILED;
+        enum map_result result = x ? delete_all(x, buf_span(&keys), &e) : MAP_CANNOT_TELL;
         if (result == MAP_FOUND && map_edit_commit(x, &e) < 0)
-            result = MAP_FAILED;
+            result = MAP_CANNOT_TELL;
         else if (result != MAP_FOUND)
             map_edit_abort(x);
-        if (result == MAP_FAILED)
+        if (result == MAP_CANNOT_TELL)
             status = failed(o, &e);
         else if (result == MAP_FOUND)
             status = EX_OK;

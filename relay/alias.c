@@ -1,33 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A sorted array: read once, searched by halves. Reading keeps file order among equal names (the sort is by name, then
- * by place), so that the first entry wins. */
+ * A value is cut up when it is asked for. That its parts are right is looked at once before, when a text is opened or has changed,
+ * so that what is wrong is told to whoever changed it, with its line, and not at each delivery. An index is not walked through
+ * for that: it may be large. */
 #include "relay/alias.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
-struct entry {
-    char *name; /* in lower case */
-    struct alias_values values;
-    size_t place;
+enum { VALUE_MAX = 1 << 20 };
+
+struct table {
+    struct aliases *of;
+    char *spec;
+    struct map *map; /* NULL: its file is not there */
+    unsigned generation; /* the one that has been looked through */
+    int64_t look_us;     /* when to look again whether it is there */
+    alias_complain_fn *complain;
+    void *arg;
 };
 
 struct aliases {
-    struct entry *at;
-    size_t n, cap;
-};
-
-struct reader {
-    struct aliases *to;
-    const char *path;
-    unsigned line;
-    alias_complain_fn *complain;
-    void *arg;
+    struct table **at;
+    size_t n;
+    bool is_stale; /* a file that was missing is there, and may not be read */
 };
 
 struct aliases *aliases_new(void)
@@ -35,34 +36,30 @@ struct aliases *aliases_new(void)
     return xcalloc(1, sizeof(struct aliases));
 }
 
-static void free_entry(struct entry *en)
-{
-    for (size_t i = 0; i < en->values.n; i++)
-        free(en->values.at[i]);
-    free(en->values.at);
-    free(en->name);
-}
-
 void aliases_free(struct aliases *a)
 {
     if (!a)
         return;
-    for (size_t i = 0; i < a->n; i++)
-        free_entry(&a->at[i]);
+    for (size_t i = 0; i < a->n; i++) {
+        map_close(a->at[i]->map);
+        free(a->at[i]->spec);
+        free(a->at[i]);
+    }
     free(a->at);
     free(a);
 }
 
-static void complain(const struct reader *r, const char *what, struct span about)
+void alias_values_fini(struct alias_values *v)
 {
-    if (!r->complain)
-        return;
-    char *text = xasprintf("%s:%u: %s: \"%.*s\"", r->path, r->line, what, (int)(about.len > 200 ? 200 : about.len), about.at);
-    r->complain(r->arg, text);
-    free(text);
+    for (size_t i = 0; i < v->n; i++)
+        free(v->at[i]);
+    free(v->at);
+    *v = (struct alias_values){ 0 };
 }
 
-/* Ends a name or a value at `stop` outside quotes and parentheses. */
+/* ---- the right-hand side ---- */
+
+/* Ends a value at `stop` outside quotes and parentheses. */
 static size_t find_unquoted(struct span s, char stop)
 {
     bool in_quotes = false;
@@ -102,123 +99,158 @@ static const char *why_not(struct span v)
     return NULL;
 }
 
-static void add_values(const struct reader *r, struct entry *en, struct span rest)
+/* The next part of a value that is not empty; false at the end. */
+static bool next_value(struct span *rest, struct span *v)
 {
-    while (rest.len) {
-        size_t end = find_unquoted(rest, ',');
-        struct span v = span_trim(span_of(rest.at, end));
-        rest = span_from(rest, end + 1);
-        if (!v.len)
+    while (rest->len) {
+        size_t end = find_unquoted(*rest, ',');
+        *v = span_trim(span_of(rest->at, end));
+        *rest = span_from(*rest, end + 1);
+        if (v->len)
+            return true;
+    }
+    return false;
+}
+
+static void cut_up(struct span rest, struct alias_values *out)
+{
+    struct span v;
+
+    while (next_value(&rest, &v)) {
+        if (why_not(v))
             continue;
-        const char *why = why_not(v);
-        if (why) {
-            complain(r, why, v);
-            continue;
-        }
         if (v.len > 2 && v.at[0] == '<' && v.at[v.len - 1] == '>')
             v = span_of(v.at + 1, v.len - 2);
-        en->values.at = xreallocarray(en->values.at, en->values.n + 1, sizeof *en->values.at);
-        en->values.at[en->values.n++] = span_dup(v);
+        out->at = xreallocarray(out->at, out->n + 1, sizeof *out->at);
+        out->at[out->n++] = span_dup(v);
     }
 }
 
-static void add_line(const struct reader *r, struct span line)
-{
-    struct aliases *a = r->to;
-    size_t colon = find_unquoted(line, ':');
-    struct span name = unquote(span_trim(span_of(line.at, colon)));
+/* ---- looking a text through ---- */
 
-    if (colon == line.len || !name.len) {
-        complain(r, "expected \"name: address, ...\"", span_trim(line));
+static void complain_of(struct table *t, const struct map_row *row, const char *what, struct span about)
+{
+    const char *file = t->spec + span_find(span_str(t->spec), ':') + 1;
+    if (!t->complain)
         return;
-    }
-    if (a->n == a->cap) {
-        a->cap = a->cap ? a->cap * 2 : 32;
-        a->at = xreallocarray(a->at, a->cap, sizeof *a->at);
-    }
-    struct entry *en = &a->at[a->n];
-    *en = (struct entry){ .name = span_dup(name), .place = a->n };
-    ascii_lower_str(en->name);
-    add_values(r, en, span_from(line, colon + 1));
-    if (en->values.n == 0) {
-        complain(r, "no address that can be used for", name);
-        free_entry(en);
-        return;
-    }
-    a->n++;
+    char *text = xasprintf("%s:%u: %s: \"%.*s\"", file, row->line, what, (int)(about.len > 200 ? 200 : about.len), about.at);
+    t->complain(t->arg, text);
+    free(text);
 }
 
-/* Joins lines that begin with a blank to the one before them, as aliases(5) says. */
-static int read_lines(struct reader *r, FILE *in)
+static int look_at_row(void *arg, const struct map_row *row)
 {
-    struct buf logical;
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t n;
-    unsigned physical = 0;
+    struct table *t = arg;
+    struct span rest = row->value, v;
+    size_t n = 0;
 
-    buf_init(&logical, 1 << 20);
-    while ((n = getline(&line, &cap, in)) >= 0) {
-        struct span s = span_of(line, (size_t)n);
-        physical++;
-        bool continues = n > 0 && (line[0] == ' ' || line[0] == '\t');
-        s = span_trim(s);
-        if (s.len == 0 || s.at[0] == '#')
-            continue;
-        if (!continues) {
-            if (logical.len)
-                add_line(r, buf_span(&logical));
-            buf_clear(&logical);
-            r->line = physical;
-        }
-        if (buf_addc(&logical, ' ') < 0 || buf_addspan(&logical, s) < 0) {
-            complain(r, "an entry longer than 1 MiB", span_of(s.at, s.len > 40 ? 40 : s.len));
-            buf_clear(&logical);
-        }
-    }
-    if (logical.len)
-        add_line(r, buf_span(&logical));
-    buf_fini(&logical);
-    free(line);
-    return ferror(in) ? -1 : 0;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    const struct entry *x = a, *y = b;
-    int c = strcmp(x->name, y->name);
-    return c ? c : (x->place > y->place) - (x->place < y->place);
-}
-
-int aliases_read(struct aliases *a, const char *path, alias_complain_fn *complain_fn, void *arg, struct err *e)
-{
-    struct reader r = { .to = a, .path = path, .complain = complain_fn, .arg = arg };
-    FILE *in = fopen(path, "re");
-
-    if (!in)
-        return err_sys(e, "alias_maps: %s", path);
-    int rc = read_lines(&r, in);
-    if (rc < 0)
-        err_sys(e, "alias_maps: %s", path);
-    fclose(in);
-    qsort(a->at, a->n, sizeof *a->at, by_name);
-    return rc;
-}
-
-const struct alias_values *aliases_find(const struct aliases *a, struct span name)
-{
-    size_t low = 0, high = a->n;
-    char *key = span_dup(name);
-
-    ascii_lower_str(key);
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        if (strcmp(a->at[mid].name, key) < 0)
-            low = mid + 1;
+    if (!row->line)
+        return 1;
+    while (next_value(&rest, &v)) {
+        const char *why = why_not(v);
+        if (why)
+            complain_of(t, row, why, v);
         else
-            high = mid;
+            n++;
     }
-    bool is_found = low < a->n && strcmp(a->at[low].name, key) == 0;
-    free(key);
-    return is_found ? &a->at[low].values : NULL;
+    if (n == 0)
+        complain_of(t, row, "no address that can be used for", row->key);
+    return 0;
+}
+
+static void look_through(struct table *t)
+{
+    t->generation = map_generation(t->map);
+    map_each(t->map, look_at_row, t, NULL);
+}
+
+/* ---- tables ---- */
+
+static void map_complains(void *arg, const char *text)
+{
+    const struct table *t = arg;
+    if (t->complain)
+        t->complain(t->arg, text);
+}
+
+static int open_table(struct table *t, struct err *e)
+{
+    const struct map_options o = { .is_aliases = true, .complain = map_complains, .arg = t };
+
+    t->look_us = clock_mono_us() + USEC_PER_SEC;
+    e->sys = 0;
+    t->map = map_open(t->spec, &o, e);
+    if (!t->map)
+        return err_prefix(e, "alias_maps");
+    if (map_may_block(t->map)) {
+        map_close(t->map);
+        t->map = NULL;
+        e->sys = 0;
+        return err_set(e, ERR_CONFIG, "alias_maps: %s may have to wait for another program; it takes tables that are files here",
+                       t->spec);
+    }
+    look_through(t);
+    return 0;
+}
+
+int aliases_add(struct aliases *a, const char *spec, alias_complain_fn *complain, void *arg, struct err *e)
+{
+    struct table *t = xcalloc(1, sizeof *t);
+
+    *t = (struct table){ .of = a, .spec = xstrdup(spec), .complain = complain, .arg = arg };
+    a->at = xreallocarray(a->at, a->n + 1, sizeof *a->at);
+    a->at[a->n++] = t;
+    return open_table(t, e);
+}
+
+/* One whose file was missing, once a second. */
+static void look_for_file(struct table *t)
+{
+    const char *file = t->spec + span_find(span_str(t->spec), ':') + 1;
+    struct stat st;
+    struct err e;
+
+    if (clock_mono_us() < t->look_us)
+        return;
+    t->look_us = clock_mono_us() + USEC_PER_SEC;
+    if (stat(file, &st) == 0 && open_table(t, &e) < 0 && (e.sys == EACCES || e.sys == EPERM))
+        t->of->is_stale = true;
+}
+
+static enum map_result find_in(struct table *t, struct span name, struct alias_values *out, struct err *e)
+{
+    struct buf value;
+
+    if (!t->map)
+        look_for_file(t);
+    if (!t->map)
+        return MAP_NOT_FOUND;
+    buf_init(&value, VALUE_MAX);
+    enum map_result result = map_lookup(t->map, name, &value, e);
+    if (result == MAP_FOUND) {
+        cut_up(buf_span(&value), out);
+        result = out->n ? MAP_FOUND : MAP_NOT_FOUND;
+    }
+    buf_fini(&value);
+    if (map_generation(t->map) != t->generation)
+        look_through(t);
+    return result;
+}
+
+enum map_result aliases_find(struct aliases *a, struct span name, struct alias_values *out, struct err *e)
+{
+    enum map_result result = MAP_NOT_FOUND;
+
+    *out = (struct alias_values){ 0 };
+    for (size_t i = 0; i < a->n && result == MAP_NOT_FOUND; i++)
+        result = find_in(a->at[i], name, out, e);
+    return result;
+}
+
+bool aliases_are_stale(const struct aliases *a)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (a->at[i]->map && map_is_stale(a->at[i]->map))
+            return true;
+    return a->is_stale;
 }

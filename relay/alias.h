@@ -1,32 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * alias.h - /etc/aliases: "name: address, address" (HANDBOOK B11), for local names in a null client too, so that root's
+ * alias.h - aliases: "name: address, address" (HANDBOOK B11), for local names in a null client too, so that root's
  * mail reaches a person.
  *
- * The text is read into memory when a worker starts, and again at reload or when the file's time has changed; there is no index
- * to forget to rebuild. A null client delivers nothing itself: a value that is a file, a command or an :include: is
- * refused with file and line, and its name keeps its other values. */
+ * They are tables (map/map.h); what is done here is the right-hand side. A null client delivers nothing itself: a value that is
+ * a file, a command or an :include: is refused, and its name keeps its other values. A table that has changed is read again by
+ * itself, as far as this process may; aliases_are_stale() says when another one should. */
 #ifndef RELAY_ALIAS_H
 #define RELAY_ALIAS_H
 
 #include "base/err.h"
 #include "base/span.h"
+#include "map/map.h"
 
 struct aliases;
 
 struct aliases *aliases_new(void);
 void aliases_free(struct aliases *a);
 
-/* Adds a file in aliases(5) form. A missing or unreadable file is an error; bad lines are handed to `complain` as
- * "FILE:LINE: what is wrong" and passed over. The first of two entries for a name wins. */
+/* "FILE:LINE: what is wrong", or without a line where there is only an index: bad rows and values, which are passed over. Called
+ * while a table is added, and when it is read again. */
 typedef void alias_complain_fn(void *arg, const char *text);
-int aliases_read(struct aliases *a, const char *path, alias_complain_fn *complain, void *arg, struct err *e);
 
-/* Values of `name` (compared without case), or NULL. They belong to `a`. */
+/* Adds a table, "hash:/etc/aliases"; its type has been registered. -1: it cannot be opened, or may block. One whose file does not
+ * exist (e->sys is ENOENT then, and -1 comes back, too) counts as empty till it appears. */
+int aliases_add(struct aliases *a, const char *spec, alias_complain_fn *complain, void *arg, struct err *e);
+
+/* Values of `name` (compared without case), from the first table that has one that can be used; to be freed by
+ * alias_values_fini() when it is MAP_FOUND. */
 struct alias_values {
     size_t n;
     char **at; /* as written, trimmed; unqualified names are local names again */
 };
-const struct alias_values *aliases_find(const struct aliases *a, struct span name);
+enum map_result aliases_find(struct aliases *a, struct span name, struct alias_values *out, struct err *e);
+void alias_values_fini(struct alias_values *v);
+
+/* A table has changed and cannot be read again in here. */
+bool aliases_are_stale(const struct aliases *a);
 
 #endif

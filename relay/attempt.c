@@ -8,17 +8,22 @@
 #include <stdlib.h>
 
 /* From here on the state names all that are left, whether or not something had become of the message before. Aliases are
- * followed once, here; what is left after the attempt is written down with their result. */
-static void list_rcpts(struct attempt *a)
+ * followed once, here; what is left after the attempt is written down with their result. They may have changed since the
+ * jobs were made: a destination that only now has recipients gets its job, and one that has none any more loses it. */
+static int list_rcpts(struct attempt *a, struct err *e)
 {
     struct spool_state expanded;
 
     if (a->state.n_rcpts)
-        return;
-    if (resolve_expand(a->relay->resolver, &a->env, &expanded)) {
+        return 0;
+    int rc = resolve_expand(a->relay->resolver, &a->env, &expanded);
+    if (rc < 0)
+        return err_set(e, ERR_TEMPORARY, "its aliases cannot be told");
+    if (rc > 0) {
         a->state.rcpts = expanded.rcpts;
         a->state.n_rcpts = expanded.n_rcpts;
-        return;
+        intake_add_jobs(a->relay, a->job->message, &a->state);
+        return 0;
     }
     a->state.rcpts = xcalloc(a->env.n_rcpts, sizeof *a->state.rcpts);
     for (size_t i = 0; i < a->env.n_rcpts; i++) {
@@ -27,6 +32,8 @@ static void list_rcpts(struct attempt *a)
         *from = (struct rcpt){ 0 }; /* moved */
     }
     a->env.n_rcpts = 0;
+    intake_add_jobs(a->relay, a->job->message, &a->state);
+    return 0;
 }
 
 static bool goes_to(const struct relay *r, const char *address, const struct dest *d)
@@ -43,9 +50,12 @@ struct attempt *attempt_new(struct relay *r, struct job *j, bool opens_body, str
     a->taken_us = a->connected_us = clock_real_us();
     if (spool_load(r->spool, j->message->id, &a->env, &a->state, e) < 0) {
         free(a);
+        if (e)
+            e->kind = ERR_PERMANENT;
         return NULL;
     }
-    list_rcpts(a);
+    if (list_rcpts(a, e) < 0)
+        goto wait;
     if (spool_stat(r->spool, j->message->id, &a->info, e) < 0)
         goto fail;
     if (opens_body && !(a->body = spool_body_open(r->spool, j->message->id, e)))
@@ -57,6 +67,9 @@ struct attempt *attempt_new(struct relay *r, struct job *j, bool opens_body, str
     a->fates = xcalloc(a->n, sizeof *a->fates);
     return a;
 fail:
+    if (e)
+        e->kind = ERR_PERMANENT;
+wait:
     attempt_free(a);
     return NULL;
 }

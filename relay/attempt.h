@@ -36,7 +36,8 @@ struct attempt {
     size_t chunk_first, chunk_n;    /* of mine: what is in the transaction under way */
 };
 
-/* Loads envelope, state and (with `opens_body`) content. NULL: it cannot be read; `e` says why, the job is as before. */
+/* Loads envelope, state and (with `opens_body`) content. NULL, and the job is as before: ERR_TEMPORARY when its
+ * aliases cannot be told at the moment, else it cannot be read; `e` says why. */
 struct attempt *attempt_new(struct relay *r, struct job *j, bool opens_body, struct err *e);
 void attempt_free(struct attempt *a);
 

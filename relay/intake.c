@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Mail that the spool has found becomes jobs: one for each destination that some of its recipients go to. Nothing is
- * written here; aliases are followed again, to the same end, when an attempt begins. */
+ * written here; aliases are followed again when an attempt begins, and count as they are then. */
 #include "relay/relay_int.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "relay/supervise.h"
 
 const char *intake_nexthop(const struct relay *r, const char *address)
 {
@@ -18,6 +20,9 @@ const char *intake_nexthop(const struct relay *r, const char *address)
     }
 }
 
+/* A table has changed, and we cannot read it: a new relay worker will. What has just come waits for it a moment. */
+enum { WAIT_FOR_TABLES_US = 1000000 };
+
 /* Due at once, also after a restart: what kept it may be gone, and nobody knows how long we were away. */
 static void add_job_for(struct relay *r, struct message *m, const char *address, unsigned attempts)
 {
@@ -26,7 +31,14 @@ static void add_job_for(struct relay *r, struct message *m, const char *address,
     for (struct job *j = m->jobs; j; j = j->next)
         if (strcmp(j->dest->nexthop, nexthop) == 0)
             return;
-    queue_add_job(r->queue, m, queue_dest(r->queue, nexthop), 0, attempts);
+    int64_t due = resolver_is_stale(r->resolver) ? clock_real_us() + WAIT_FOR_TABLES_US : 0;
+    queue_add_job(r->queue, m, queue_dest(r->queue, nexthop), due, attempts);
+}
+
+void intake_add_jobs(struct relay *r, struct message *m, const struct spool_state *state)
+{
+    for (size_t i = 0; i < state->n_rcpts; i++)
+        add_job_for(r, m, state->rcpts[i].rcpt.address, state->attempts);
 }
 
 static void log_found(const struct spool_info *info, const struct envelope *env, size_t n_rcpts, bool is_held)
@@ -45,7 +57,7 @@ void intake_found(void *arg, const struct spool_info *info, const struct envelop
 
     if (!m)
         return;
-    if (!has_list && resolve_expand(r->resolver, env, &expanded)) {
+    if (!has_list && resolve_expand(r->resolver, env, &expanded) > 0) {
         state = &expanded;
         has_list = true;
     }
@@ -56,5 +68,7 @@ void intake_found(void *arg, const struct spool_info *info, const struct envelop
     if (r->is_started || log_level() >= LOG_LEVEL_DEBUG)
         log_found(info, env, n, m->is_held);
     spool_state_fini(&expanded);
+    if (resolver_is_stale(r->resolver))
+        worker_is_stale(r->env);
     schedule_run(r);
 }

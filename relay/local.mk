@@ -42,8 +42,8 @@ batond_SOURCES = \
 	relay/window.c relay/window.h \
 	relay/worker.c relay/worker.h
 batond_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CARES_CFLAGS) $(SECCOMP_CFLAGS)
-batond_LDADD = relay/libcerts.a relay/libroute.a relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/net/libnet.a \
-	lib/base/libbase.a $(CONFUSE_LIBS) $(UV_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(MBEDTLS_LIBS) $(SECCOMP_LIBS)
+batond_LDADD = relay/libcerts.a relay/libroute.a relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/net/libnet.a lib/map/libmap.a \
+	lib/base/libbase.a $(MAP_LIBS) $(CONFUSE_LIBS) $(UV_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(MBEDTLS_LIBS) $(SECCOMP_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += t/unit/test_queue t/unit/test_resolve t/unit/test_window
@@ -53,8 +53,8 @@ t_unit_test_queue_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
 t_unit_test_window_SOURCES = t/unit/test_window.c t/unit/unit.h relay/window.c relay/window.h
 t_unit_test_window_LDADD = $(CMOCKA_LIBS)
 t_unit_test_resolve_SOURCES = t/unit/test_resolve.c t/unit/unit.h
-t_unit_test_resolve_LDADD = relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/mail/libmail.a lib/base/libbase.a \
-	$(CONFUSE_LIBS) $(CMOCKA_LIBS)
+t_unit_test_resolve_LDADD = relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/map/libmap.a lib/mail/libmail.a lib/base/libbase.a \
+	$(MAP_LIBS) $(CONFUSE_LIBS) $(CMOCKA_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += t/unit/test_anvil

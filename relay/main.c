@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "build.h"
 #include "config/config.h"
+#include "map/map.h"
 #include "relay/supervise.h"
 
 #include <getopt.h>
@@ -56,6 +57,7 @@ int main(int argc, char **argv)
         usage(stderr);
         return EX_USAGE;
     }
+    map_register_all();
     struct config *cfg = config_load(path, CONFIG_ENV, &report);
     config_report_print(&report, stderr, "batond", CONFIG_WARNING);
     config_report_fini(&report);

@@ -319,6 +319,10 @@ static struct attempt *next_attempt(struct peer *p)
 
     while ((j = schedule_next(r, p->dest))) {
         struct attempt *a = attempt_new(r, j, true, &e);
+        if (!a && e.kind == ERR_TEMPORARY) { /* its aliases: asked again later */
+            queue_defer(r->queue, j, clock_real_us() + r->cfg->minimal_backoff_time);
+            continue;
+        }
         if (!a) {
             set_aside(r, j, &e);
             continue;

@@ -31,10 +31,11 @@ enum smtp_bare_lf policy_bare_lf(const struct config *cfg, const struct sockaddr
 /* HANDBOOK B1: "550 5.1.1 <rcpt>: Recipient address rejected: local delivery disabled"; 450 for a 4.x.x status. */
 static void refuse_route(const struct route *route, const char *address, struct refusal *out)
 {
-    out->code = route->status[0] == '4' ? 450 : 550;
+    bool cannot_tell = strcmp(route->status, RESOLVE_CANNOT_TELL) == 0;
+    out->code = cannot_tell ? 451 : route->status[0] == '4' ? 450 : 550;
     snprintf(out->status, sizeof out->status, "%s", route->status);
-    snprintf(out->text, sizeof out->text, "<%s>: Recipient address rejected: %s", log_safe_str(address),
-             route->text ? route->text : "refused");
+    snprintf(out->text, sizeof out->text, "<%s>: %s%s", log_safe_str(address),
+             cannot_tell ? "" : "Recipient address rejected: ", route->text ? route->text : "refused");
 }
 
 void policy_rcpt(const struct resolver *r, bool is_trusted, const char *address, struct refusal *out)
@@ -49,5 +50,11 @@ void policy_rcpt(const struct resolver *r, bool is_trusted, const char *address,
         out->code = 554;
         snprintf(out->status, sizeof out->status, "5.7.1");
         snprintf(out->text, sizeof out->text, "<%s>: Relay access denied", log_safe_str(address));
+    }
+    /* Perhaps not, by the table as it is now: whoever reads that will say. */
+    if (out->code >= 500 && resolver_is_stale(r)) {
+        out->code = 451;
+        snprintf(out->status, sizeof out->status, RESOLVE_CANNOT_TELL);
+        snprintf(out->text, sizeof out->text, "<%s>: Temporary lookup failure", log_safe_str(address));
     }
 }

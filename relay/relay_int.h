@@ -54,6 +54,9 @@ struct relay {
 
 /* ---- intake.c ---- */
 
+/* Jobs for those destinations of a list that have none yet. */
+void intake_add_jobs(struct relay *r, struct message *m, const struct spool_state *state);
+
 void intake_found(void *arg, const struct spool_info *info, const struct envelope *env, const struct spool_state *state);
 /* The name of the destination that an address goes to: a next hop, or one of the two above. */
 const char *intake_nexthop(const struct relay *r, const char *address);

@@ -29,6 +29,8 @@ static void complain(void *arg, const char *text)
     log_warn("alias_maps: %s", text);
 }
 
+static const char cannot_tell[] = "Temporary lookup failure";
+
 static char *join_relayhosts(const struct config *cfg)
 {
     struct buf b;
@@ -47,7 +49,7 @@ struct resolver *resolver_new(const struct config *cfg, struct err *e)
     r->nexthop = join_relayhosts(cfg);
     r->local_localhost = xasprintf("localhost.%s", cfg->mydomain);
     for (size_t i = 0; i < cfg->alias_maps.n; i++)
-        if (aliases_read(r->aliases, cfg->alias_maps.at[i], complain, NULL, e) < 0) {
+        if (aliases_add(r->aliases, cfg->alias_maps.at[i], complain, NULL, e) < 0) {
             if (e->sys == ENOENT) { /* the default names /etc/aliases, which many machines do not have */
                 log_info("%s: local names have no aliases", e->text);
                 continue;
@@ -136,6 +138,7 @@ struct expansion {
     const struct resolver *r;
     struct spool_state *out;
     bool has_changed;
+    bool has_failed; /* a table could not tell */
 };
 
 static bool is_there(const struct spool_state *st, const char *address)
@@ -146,19 +149,23 @@ static bool is_there(const struct spool_state *st, const char *address)
     return false;
 }
 
-/* The values of its alias; NULL when there is none or the address must not be expanded again. */
-static const struct alias_values *values_of(const struct resolver *r, const char *address)
+/* The values of its alias. */
+static enum map_result values_of(const struct resolver *r, const char *address, struct alias_values *out)
 {
+    enum map_result result = MAP_NOT_FOUND;
     struct buf local;
-    const struct alias_values *v = NULL;
+    struct err e;
 
+    *out = (struct alias_values){ 0 };
     if (!is_local(r, address_text_domain(address)))
-        return NULL;
+        return result;
     buf_init(&local, ADDRESS_MAX);
     if (address_local_unquoted(address_text_local(address), &local) == 0)
-        v = aliases_find(r->aliases, buf_span(&local));
+        result = aliases_find(r->aliases, buf_span(&local), out, &e);
     buf_fini(&local);
-    return v;
+    if (result == MAP_CANNOT_TELL)
+        log_warn("alias_maps: %s", e.text);
+    return result;
 }
 
 static void add(struct expansion *x, const char *address, const struct rcpt *from, bool is_same)
@@ -218,12 +225,16 @@ static void expand_alias(struct expansion *x, const struct alias_values *v, cons
 /* `depth` 0: no more aliases. */
 static void expand_one(struct expansion *x, const char *address, const struct rcpt *from, int depth)
 {
-    const struct alias_values *v = depth > 0 ? values_of(x->r, address) : NULL;
+    struct alias_values v = { 0 };
+    enum map_result alias = depth > 0 ? values_of(x->r, address, &v) : MAP_NOT_FOUND;
     struct span domain = address_text_domain(address);
 
-    if (v) {
+    if (alias == MAP_CANNOT_TELL) {
+        x->has_failed = true;
+    } else if (alias == MAP_FOUND) {
         x->has_changed = true;
-        expand_alias(x, v, from, address, depth);
+        expand_alias(x, &v, from, address, depth);
+        alias_values_fini(&v);
     } else if (is_this_machine(x->r, domain) && !(domain.len && is_in_mydestination(x->r, domain))) {
         struct span local = address_text_local(address);
         char *whole = xasprintf("%.*s@%s", (int)local.len, local.at, x->r->cfg->myorigin);
@@ -235,7 +246,7 @@ static void expand_one(struct expansion *x, const char *address, const struct rc
     }
 }
 
-bool resolve_expand(const struct resolver *r, const struct envelope *env, struct spool_state *out)
+int resolve_expand(const struct resolver *r, const struct envelope *env, struct spool_state *out)
 {
     struct expansion x = { .r = r, .out = out };
 
@@ -245,15 +256,15 @@ bool resolve_expand(const struct resolver *r, const struct envelope *env, struct
     for (size_t i = 0; i < env->n_rcpts && !is_needed; i++)
         is_needed = is_local(r, address_text_domain(env->rcpts[i].address));
     if (!is_needed)
-        return false;
+        return 0;
     for (size_t i = 0; i < env->n_rcpts; i++)
         expand_one(&x, env->rcpts[i].address, &env->rcpts[i], 20);
-    if (!x.has_changed || out->n_rcpts == 0) {
+    if (!x.has_changed || out->n_rcpts == 0 || x.has_failed) {
         spool_state_fini(out);
         *out = (struct spool_state){ 0 };
-        return false;
+        return x.has_failed ? -1 : 0;
     }
-    return true;
+    return 1;
 }
 
 void resolve_check(const struct resolver *r, const char *address, struct route *out)
@@ -263,7 +274,11 @@ void resolve_check(const struct resolver *r, const char *address, struct route *
 
     envelope_init(&env);
     envelope_add(&env, address);
-    if (!resolve_expand(r, &env, &st)) {
+    int expanded = resolve_expand(r, &env, &st);
+    if (expanded < 0) {
+        *out = (struct route){ .nexthop = "" };
+        refuse(out, RESOLVE_CANNOT_TELL, cannot_tell);
+    } else if (expanded == 0) {
         resolve_route(r, address, out);
     } else {
         for (size_t i = 0; i < st.n_rcpts; i++) {
@@ -278,5 +293,16 @@ void resolve_check(const struct resolver *r, const char *address, struct route *
 
 bool resolve_is_ours(const struct resolver *r, const char *address)
 {
-    return is_in_mydestination(r, address_text_domain(address)) || values_of(r, address);
+    struct alias_values v;
+
+    if (is_in_mydestination(r, address_text_domain(address)))
+        return true;
+    enum map_result alias = values_of(r, address, &v);
+    alias_values_fini(&v);
+    return alias == MAP_FOUND;
+}
+
+bool resolver_is_stale(const struct resolver *r)
+{
+    return aliases_are_stale(r->aliases);
 }

@@ -27,8 +27,8 @@ struct route {
 
 struct resolver;
 
-/* Reads the alias files; what is wrong in them is logged, a file that is missing is passed over with a line in the log, and one
- * that cannot be read is an error. */
+/* Opens the alias tables, whose types have been registered (map/map.h); what is wrong in them is logged, a file that is missing
+ * is passed over with a line in the log, and one that cannot be read is an error. */
 struct resolver *resolver_new(const struct config *cfg, struct err *e);
 void resolver_free(struct resolver *r);
 
@@ -36,11 +36,18 @@ void resolver_free(struct resolver *r);
 void resolve_route(const struct resolver *r, const char *address, struct route *out);
 
 /* Replaces local names by what their aliases say and completes them, until nothing changes. `out` gets a new list (owned by
- * the caller, state zero but `rcpts`), each address once, and true comes back, when anything changed; else false. */
-bool resolve_expand(const struct resolver *r, const struct envelope *env, struct spool_state *out);
+ * the caller, state zero but `rcpts`), each address once, and 1 comes back, when anything changed; else 0, or -1 when a table
+ * cannot tell at the moment (which has been logged). */
+int resolve_expand(const struct resolver *r, const struct envelope *env, struct spool_state *out);
 
 /* For RCPT: expands one address and reports the first route that is ROUTE_REFUSED, or the last one. */
 void resolve_check(const struct resolver *r, const char *address, struct route *out);
+
+/* The status of that, 451 in SMTP. */
+#define RESOLVE_CANNOT_TELL "4.3.0"
+
+/* A table has changed that this process cannot read again: a new one should take its place. */
+bool resolver_is_stale(const struct resolver *r);
 
 /* Whether mail for it is meant for this machine: its domain is in mydestination, or it has an alias here. */
 bool resolve_is_ours(const struct resolver *r, const char *address);

@@ -21,6 +21,7 @@ struct receiver { /* what all sessions of a worker share; receive.c's */
     struct spool *spool;
     struct resolver *resolver;
     const struct tls_setup *tls;
+    const struct worker_env *env; /* borrowed */
     struct anvil *anvil;       /* borrowed; shared with all workers */
     unsigned worker;           /* our number there */
     struct timer report_timer; /* limits.c's */

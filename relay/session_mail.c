@@ -13,6 +13,7 @@
 #include "relay/ceiling.h"
 #include "relay/limits.h"
 #include "relay/policy.h"
+#include "relay/supervise.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -118,6 +119,8 @@ void session_rcpt(void *arg, struct smtp_cmd *c, struct envelope *env, struct rc
         return;
     }
     policy_rcpt(s->receiver->resolver, s->is_trusted || smtp_server_login(s->server), r->address, &no);
+    if (resolver_is_stale(s->receiver->resolver))
+        worker_is_stale(s->receiver->env);
     if (!no.code) {
         smtp_answer(c, 250, "2.1.5", "Ok");
         return;

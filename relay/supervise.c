@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One poll() over a signalfd and the pipes on which workers say that they serve. A worker is in one of four states: no
+ * One poll() over a signalfd and the pipes on which workers say that they serve, or that others should. A worker is in one of four states: no
  * process (waiting for restart_us), starting, serving, leaving. A reload starts the receive workers of the new
  * configuration beside the leaving ones of the old, so that no connection is refused; the relay is one at a time, as
  * the spool wants it. */
@@ -14,6 +14,7 @@
 #include "relay/jail.h"
 #include "relay/listeners.h"
 #include "relay/notify.h"
+#include "relay/resolve.h"
 #include "relay/tls_setup.h"
 #include "relay/worker.h"
 #include "spool/spool.h"
@@ -38,6 +39,7 @@ enum {
     FIRST_BACKOFF_MS = 100,  /* doubles up to the last while workers die young */
     LAST_BACKOFF_MS = 30000,
     YOUNG_S = 10,
+    STALE_EVERY_S = 5,       /* a worker asks to be replaced; the answer was no if it is still there */
 };
 
 struct worker {
@@ -72,6 +74,17 @@ static const char *const role_names[] = { [ROLE_RELAY] = "baton/relay", [ROLE_RE
 void worker_ready(const struct worker_env *env)
 {
     while (write(env->ready_fd, "r", 1) < 0 && errno == EINTR)
+        ;
+}
+
+void worker_is_stale(const struct worker_env *env)
+{
+    static int64_t next_us;
+
+    if (clock_mono_us() < next_us)
+        return;
+    next_us = clock_mono_us() + STALE_EVERY_S * USEC_PER_SEC;
+    while (write(env->ready_fd, "s", 1) < 0 && errno == EINTR)
         ;
 }
 
@@ -408,14 +421,36 @@ static bool none_left(const struct supervisor *s)
     return true;
 }
 
-static void read_ready(struct worker *w)
+/* Tables have changed. As with a reload, those that are wrong leave the old ones in force; opening them here also makes their
+ * indexes, once for all workers. */
+static void replace(struct supervisor *s, struct worker *w)
+{
+    struct err e;
+
+    if (w->is_leaving || s->is_stopping)
+        return;
+    struct resolver *r = resolver_new(s->cfg, &e);
+    if (!r) {
+        log_error("%s; what was read before stays in force", e.text);
+        return;
+    }
+    resolver_free(r);
+    if (w->role == ROLE_RECEIVE && !add_worker(s, ROLE_RECEIVE))
+        return;
+    log_info("tables have changed: a new %s reads them, %s[%d] leaves", role_names[w->role], role_names[w->role], (int)w->pid);
+    tell_to_leave(w);
+}
+
+static void read_ready(struct supervisor *s, struct worker *w)
 {
     char c;
     ssize_t n = read(w->ready_fd, &c, 1);
 
-    if (n > 0)
+    if (n > 0 && c == 's')
+        replace(s, w);
+    else if (n > 0)
         w->is_serving = true;
-    if (n >= 0) {
+    if (n == 0) {
         close(w->ready_fd);
         w->ready_fd = -1;
     }
@@ -441,7 +476,7 @@ static void wait_for_events(struct supervisor *s, int64_t until_us)
         return;
     for (nfds_t i = 1; i < n; i++)
         if (fds[i].revents)
-            read_ready(of[i]);
+            read_ready(s, of[i]);
     if (fds[0].revents)
         take_signal(s);
 }

@@ -40,3 +40,11 @@ t_unit_test_map_rules_SOURCES = t/unit/test_map_rules.c $(MAP_KIT)
 t_unit_test_map_rules_LDADD = $(MAP_TEST_LIBS)
 t_unit_test_map_served_SOURCES = t/unit/test_map_served.c $(MAP_KIT)
 t_unit_test_map_served_LDADD = lib/map/libmap.a lib/net/libnet.a lib/base/libbase.a $(MAP_LIBS) $(NET_LIBS) $(CMOCKA_LIBS) -lpthread
+
+check_PROGRAMS += t/fuzz/fuzz_map_text t/fuzz/fuzz_map_rules t/fuzz/fuzz_map_cidr
+t_fuzz_fuzz_map_text_SOURCES = t/fuzz/fuzz_map_text.c t/fuzz/replay.c
+t_fuzz_fuzz_map_text_LDADD = lib/map/libmap.a lib/base/libbase.a $(MAP_LIBS)
+t_fuzz_fuzz_map_rules_SOURCES = t/fuzz/fuzz_map_rules.c t/fuzz/replay.c
+t_fuzz_fuzz_map_rules_LDADD = lib/map/libmap.a lib/base/libbase.a $(MAP_LIBS)
+t_fuzz_fuzz_map_cidr_SOURCES = t/fuzz/fuzz_map_cidr.c t/fuzz/replay.c
+t_fuzz_fuzz_map_cidr_LDADD = lib/map/libmap.a lib/base/libbase.a $(MAP_LIBS)

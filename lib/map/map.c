@@ -100,6 +100,13 @@ static struct map *open_span(struct span spec, const struct map_options *o, stru
     return m;
 }
 
+bool map_can_open(const char *spec)
+{
+    struct span type, name;
+
+    return part(span_str(spec), &type, &name, NULL) == 0 && find_kind(type);
+}
+
 struct map *map_open(const char *spec, const struct map_options *o, struct err *e)
 {
     return open_span(span_str(spec), o, NULL, e);
@@ -150,7 +157,7 @@ bool map_is_stale(const struct map *m)
 enum map_result map_value_too_long(struct span key, struct err *e)
 {
     err_set(e, ERR_PERMANENT, "the value of \"%.*s\" is too long", (int)(key.len > 200 ? 200 : key.len), key.at);
-    return MAP_FAILED;
+    return MAP_CANNOT_TELL;
 }
 
 enum map_result map_lookup(struct map *m, struct span key, struct buf *value, struct err *e)
@@ -168,7 +175,7 @@ enum map_result map_lookup(struct map *m, struct span key, struct buf *value, st
     enum map_result result = m->kind->lookup(m->self, span_of(copy, key.len), value, e);
     if (copy != small)
         free(copy);
-    if (result == MAP_FAILED)
+    if (result == MAP_CANNOT_TELL)
         err_prefix(e, "%s", m->spec);
     return result;
 }

@@ -27,12 +27,12 @@ struct map;
 enum map_result {
     MAP_FOUND,
     MAP_NOT_FOUND,
-    MAP_FAILED, /* nobody knows; temporary, whatever the reason */
+    MAP_CANNOT_TELL, /* nobody knows at the moment; temporary, whatever the reason. (MAP_FAILED is mmap's.) */
 };
 
 enum {
     MAP_KEY_MAX = 10000,       /* longer keys are in no table */
-    MAP_VALUE_MAX = 1 << 20,   /* a longer value is MAP_FAILED */
+    MAP_VALUE_MAX = 1 << 20,   /* a longer value is MAP_CANNOT_TELL */
     MAP_TIMEOUT_MS = 10000,    /* of a lookup that waits for others, unless the options say otherwise */
 };
 
@@ -60,6 +60,15 @@ void map_register_all(void);
  * there are, the nearest first. */
 int map_check_type(struct span type, struct err *e);
 
+/* Whether the name of such a table is a file's. */
+bool map_is_file(struct span type);
+
+/* "texthash:/etc/aliases" of "hash:/etc/aliases", to be freed; NULL when it has no index, or no text beside it. */
+char *map_text_of(const char *spec);
+
+/* Whether this program has the type of "type:name" registered. */
+bool map_can_open(const char *spec);
+
 /* Cuts the next "type:name" off the front of *rest: parted by commas and blanks, {} keep together what they hold. False at the
  * end. An unbalanced { goes to the end of *rest, for map_open() to complain of. */
 bool map_next_spec(struct span *rest, struct span *spec);
@@ -75,12 +84,16 @@ const char *map_spec(const struct map *m);
 /* Whether a lookup may wait for another program or machine: then it belongs into map_ask(). */
 bool map_may_block(const struct map *m);
 
-/* The value is copied to `value` (the caller's, emptied before; its ceiling holds). `e` is filled in for MAP_FAILED only. */
+/* The value is copied to `value` (the caller's, emptied before; its ceiling holds). `e` is filled in for MAP_CANNOT_TELL only. */
 enum map_result map_lookup(struct map *m, struct span key, struct buf *value, struct err *e);
 
 /* All rows of a table that can tell them (texts and indexes), in the order in which they lie there, as borrowed spans. row()
  * returns 0 to go on; anything else ends it and is returned. -1 with *e: this type cannot, or it failed. */
-typedef int map_row_fn(void *arg, struct span key, struct span value);
+struct map_row {
+    struct span key, value;
+    unsigned line; /* of the text, where the row begins; 0: there is no text */
+};
+typedef int map_row_fn(void *arg, const struct map_row *row);
 int map_each(struct map *m, map_row_fn *row, void *arg, struct err *e);
 
 /* Counts how often changed files have been read again. */

@@ -57,12 +57,12 @@ static void run_round(void *arg)
     list_each(l, &s->round) {
         struct map_ask *a = list_entry(l, struct map_ask, link);
         if (is_hanging || clock_mono_us() >= a->deadline_us) {
-            a->result = MAP_FAILED;
+            a->result = MAP_CANNOT_TELL;
             err_set(&a->err, ERR_TEMPORARY, "%s: no answer in time", s->map->spec);
             continue;
         }
         a->result = map_lookup(s->map, span_of(a->key, a->key_len), &a->value, &a->err);
-        is_hanging = a->result == MAP_FAILED && clock_mono_us() >= a->deadline_us;
+        is_hanging = a->result == MAP_CANNOT_TELL && clock_mono_us() >= a->deadline_us;
     }
 }
 

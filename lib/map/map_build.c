@@ -410,7 +410,7 @@ static enum map_result result_of(struct map_edit *x, int code, struct err *e)
     if (code == MDB_NOTFOUND)
         return MAP_NOT_FOUND;
     map_lmdb_failed(code, x->new_name, e);
-    return MAP_FAILED;
+    return MAP_CANNOT_TELL;
 }
 
 enum map_result map_edit_put(struct map_edit *x, struct span key, struct span value, struct err *e)
@@ -420,13 +420,13 @@ enum map_result map_edit_put(struct map_edit *x, struct span key, struct span va
 
     if (!fold(x, key, folded)) {
         err_set(e, ERR_PERMANENT, "a key longer than %d bytes", MAP_INDEX_KEY_MAX - 1);
-        return MAP_FAILED;
+        return MAP_CANNOT_TELL;
     }
     MDB_val k = { key.len, folded };
     enum map_result result = result_of(x, mdb_get(x->txn, x->dbi, &k, &there), e);
-    if (result == MAP_FAILED || (result == MAP_FOUND && !(x->flags & MAP_BUILD_REPLACES)))
+    if (result == MAP_CANNOT_TELL || (result == MAP_FOUND && !(x->flags & MAP_BUILD_REPLACES)))
         return result;
-    return put(x, span_of(folded, key.len), value, 0, e) < 0 ? MAP_FAILED : result;
+    return put(x, span_of(folded, key.len), value, 0, e) < 0 ? MAP_CANNOT_TELL : result;
 }
 
 int map_edit_put_text(struct map_edit *x, const char *what, struct buf *text, struct err *e)
@@ -437,7 +437,7 @@ int map_edit_put_text(struct map_edit *x, const char *what, struct buf *text, st
     map_text_init(&t, &x->source, what, text->at, text->len);
     while (map_text_row(&t, &row)) {
         enum map_result result = map_edit_put(x, row.key, row.value, e);
-        if (result == MAP_FAILED)
+        if (result == MAP_CANNOT_TELL)
             return err_prefix(e, "%s:%u", what, row.line);
         if (result == MAP_FOUND && !(x->flags & (MAP_BUILD_REPLACES | MAP_BUILD_IS_QUIET)))
             map_complain(&x->source, "%s:%u: duplicate entry: \"%.*s\": the one that is there counts", what, row.line,

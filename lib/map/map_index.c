@@ -162,7 +162,7 @@ enum map_result map_index_get(struct map_index *x, struct span key, struct buf *
     }
     if (code && code != MDB_NOTFOUND) {
         map_lmdb_failed(code, x->path, e);
-        return MAP_FAILED;
+        return MAP_CANNOT_TELL;
     }
     return result;
 }
@@ -185,7 +185,7 @@ int map_index_each(struct map_index *x, map_row_fn *row, void *arg, struct err *
     while (rc == 0 && code == 0) {
         code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
         if (code == 0 && !(k.mv_size && ((const char *)k.mv_data)[0] == '\0'))
-            rc = row(arg, as_text(x, &k), as_text(x, &v));
+            rc = row(arg, &(struct map_row){ .key = as_text(x, &k), .value = as_text(x, &v) });
     }
     if (cursor)
         mdb_cursor_close(cursor);

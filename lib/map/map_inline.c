@@ -100,7 +100,7 @@ static int each(void *self, map_row_fn *fn, void *arg, struct err *e)
 
     (void)e;
     for (size_t i = 0; i < map_table_count(self) && rc == 0; i++)
-        rc = fn(arg, map_table_at(self, i)->key, map_table_at(self, i)->value);
+        rc = fn(arg, map_table_at(self, i));
     return rc;
 }
 

@@ -64,11 +64,6 @@ void map_follow_close(struct map_follow *f);
 
 /* ---- texts (map_text.c) ---- */
 
-struct map_row {
-    struct span key, value;
-    unsigned line; /* of the file, where the row begins */
-};
-
 /* Reads rows out of a text in memory. The text is overwritten on the way (keys are folded, lines are joined); rows are spans
  * of it. */
 struct map_text {

@@ -32,7 +32,7 @@ struct map_kind {
     /* The kind's own state, or NULL with *e. */
     void *(*open)(const struct map_source *src, struct err *e);
     void (*close)(void *self); /* NULL is fine */
-    /* A NUL stands behind the key. `value` is empty; -1 of a buf_add*() is MAP_FAILED, see map_value_too_long(). */
+    /* A NUL stands behind the key. `value` is empty; -1 of a buf_add*() is MAP_CANNOT_TELL, see map_value_too_long(). */
     enum map_result (*lookup)(void *self, struct span key, struct buf *value, struct err *e);
     int (*each)(void *self, map_row_fn *row, void *arg, struct err *e); /* or NULL */
     bool (*may_block)(const void *self);                                /* or NULL: MAP_BLOCKS says it */
@@ -43,7 +43,7 @@ void map_register(const struct map_kind *k);
 
 /* Calls src->o.complain, if there is one. */
 void map_complain(const struct map_source *src, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Sets *e; returns MAP_FAILED. */
+/* Sets *e; returns MAP_CANNOT_TELL. */
 enum map_result map_value_too_long(struct span key, struct err *e);
 
 /* A member of a composed table: opened with the options and the state of the whole. */

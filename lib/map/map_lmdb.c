@@ -175,7 +175,7 @@ static int each(void *self, map_row_fn *fn, void *arg, struct err *e)
     if (b->index)
         return map_index_each(b->index, fn, arg, e);
     for (size_t i = 0; i < map_table_count(b->table) && rc == 0; i++)
-        rc = fn(arg, map_table_at(b->table, i)->key, map_table_at(b->table, i)->value);
+        rc = fn(arg, map_table_at(b->table, i));
     return rc;
 }
 

@@ -10,15 +10,17 @@
 
 struct type_name {
     const char *type;
+    bool is_file;
     const char *lacks; /* what a program or a build lacks where it is not registered; NULL: nothing can be said */
 };
 
 static const struct type_name types[] = {
-    { "hash", NULL },     { "lmdb", NULL },      { "btree", NULL },    { "dbm", NULL },      { "cdb", NULL },
-    { "texthash", NULL }, { "inline", NULL },    { "static", NULL },   { "cidr", NULL },     { "regexp", NULL },
-    { "pcre", NULL },     { "unix", NULL },      { "unionmap", NULL }, { "pipemap", NULL },  { "randmap", NULL },
-    { "tcp", NULL },      { "socketmap", NULL }, { "environ", NULL },  { "fail", NULL },
-    { "ldap", "the server module, which is not there" },
+    { "hash", true, NULL },      { "lmdb", true, NULL },      { "btree", true, NULL },     { "dbm", true, NULL },
+    { "cdb", true, NULL },       { "texthash", true, NULL },  { "inline", false, NULL },   { "static", false, NULL },
+    { "cidr", true, NULL },      { "regexp", true, NULL },    { "pcre", true, NULL },      { "unix", false, NULL },
+    { "unionmap", false, NULL }, { "pipemap", false, NULL },  { "randmap", false, NULL },  { "tcp", false, NULL },
+    { "socketmap", false, NULL }, { "environ", false, NULL }, { "fail", false, NULL },
+    { "ldap", false, "the server module, which is not there" },
 };
 
 struct near {
@@ -62,6 +64,12 @@ static const struct type_name *find_type(struct span type)
 int map_check_type(struct span type, struct err *e)
 {
     return find_type(type) ? 0 : tell_all(type, e);
+}
+
+bool map_is_file(struct span type)
+{
+    const struct type_name *t = find_type(type);
+    return t && t->is_file;
 }
 
 int map_no_such_type(struct span type, struct err *e)

@@ -298,7 +298,7 @@ enum map_result map_rules_lookup(void *self, struct span key, struct buf *value,
         g.n = 0;
         int matches = r->pattern ? engine->match(r->pattern, &subject, &g, e) : r->is_negated;
         if (matches < 0)
-            return MAP_FAILED;
+            return MAP_CANNOT_TELL;
         bool holds = matches != 2 && matches != r->is_negated;
         if (r->verb == IF && !holds)
             i = r->behind == set->n ? set->n - 1 : r->behind;

@@ -56,26 +56,26 @@ static void close_served(void *self)
     free(s);
 }
 
-/* MAP_FAILED closes the connection when it has failed, and leaves it when the server has said so. */
+/* MAP_CANNOT_TELL closes the connection when it has failed, and leaves it when the server has said so. */
 static enum map_result look_up(struct served *s, ask_fn *ask, struct span key, struct buf *value, struct err *e)
 {
     s->wire.deadline_us = clock_mono_us() + (int64_t)s->source->o.timeout_ms * 1000;
     for (int attempt = 0; attempt < 2; attempt++) {
         bool was_kept = s->wire.fd >= 0;
         if (!was_kept && map_wire_connect(&s->wire, s->where, e) < 0)
-            return MAP_FAILED;
+            return MAP_CANNOT_TELL;
         enum map_result result = ask(s, key, value, e);
         if (s->wire.fd >= 0 || !was_kept || clock_mono_us() >= s->wire.deadline_us)
             return result;
         buf_clear(value);
     }
-    return MAP_FAILED;
+    return MAP_CANNOT_TELL;
 }
 
 static enum map_result broken(struct served *s)
 {
     map_wire_close(&s->wire);
-    return MAP_FAILED;
+    return MAP_CANNOT_TELL;
 }
 
 static enum map_result nonsense(struct served *s, struct err *e)
@@ -92,7 +92,7 @@ static enum map_result found(struct span key, struct span text, struct buf *valu
 static enum map_result server_failed(struct span text, struct err *e)
 {
     err_set(e, ERR_TEMPORARY, "the server says: %.*s", (int)(text.len > 200 ? 200 : text.len), text.at);
-    return MAP_FAILED;
+    return MAP_CANNOT_TELL;
 }
 
 /* ---- socketmap: ---- */

@@ -44,7 +44,7 @@ static enum map_result look_up_fail(void *self, struct span key, struct buf *val
     (void)key;
     (void)value;
     err_set(e, ERR_TEMPORARY, "a table that always fails");
-    return MAP_FAILED;
+    return MAP_CANNOT_TELL;
 }
 
 const struct map_kind map_kind_fail = {
@@ -74,7 +74,8 @@ static int each_environ(void *self, map_row_fn *fn, void *arg, struct err *e)
     for (char **at = environ; *at && rc == 0; at++) {
         struct span s = span_str(*at);
         size_t equals = span_find(s, '=');
-        rc = fn(arg, span_of(s.at, equals), span_from(s, equals + 1));
+        const struct map_row row = { .key = span_of(s.at, equals), .value = span_from(s, equals + 1) };
+        rc = fn(arg, &row);
     }
     return rc;
 }

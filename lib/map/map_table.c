@@ -193,7 +193,7 @@ static int each(void *self, map_row_fn *fn, void *arg, struct err *e)
 
     (void)e;
     for (size_t i = 0; i < t->n && rc == 0; i++)
-        rc = fn(arg, t->rows[i].key, t->rows[i].value);
+        rc = fn(arg, &t->rows[i]);
     return rc;
 }
 

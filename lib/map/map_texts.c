@@ -5,6 +5,19 @@
 
 #include "base/mem.h"
 
+#include <unistd.h>
+
+char *map_text_of(const char *spec)
+{
+    struct span s = span_str(spec);
+    size_t colon = span_find(s, ':');
+
+    for (const struct map_kind *k = map_kinds_text; k->type; k++)
+        if (colon < s.len && span_eq(span_of(s.at, colon), span_str(k->type)) && access(spec + colon + 1, F_OK) == 0)
+            return xasprintf("texthash:%s", spec + colon + 1);
+    return NULL;
+}
+
 void map_register_texts(void)
 {
     static const struct map_kind *const texts[] = {

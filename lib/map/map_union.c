@@ -72,7 +72,7 @@ static enum map_result look_up_union(void *self, struct span key, struct buf *va
     struct buf part;
 
     buf_init(&part, MAP_VALUE_MAX);
-    for (size_t i = 0; i < u->n && result != MAP_FAILED; i++) {
+    for (size_t i = 0; i < u->n && result != MAP_CANNOT_TELL; i++) {
         enum map_result r = map_lookup(u->at[i], key, &part, e);
         if (r == MAP_NOT_FOUND)
             continue;

@@ -103,7 +103,7 @@ static enum map_result look_up(void *self, struct span key, struct buf *value, s
     if (!found && !is_absence(error)) {
         errno = error;
         err_sys(e, "users and groups of the system");
-        return MAP_FAILED;
+        return MAP_CANNOT_TELL;
     }
     return result;
 }

@@ -124,9 +124,9 @@ const char *map_kit_ask(struct map *m, const char *key)
     return out;
 }
 
-static int add_row(void *arg, struct span key, struct span value)
+static int add_row(void *arg, const struct map_row *row)
 {
-    return buf_addf(arg, "%.*s=%.*s;", (int)key.len, key.at, (int)value.len, value.at);
+    return buf_addf(arg, "%.*s=%.*s;", (int)row->key.len, row->key.at, (int)row->value.len, row->value.at);
 }
 
 const char *map_kit_dump(struct map *m)

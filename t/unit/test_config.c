@@ -92,7 +92,7 @@ static void an_empty_file_has_safe_defaults(void **state)
     assert_string_equal(cfg->local_transport.nexthop, "5.1.1 local delivery is disabled");
     assert_non_null(strchr(cfg->myhostname, '.'));
     assert_string_equal(cfg->myorigin, cfg->myhostname);
-    assert_string_equal(cfg->alias_maps.at[0], "/etc/aliases");
+    assert_string_equal(cfg->alias_maps.at[0], "hash:/etc/aliases");
     assert_int_equal(said.len, 0);
     config_free(cfg);
 }

@@ -263,7 +263,7 @@ static void answered(void *arg, enum map_result result, struct span value, const
 
     (void)e;
     snprintf(a->text + len, sizeof a->text - len, "%.*s;", result == MAP_FOUND ? (int)value.len : 2,
-             result == MAP_FOUND ? value.at : result == MAP_FAILED ? "!!" : "??");
+             result == MAP_FOUND ? value.at : result == MAP_CANNOT_TELL ? "!!" : "??");
     if (a->close_when_asked)
         map_close(a->close_when_asked);
     a->close_when_asked = NULL;

@@ -182,12 +182,12 @@ static void bad_alias_lines_are_named_with_file_and_line(void **state)
     (void)state;
 
     buf_init(&said, BUF_NO_MAX);
-    assert_int_equal(aliases_read(a, path, complain, &said, &e), 0);
+    assert_int_equal(aliases_add(a, path, complain, &said, &e), 0);
     assert_non_null(strstr(buf_cstr(&said), ":11: files need local delivery"));
     assert_non_null(strstr(buf_cstr(&said), ":12: commands need local delivery"));
     assert_non_null(strstr(buf_cstr(&said), ":13: :include: needs"));
     assert_non_null(strstr(buf_cstr(&said), ":15: expected \"name: address, ...\""));
-    assert_int_equal(aliases_read(a, "/nonexistent/aliases", complain, &said, &e), -1);
+    assert_int_equal(aliases_add(a, "hash:/nonexistent/aliases", complain, &said, &e), -1);
     assert_non_null(strstr(e.text, "/nonexistent/aliases"));
     buf_fini(&said);
     aliases_free(a);
@@ -196,6 +196,7 @@ static void bad_alias_lines_are_named_with_file_and_line(void **state)
 
 int main(void)
 {
+    map_register_all();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(local_names_follow_their_aliases),
         cmocka_unit_test(a_loop_of_aliases_ends),
