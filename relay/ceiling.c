@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "relay/session_int.h"
 
-#include <malloc.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 
@@ -64,7 +63,7 @@ uint64_t ceiling_used(const struct ceiling *c)
 static void trim(void *arg)
 {
     (void)arg;
-    malloc_trim(0);
+    mem_give_back();
 }
 
 /* Not at once: sessions are freed a moment after they are counted as gone. */

@@ -125,6 +125,7 @@ static void close_all(struct receive_worker *w)
     timer_stop(&w->look_timer);
     timer_stop(&w->r.report_timer);
     timer_stop(&w->r.trim_timer);
+    timer_stop(&w->r.give_back_timer);
     spool_close(w->r.spool);
     resolver_free(w->r.resolver);
     loop_free(w->r.loop);

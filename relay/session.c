@@ -5,6 +5,7 @@
 #include "relay/session_int.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "relay/ceiling.h"
 #include "relay/limits.h"
 #include "relay/policy.h"
@@ -12,6 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+    CROWD = 256, /* sessions whose memory is worth giving back */
+    GIVE_BACK_MS = 500,
+};
 
 /* ---- its end ---- */
 
@@ -24,6 +30,20 @@ static void free_session(void *arg)
     timer_stop(&s->pause);
     timer_stop(&s->handshake);
     free(s);
+}
+
+static void give_back(void *arg)
+{
+    struct receiver *r = arg;
+    r->most_sessions = r->n_sessions;
+    mem_give_back();
+}
+
+/* Most of a crowd has gone. They go one by one, so wait a moment. */
+static void give_back_after_crowd(struct receiver *r)
+{
+    if (r->most_sessions >= CROWD && r->n_sessions < r->most_sessions / 4 && !timer_is_armed(&r->give_back_timer))
+        timer_start(&r->give_back_timer, r->loop, GIVE_BACK_MS, give_back, r);
 }
 
 void session_bury(struct session *s)
@@ -40,6 +60,7 @@ void session_bury(struct session *s)
     limits_left(s->receiver, s->on);
     list_remove(&s->link);
     s->receiver->n_sessions--;
+    give_back_after_crowd(s->receiver);
     timer_stop(&s->pause);
     timer_stop(&s->handshake);
     later_start(&s->free_later, s->receiver->loop, free_session, s);
@@ -269,7 +290,8 @@ void session_start(struct receiver *r, const struct listening *on, struct conn *
     s->conn = conn;
     s->peer = *conn_peer(conn);
     list_append(&r->sessions, &s->link);
-    r->n_sessions++;
+    if (++r->n_sessions > r->most_sessions)
+        r->most_sessions = r->n_sessions;
     if (session_comes_by_proxy(s))
         session_proxy_start(s);
     else

@@ -30,7 +30,8 @@ struct receiver { /* what all sessions of a worker share; receive.c's */
     bool was_near;
     struct timer trim_timer;
     struct list sessions;
-    unsigned n_sessions;
+    unsigned n_sessions, most_sessions; /* most: since memory was given back */
+    struct timer give_back_timer;
     bool is_stopping;
     int64_t full_warned_us, space_checked_us;
     uint64_t space_bytes;

@@ -35,7 +35,7 @@ struct session {
     struct header_reader reader;
     struct spool_msg *msg;
     struct pending *pending;
-    struct err trouble;         /* kind != ERR_NONE: this is what its end will be answered with */
+    struct err *trouble;        /* NULL, or this is what its end will be answered with (a KiB, so not for all) */
     int trouble_code;
     char trouble_dsn[12];
     char id[SPOOL_ID_TEXT];

@@ -39,7 +39,8 @@ void session_forget_message(void *arg)
     if (s->has_reader)
         header_reader_fini(&s->reader);
     s->has_reader = false;
-    s->trouble = (struct err){ 0 };
+    free(s->trouble);
+    s->trouble = NULL;
     s->id[0] = '\0';
 }
 
@@ -136,7 +137,9 @@ void session_rcpt(void *arg, struct smtp_cmd *c, struct envelope *env, struct rc
 
 static bool fail(struct session *s, int code, const char *dsn, const struct err *e)
 {
-    s->trouble = *e;
+    free(s->trouble);
+    s->trouble = xmalloc(sizeof *s->trouble);
+    *s->trouble = *e;
     s->trouble_code = code;
     snprintf(s->trouble_dsn, sizeof s->trouble_dsn, "%s", dsn);
     spool_abort(s->msg);
@@ -234,7 +237,7 @@ bool session_content(void *arg, struct span content)
     struct span lead;
     struct err e;
 
-    if (s->trouble.kind != ERR_NONE)
+    if (s->trouble)
         return false;
     if (s->msg)
         return write_body(s, content);
@@ -305,7 +308,7 @@ static bool end_header(struct session *s)
     struct span lead;
     struct err e;
 
-    if (s->trouble.kind != ERR_NONE || s->msg)
+    if (s->trouble || s->msg)
         return s->msg != NULL;
     if (header_reader_end(&s->reader, &lead, &e) < 0)
         return fail(s, 552, "5.3.4", &e);
@@ -319,7 +322,7 @@ void session_data_end(void *arg, struct smtp_cmd *c, const struct smtp_data_info
     (void)info;
     if (!end_header(s)) {
         smtp_answer(c, s->trouble_code, s->trouble_dsn, "%s",
-                    s->trouble.kind == ERR_PERMANENT   ? s->trouble.text
+                    s->trouble->kind == ERR_PERMANENT  ? s->trouble->text
                     : s->trouble_code == 452           ? "Insufficient system storage"
                                                        : "Error: queue file write error");
         session_forget_message(s);

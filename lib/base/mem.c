@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -67,6 +68,11 @@ void bug_at(const char *file, int line, const char *fmt, ...)
     va_end(ap);
     log_error("bug: %s:%d: %s", file, line, text);
     abort();
+}
+
+void mem_give_back(void)
+{
+    malloc_trim(0);
 }
 
 void wipe(void *at, size_t len)

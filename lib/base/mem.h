@@ -21,6 +21,10 @@ char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void bug_at(const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 #define BUG_IF(cond) ((cond) ? bug("%s", #cond) : (void)0)
 
+/* To the system, what was freed: the heap keeps pages that lie below something in use. Takes milliseconds, so for when
+ * much was freed at once. */
+void mem_give_back(void);
+
 /* Overwrites a secret so that the compiler cannot leave it out. */
 void wipe(void *at, size_t len);
 

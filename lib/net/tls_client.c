@@ -13,7 +13,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -136,7 +135,7 @@ static void drop_authorities(struct tls_client *t)
 {
     mbedtls_ssl_conf_ca_chain(&t->conf, NULL, NULL);
     mbedtls_x509_crt_free(&t->authorities);
-    malloc_trim(0); /* half a megabyte that an idle process would go on holding */
+    mem_give_back(); /* half a megabyte that an idle process would go on holding */
 }
 
 /* ---- sessions ---------------------------------------- */
