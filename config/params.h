@@ -83,6 +83,13 @@ PARAM(header_size_limit, SIZE, "102400", RANGE(1024, 1 << 30), AGENT | RECEIVE, 
 PARAM(queue_minfree, SIZE, "0", RANGE(0, INT64_MAX), RECEIVE, LIVE,
     "Space that the file system of the spool must have left for mail to be taken. At least 1.5 times "
     "`message_size_limit` is always kept free.")
+PARAM(in_flow_delay, TIME, "1s", RANGE(0, 10), RECEIVE, LIVE,
+    "When for ten seconds on end more mail has come than the next hops took, though they work, and `in_flow_backlog` messages "
+    "wait because of that, each client gets its share of what they take: one that sends more has the answers to its messages "
+    "held back, by this time at most. A client that sends less does not notice. Mail for a next hop that is away is taken at "
+    "full speed. 0: never.")
+PARAM(in_flow_backlog, INT, "10000", RANGE(1, 1000000000), RELAY, LIVE,
+    "How far mail that comes may be ahead of mail that goes before `in_flow_delay` counts.")
 PARAM(hopcount_limit, INT, "50", RANGE(1, 1000), RECEIVE | RELAY, LIVE,
     "A message with more Received: headers than this is in a loop and is returned.")
 PARAM(line_length_limit, SIZE, "2048", RANGE(512, 1 << 20), RECEIVE, LIVE,

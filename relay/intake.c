@@ -70,5 +70,6 @@ void intake_found(void *arg, const struct spool_info *info, const struct envelop
     spool_state_fini(&expanded);
     if (resolver_is_stale(r->resolver))
         worker_is_stale(r->env);
+    pressure_watch(r);
     schedule_run(r);
 }

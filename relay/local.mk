@@ -16,6 +16,7 @@ batond_SOURCES = \
 	relay/bounce.c relay/bounce.h \
 	relay/ceiling.c relay/ceiling.h \
 	relay/control.c relay/control.h \
+	relay/flow.c relay/flow.h \
 	relay/intake.c \
 	relay/limits.c relay/limits.h \
 	relay/listeners.c relay/listeners.h \
@@ -26,6 +27,7 @@ batond_SOURCES = \
 	relay/peer.c relay/peer.h relay/peer_int.h \
 	relay/peer_open.c \
 	relay/policy.c relay/policy.h \
+	relay/pressure.c \
 	relay/queue.c relay/queue.h \
 	relay/receive.c \
 	relay/relay.c relay/relay_int.h \
@@ -46,10 +48,12 @@ batond_LDADD = relay/libcerts.a relay/libroute.a relay/libjail.a config/libconfi
 	lib/base/libbase.a $(MAP_LIBS) $(CONFUSE_LIBS) $(UV_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(MBEDTLS_LIBS) $(SECCOMP_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += t/unit/test_queue t/unit/test_resolve t/unit/test_window
+check_PROGRAMS += t/unit/test_queue t/unit/test_resolve t/unit/test_window t/unit/test_flow
 endif
 t_unit_test_queue_SOURCES = t/unit/test_queue.c t/unit/unit.h relay/queue.c relay/queue.h
 t_unit_test_queue_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
+t_unit_test_flow_SOURCES = t/unit/test_flow.c t/unit/unit.h relay/flow.c relay/flow.h
+t_unit_test_flow_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
 t_unit_test_window_SOURCES = t/unit/test_window.c t/unit/unit.h relay/window.c relay/window.h
 t_unit_test_window_LDADD = $(CMOCKA_LIBS)
 t_unit_test_resolve_SOURCES = t/unit/test_resolve.c t/unit/unit.h

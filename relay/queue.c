@@ -212,6 +212,7 @@ struct job *queue_add_job(struct queue *q, struct message *m, struct dest *d, in
     *j = (struct job){ .message = m, .dest = d, .next = m->jobs, .next_us = next_us, .place = JOB_HELD };
     j->attempts = attempts > UINT16_MAX ? UINT16_MAX : (uint16_t)attempts;
     m->jobs = j;
+    d->n_came++;
     if (!m->is_held)
         heap_add(j);
     return j;
@@ -225,6 +226,7 @@ struct job *queue_take(struct queue *q, struct dest *d, int64_t now_us)
     heap_remove(j);
     j->place = JOB_ACTIVE;
     d->n_active++;
+    d->n_tried++;
     q->counts.active++;
     return j;
 }

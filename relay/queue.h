@@ -50,6 +50,7 @@ struct dest {
     size_t n_waiting, cap;
     size_t n_active;
     struct window window; /* how many may be active */
+    unsigned n_came, n_tried; /* jobs, since the schedule looked last: pressure.c */
     /* A failure of the destination itself, not of a message: */
     int64_t retry_us; /* no attempt before this, clock_real_us(); 0: none in the way */
     unsigned failures;

@@ -146,7 +146,7 @@ int receive_main(const struct worker_env *env)
     w = (struct receive_worker){
         .env = env,
         .r = { .cfg = env->cfg, .tls = env->tls, .anvil = env->anvil, .worker = env->number, .ceiling = env->ceiling,
-               .env = env },
+               .flow = env->flow, .env = env },
     };
     list_init(&w.r.sessions);
     if (open_all(&w, &e) < 0) {

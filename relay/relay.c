@@ -224,6 +224,7 @@ static void close_all(struct relay *r)
         peer_drop_all(r);
     timer_stop(&r->due_timer);
     timer_stop(&r->stop_timer);
+    timer_stop(&r->pressure_timer);
     watch_stop(&r->wake_watch);
     watch_stop(&r->drop_watch);
     if (r->drop_fd >= 0)

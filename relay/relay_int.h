@@ -13,6 +13,7 @@
 #include "net/dns.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "relay/flow.h"
 #include "relay/queue.h"
 #include "relay/resolve.h"
 #include "relay/supervise.h"
@@ -44,6 +45,9 @@ struct relay {
     struct later run_later;     /* schedule_run() was asked for */
     struct timer due_timer;     /* the next job or the next try of a destination */
     struct timer stop_timer;
+    struct timer pressure_timer;
+    struct flow_meter meter;
+    bool is_metered;            /* pressure_timer runs */
     struct watch wake_watch, drop_watch;
     int drop_fd;
     int64_t started_us;
@@ -60,6 +64,11 @@ void intake_add_jobs(struct relay *r, struct message *m, const struct spool_stat
 void intake_found(void *arg, const struct spool_info *info, const struct envelope *env, const struct spool_state *state);
 /* The name of the destination that an address goes to: a next hop, or one of the two above. */
 const char *intake_nexthop(const struct relay *r, const char *address);
+
+/* ---- pressure.c ---- */
+
+/* New mail has come: from now on what comes and goes is looked at once a second, till nothing comes any more. */
+void pressure_watch(struct relay *r);
 
 /* ---- schedule.c ---- */
 

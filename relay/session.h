@@ -14,6 +14,7 @@
 
 struct anvil;
 struct ceiling;
+struct flow;
 
 struct receiver { /* what all sessions of a worker share; receive.c's */
     const struct config *cfg;
@@ -23,6 +24,7 @@ struct receiver { /* what all sessions of a worker share; receive.c's */
     const struct tls_setup *tls;
     const struct worker_env *env; /* borrowed */
     struct anvil *anvil;       /* borrowed; shared with all workers */
+    struct flow *flow;         /* borrowed; the relay says how fast mail may come */
     unsigned worker;           /* our number there */
     struct timer report_timer; /* limits.c's */
     struct ceiling *ceiling;   /* borrowed; shared with all workers */

@@ -12,6 +12,7 @@
 #include "mail/received.h"
 #include "relay/ceiling.h"
 #include "relay/limits.h"
+#include "relay/flow.h"
 #include "relay/policy.h"
 #include "relay/supervise.h"
 
@@ -21,7 +22,8 @@
 
 enum { SPACE_CHECK_US = 1000000 };
 
-struct pending { /* a commit under way */
+struct pending { /* a commit under way, or an answer that is held back */
+    bool is_held;
     struct session *session; /* NULL: it has gone */
     struct smtp_cmd *cmd;
     struct receiver *receiver;
@@ -46,7 +48,9 @@ void session_forget_message(void *arg)
 
 void session_leave_commit(struct session *s)
 {
-    if (s->pending)
+    if (s->pending && s->pending->is_held)
+        free(s->pending);
+    else if (s->pending)
         s->pending->session = NULL;
     s->pending = NULL;
 }
@@ -285,6 +289,40 @@ static void answer_commit(struct session *s, struct smtp_cmd *c, const char *id,
     session_pump(s);
 }
 
+/* Whose share of the flow it uses: an address, or a user of this machine. */
+static uint64_t client_key(const struct session *s)
+{
+    uint64_t key = UINT64_C(14695981039346656037);
+
+    for (const char *at = s->address; *at; at++)
+        key = (key ^ (unsigned char)*at) * UINT64_C(1099511628211);
+    return key ^ s->uid;
+}
+
+static void answer_held(void *arg)
+{
+    struct session *s = arg;
+    struct pending *p = s->pending;
+    char id[SPOOL_ID_TEXT];
+
+    s->pending = NULL;
+    answer_commit(s, p->cmd, spool_id_format(p->id, id), SPOOL_KEPT, NULL);
+    free(p);
+}
+
+/* The relay falls behind and this client sends more than its share: 250 comes later. */
+static bool hold_back(struct session *s, struct pending *p)
+{
+    const struct receiver *r = s->receiver;
+    int64_t wait = r->is_stopping ? 0 : flow_wait_us(r->flow, client_key(s), r->cfg->in_flow_delay, clock_mono_us());
+
+    if (wait < 1000)
+        return false;
+    p->is_held = true;
+    timer_start(&s->pause, r->loop, wait / 1000, answer_held, s);
+    return true;
+}
+
 static void committed(void *arg, enum spool_result result, const struct err *e)
 {
     struct pending *p = arg;
@@ -295,6 +333,8 @@ static void committed(void *arg, enum spool_result result, const struct err *e)
     spool_id_format(p->id, id);
     if (result != SPOOL_KEPT)
         log_error("%s: not kept: %s", id, e->text);
+    if (s && result == SPOOL_KEPT && hold_back(s, p))
+        return;
     if (s) {
         s->pending = NULL;
         answer_commit(s, p->cmd, id, result, e);

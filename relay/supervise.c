@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "relay/anvil.h"
 #include "relay/ceiling.h"
+#include "relay/flow.h"
 #include "relay/jail.h"
 #include "relay/listeners.h"
 #include "relay/notify.h"
@@ -60,6 +61,7 @@ struct supervisor {
     struct spool_shared *shared;
     struct anvil *anvil;
     struct ceiling *ceiling;
+    struct flow *flow;
     struct listeners *listeners;
     struct tls_tickets *tickets;
     struct tls_setup *tls;
@@ -115,6 +117,7 @@ static void run_worker(struct supervisor *s, const struct worker *w, int ready_f
         .listeners = s->listeners,
         .anvil = s->anvil,
         .ceiling = s->ceiling,
+        .flow = s->flow,
         .number = (unsigned)(w - s->workers),
         .slot = w->slot,
         .ready_fd = ready_fd,
@@ -543,6 +546,9 @@ static int open_all(struct supervisor *s, struct err *e)
     s->ceiling = ceiling_new(MAX_WORKERS, e);
     if (!s->anvil || !s->ceiling)
         return -1;
+    s->flow = flow_new(e);
+    if (!s->flow)
+        return -1;
     number_services(s);
     s->signal_fd = open_signals(e);
     if (s->signal_fd < 0)
@@ -571,6 +577,7 @@ int supervise(const struct config *cfg, const char *path)
     anvil_report(s.anvil, 0, s.cfg->anvil_rate_time_unit);
     anvil_free(s.anvil);
     ceiling_free(s.ceiling);
+    flow_free(s.flow);
     listeners_free(s.listeners);
     tls_setup_free(s.tls);
     tls_tickets_free(s.tickets);

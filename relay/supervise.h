@@ -11,6 +11,7 @@
 
 struct anvil;
 struct ceiling;
+struct flow;
 struct listeners;
 struct spool_shared;
 struct tls_setup;
@@ -25,6 +26,7 @@ struct worker_env {
     const struct listeners *listeners;
     struct anvil *anvil; /* anvil.h, ceiling.h; receive workers only, as `number` */
     struct ceiling *ceiling;
+    struct flow *flow;   /* flow.h */
     unsigned number;     /* among all workers, till it is reaped */
     unsigned slot; /* of the spool; receive workers only */
     int ready_fd;  /* worker_ready() writes to it when the worker serves */

@@ -5,4 +5,4 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Baton::Units;
-run_units(qw(test_anvil test_queue test_resolve test_window));
+run_units(qw(test_anvil test_queue test_resolve test_window test_flow));
