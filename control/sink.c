@@ -11,7 +11,7 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 
-enum { CLIENT_LIMIT_MS = 300000, CONTENT_MAX = 256 << 20 };
+enum { CLIENT_LIMIT_MS = 300000, CONTENT_MAX = 256 << 20, LEAVE_MS = 20 };
 
 struct client {
     struct sink *sink;
@@ -199,6 +199,11 @@ static void on_auth(void *arg, struct smtp_cmd *cmd, const char *mech, struct sp
 
 /* ---- the connection ---------------------------------------- */
 
+static void leave(void *arg)
+{
+    loop_stop(arg);
+}
+
 static void pump(struct client *c)
 {
     struct span out;
@@ -208,10 +213,9 @@ static void pump(struct client *c)
         has_room = conn_write(c->conn, out);
         smtp_server_sent(c->engine, out.len);
     }
-    if (c->sink->is_done) {
-        conn_flush(c->conn);
-        loop_stop(c->sink->loop);
-    }
+    /* Other clients' replies of this turn are still to leave. */
+    if (c->sink->is_done && !timer_is_armed(&c->sink->leave))
+        timer_start(&c->sink->leave, c->sink->loop, LEAVE_MS, leave, c->sink->loop);
     if (smtp_server_is_closing(c->engine)) {
         conn_end(c->conn);
         client_free(c);
@@ -224,6 +228,8 @@ static void on_bytes(void *arg, struct span bytes)
 {
     struct client *c = arg;
 
+    if (c->sink->is_done)
+        return;
     if (smtp_server_wants_input(c->engine))
         smtp_server_input(c->engine, bytes);
     pump(c);

@@ -32,7 +32,8 @@ struct sink {
     uint64_t size_limit;
     struct sink_rule *rules;
     size_t n_rules;
-    bool is_done; /* set by keep(): the loop stops when this message has been answered */
+    bool is_done; /* set by keep(): no more is taken, and the loop stops when all that was has been answered */
+    struct timer leave;
     /* A message has come, all of it. False: it could not be kept, and is refused for now. */
     bool (*keep)(void *arg, const struct sink_message *m);
     void *arg;
