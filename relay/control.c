@@ -235,6 +235,8 @@ static bool more_each(struct client *c)
     }
     schedule_run(r);
     bool is_more = c->at_id < c->n_ids;
+    if (!is_more)
+        operate_finish(r);
     if (is_more && c->at_id % WORD_EVERY)
         return true;
     buf_init(&text, BUF_NO_MAX);

@@ -209,6 +209,16 @@ bool operate_retry(struct relay *r, struct message *m)
         return false;
     queue_retry(r->queue, m);
     for (struct job *j = m->jobs; j; j = j->next)
-        schedule_dest_retry(r, j->dest);
+        j->dest->is_wanted = true;
     return true;
+}
+
+void operate_finish(struct relay *r)
+{
+    list_each(it, queue_dests(r->queue)) {
+        struct dest *d = list_entry(it, struct dest, link);
+        if (d->is_wanted)
+            schedule_dest_retry(r, d);
+        d->is_wanted = false;
+    }
 }

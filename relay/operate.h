@@ -18,5 +18,7 @@ bool operate_hold(struct relay *r, struct message *m);
 bool operate_release(struct relay *r, struct message *m);
 bool operate_delete(struct relay *r, struct message *m);
 bool operate_retry(struct relay *r, struct message *m);
+/* After the last of them: destinations whose mail is to be tried are, once. */
+void operate_finish(struct relay *r);
 
 #endif

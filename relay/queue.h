@@ -49,6 +49,7 @@ struct dest {
     struct job **heap;
     size_t n_waiting, cap;
     size_t n_active;
+    bool is_wanted; /* the operator wants its mail to be tried: operate.c */
     struct window window; /* how many may be active */
     unsigned n_came, n_tried; /* jobs, since the schedule looked last: pressure.c */
     /* A failure of the destination itself, not of a message: */

@@ -141,4 +141,19 @@ subtest 'mail is warned of and returned while the relayhost is away' => sub {
     ok($t->wait_log(qr/to=<a\@example\.test>.*status=expired/), 'and the end');
 };
 
+subtest 'a retry of many messages is one try of their destination' => sub {
+    my ($t, $port) = world();
+    my $relay = $t->fake_relay(listen => 0);
+    $t->config(relayhost => $relay->address, raw => qq(listen test { address = "127.0.0.1" port = $port }\n));
+    $t->start_batond;
+    submit($port, map { "u$_\@example.test" } 1 .. 450);
+    my $tries = sub { scalar(() = $t->log_text =~ /does not take mail now/g) };
+    ok((wait_until { 450 == (() = $t->log_text =~ /status=deferred/g) }), 'all wait');
+    my $before = $tries->();
+    like($t->baton([ 'queue', 'retry', 'ALL' ])->{out}, qr/^450 messages/, 'all are to be tried');
+    ok((wait_until { $tries->() > $before }), 'the destination is');
+    is($tries->(), $before + 1, 'once');
+    is($t->baton([ 'queue', 'delete', 'ALL' ])->{out}, "450 messages deleted\n", 'and all can be deleted at once');
+};
+
 done_testing;
