@@ -128,9 +128,15 @@ static void cut_up(struct span rest, struct alias_values *out)
 
 /* ---- looking a text through ---- */
 
+static const char *file_of(const struct table *t)
+{
+    const char *colon = strchr(t->spec, ':');
+    return t->spec[0] == '/' || !colon ? t->spec : colon + 1;
+}
+
 static void complain_of(struct table *t, const struct map_row *row, const char *what, struct span about)
 {
-    const char *file = t->spec + span_find(span_str(t->spec), ':') + 1;
+    const char *file = file_of(t);
     if (!t->complain)
         return;
     char *text = xasprintf("%s:%u: %s: \"%.*s\"", file, row->line, what, (int)(about.len > 200 ? 200 : about.len), about.at);
@@ -206,7 +212,7 @@ int aliases_add(struct aliases *a, const char *spec, alias_complain_fn *complain
 /* One whose file was missing, once a second. */
 static void look_for_file(struct table *t)
 {
-    const char *file = t->spec + span_find(span_str(t->spec), ':') + 1;
+    const char *file = file_of(t);
     struct stat st;
     struct err e;
 

@@ -67,4 +67,20 @@ if (is_root()) {
 unlink $file, "$file.lmdb";
 is(goes_to('root'), 'third@example.test', 'a file that is gone leaves its rows in force');
 is($t->stop_batond, 0, 'batond leaves in order');
+
+# A table that cannot tell: the message waits, and nothing of it is settled
+
+$t = Baton::Test->new;
+$relay = $t->fake_relay;
+my %config = (relayhost => $relay->address, myorigin => 'origin.example.test', minimal_backoff_time => '1s', queue_run_delay => '1s');
+$t->config(%config, alias_maps => 'fail:test');
+$t->start_batond;
+$t->stop_batond; # the spool is there now
+is($t->sendmail(['root'], input => "Subject: x\n\nx\n")->{code}, 0, 'a message is dropped while batond is down');
+$t->start_batond;
+ok($t->wait_log(qr/alias_maps: fail:test: /), 'aliases that cannot be told are logged');
+$t->config(%config, alias_maps => 'inline:{root=admin@example.test}');
+$t->reload_batond;
+is("@{ ($relay->wait_messages(1))[0]{rcpts} }", 'admin@example.test', 'and followed when they can');
+is($t->stop_batond, 0, 'batond leaves in order');
 done_testing();

@@ -99,6 +99,8 @@ void *map_follow_get(struct map_follow *f)
             f->has_complained = false;
             return f->made;
         }
+    } else if (errno == EACCES) { /* a folder that we may not search: nothing is known, so nothing has changed */
+        return f->made;
     }
     void *made = f->load(f->source, &mark, &e, f->arg);
     if (made) {

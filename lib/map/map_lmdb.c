@@ -112,7 +112,10 @@ static struct backend *newest(struct hash *h)
 
     if (!map_is_time_to_look(&h->look_us))
         return &h->now;
+    errno = 0;
     struct map_mark text = mark_of(h->source->name), index = mark_of(h->index_name);
+    if (errno == EACCES) /* a folder that we may not search: nothing is known, so nothing has changed */
+        return &h->now;
     if (map_mark_eq(&text, &h->now.text_mark) && map_mark_eq(&index, &h->now.index_mark))
         return &h->now;
     if (open_backend(h, &next, &e) == 0) {

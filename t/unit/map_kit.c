@@ -55,8 +55,9 @@ const char *map_kit_path(const char *name)
 /* No two files of a test have the same time, whatever the clock of the file system. */
 static void set_time(const char *path)
 {
-    static long tick;
-    struct timespec t[2] = { { .tv_sec = 1700000000 + ++tick }, { .tv_sec = 1700000000 + tick } };
+    static long tick = 1700000000;
+    tick++;
+    struct timespec t[2] = { { .tv_sec = tick }, { .tv_sec = tick } };
 
     assert_int_equal(utimensat(AT_FDCWD, path, t, 0), 0);
 }

@@ -194,12 +194,42 @@ static void bad_alias_lines_are_named_with_file_and_line(void **state)
     free(path);
 }
 
+static void aliases_that_cannot_be_told_are_a_refusal_for_now(void **state)
+{
+    (void)state;
+    struct config *cfg = make_config("");
+    strlist_clear(&cfg->alias_maps);
+    strlist_add(&cfg->alias_maps, SPAN("inline:{team=root}"));
+    strlist_add(&cfg->alias_maps, SPAN("fail:x"));
+    struct err e;
+    struct resolver *r = resolver_new(cfg, &e);
+    struct spool_state st;
+    struct envelope env;
+    struct route route;
+
+    assert_non_null(r);
+    envelope_init(&env);
+    envelope_add(&env, "joe@example.org");
+    assert_int_equal(resolve_expand(r, &env, &st), 0);
+    envelope_add(&env, "team");
+    assert_int_equal(resolve_expand(r, &env, &st), -1);
+    resolve_check(r, "team", &route);
+    assert_int_equal(route.kind, ROUTE_REFUSED);
+    assert_string_equal(route.status, "4.3.0");
+    assert_true(resolve_is_ours(r, "team"));
+    assert_false(resolve_is_ours(r, "root"));
+    envelope_fini(&env);
+    resolver_free(r);
+    config_free(cfg);
+}
+
 int main(void)
 {
     map_register_all();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(local_names_follow_their_aliases),
         cmocka_unit_test(a_loop_of_aliases_ends),
+        cmocka_unit_test(aliases_that_cannot_be_told_are_a_refusal_for_now),
         cmocka_unit_test(routes_follow_the_configuration),
         cmocka_unit_test(without_a_relayhost_mail_goes_nowhere),
         cmocka_unit_test(bad_alias_lines_are_named_with_file_and_line),
