@@ -52,6 +52,19 @@ finds('a password that is missing', 78, qr/^error +login +.*\Q$secret\E.*No such
 finds('a program that is missing', 78, qr{^error +login +.*password_command /nonexistent: No such file}m, \%h,
     "login \"[h.test]:587\" { user = u password_command = /nonexistent }\n");
 
+my $table = $t->path('table');
+Baton::Test::spew($table, "root: you\@b.test\nnonsense\n");
+finds('a table that is right', 0, qr/^ok +tables +alias_maps: hash:\Q$table\E$/m, { %h, alias_maps => "hash:$table" });
+finds('a row that is none', 0, qr/^warning +aliases +\Q$table\E:2: expected "name: address/m, { %h, alias_maps => "lmdb:$table" });
+finds('a table that is missing', 0, qr{^note +tables +alias_maps: hash:/nonexistent/x: it does not exist}m,
+    { %h, alias_maps => 'hash:/nonexistent/x' });
+finds('a table that is a folder', 78, qr{^error +tables +alias_maps: /etc is a folder}m, { %h, alias_maps => 'regexp:/etc' });
+finds('aliases that others serve', 78, qr{^error +aliases +.*socketmap:unix:/x:y may have to wait}m,
+    { %h, alias_maps => 'socketmap:unix:/x:y' });
+finds('a type of table that does not exist', 78, qr{^error +config +.*alias_maps.*"hsah"; there are: hash, }m,
+    { %h, alias_maps => 'hsah:/x' });
+finds('a table without its full name', 78, qr{^error +config +.*"hash:x" is no full file name}m, { %h, alias_maps => 'hash:x' });
+
 finds("a spool that cannot be", 78, qr/^error +sp(?:ool|ace) +/m, { queue_directory => '/proc/baton' });
 finds('a spool that is a file', 78, qr/^error +spool +.*is not a folder/m, { queue_directory => $t->conf });
 finds('a log that cannot be', Baton::Test::is_root() ? 78 : 0, qr{^(?:error|warning) +log +/nonexistent/log cannot be written}m,
