@@ -2,6 +2,9 @@
  *
  * A connection at work: ready ─▶ message ... message ─▶ idle ─▶ QUIT, and the pool of all connections of a destination.
  *
+ * A message with more recipients than go into one transaction shares its connection: between two parts of it another
+ * message has its turn, so that one for 50,000 does not keep one for a single recipient waiting.
+ *
  * What goes wrong after ready is the message's: it gets what it got. The engine (smtp/client.h) calls back in the middle
  * of things, so a peer is freed from a later call only. */
 #include "relay/peer_int.h"
@@ -229,6 +232,12 @@ static void on_client_closed(void *arg, const struct smtp_result *why)
     }
     report_outcome(p);
     end_attempt(p);
+    if (p->parked) {
+        p->dest->n_parked--;
+        attempt_decide_rest(p->parked, VERDICT_TEMPORARY, "4.4.2", "lost connection between two parts of the recipients");
+        settle(p->parked);
+        p->parked = NULL;
+    }
     peer_bury(p);
 }
 
@@ -327,6 +336,9 @@ static struct attempt *next_attempt(struct peer *p)
             set_aside(r, j, &e);
             continue;
         }
+        a->remote = xstrdup(p->remote);
+        a->remote_name = xstrdup(p->host);
+        a->connected_us = clock_real_us();
         if (attempt_next_chunk(a, (size_t)r->cfg->smtp_destination_recipient_limit))
             return a;
         settle(a); /* no recipient goes this way any more: a changed configuration */
@@ -334,10 +346,32 @@ static struct attempt *next_attempt(struct peer *p)
     return NULL;
 }
 
+/* Between two parts of a message: another one's turn, or its own again. */
+static void take_turns(struct peer *p)
+{
+    struct attempt *was = p->attempt;
+
+    if (p->parked) {
+        p->attempt = p->parked;
+        p->parked = was; /* NULL, or another one with many recipients */
+        p->dest->n_parked -= !was;
+    } else if (was && was->chunk_first > 0) {
+        p->dest->n_parked++;
+        struct attempt *other = next_attempt(p);
+        if (other) {
+            p->parked = was;
+            p->attempt = other;
+        } else {
+            p->dest->n_parked--;
+        }
+    }
+}
+
 /* The client is ready: the next recipients of the message at hand, or the next message, or a pause. */
 static void take_job(struct peer *p)
 {
     timer_stop(&p->idle_timer);
+    take_turns(p);
     if (!p->attempt) {
         p->attempt = next_attempt(p);
         if (!p->attempt) {
@@ -348,9 +382,6 @@ static void take_job(struct peer *p)
             timer_start(&p->idle_timer, p->relay->loop, p->relay->is_stopping ? 0 : IDLE_MS, idle_too_long, p);
             return;
         }
-        p->attempt->remote = xstrdup(p->remote);
-        p->attempt->remote_name = xstrdup(p->host);
-        p->attempt->connected_us = clock_real_us();
     }
     p->state = PEER_BUSY;
     send_chunk(p);
@@ -409,7 +440,8 @@ void peer_stop_all(struct relay *r)
 static void drop_peer(struct peer *p)
 {
     attempt_free(p->attempt);
-    p->attempt = NULL;
+    attempt_free(p->parked);
+    p->attempt = p->parked = NULL;
     later_cancel(&p->free_later);
     list_remove(&p->link);
     free_peer(p);

@@ -48,7 +48,7 @@ struct dest {
     char *nexthop;    /* as configured: "[smtp.example.com]:587", several with blanks between; "" when there is none */
     struct job **heap;
     size_t n_waiting, cap;
-    size_t n_active;
+    size_t n_active, n_parked; /* parked: active, and not sent at the moment (peer.c) */
     bool is_wanted; /* the operator wants its mail to be tried: operate.c */
     struct window window; /* how many may be active */
     unsigned n_came, n_tried; /* jobs, since the schedule looked last: pressure.c */

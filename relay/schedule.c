@@ -147,7 +147,7 @@ bool schedule_may_take(struct relay *r, struct dest *d, int64_t now_us)
         return false;
     if (d->retry_us)
         return now_us >= d->retry_us && d->n_active == 0;
-    return queue_due(d) <= now_us && d->n_active < window_size(&d->window, r->cfg);
+    return queue_due(d) <= now_us && d->n_active - d->n_parked < window_size(&d->window, r->cfg);
 }
 
 struct job *schedule_next(struct relay *r, struct dest *d)

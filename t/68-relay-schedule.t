@@ -156,4 +156,32 @@ subtest 'a retry of many messages is one try of their destination' => sub {
     is($t->baton([ 'queue', 'delete', 'ALL' ])->{out}, "450 messages deleted\n", 'and all can be deleted at once');
 };
 
+subtest 'a message for many does not keep one for a single recipient waiting' => sub {
+    my ($t, $port) = world();
+    my $relay = $t->fake_relay(dot => { reply => '250 2.0.0 taken', wait => 0.02 });
+    $t->config(relayhost => $relay->address, smtp_destination_concurrency_limit => 1, smtp_destination_recipient_limit => 2,
+        raw => qq(listen test { address = "127.0.0.1" port = $port }\n));
+    $t->start_batond;
+    submit($port, [ map { "many$_\@example.test" } 1 .. 100 ]);
+    ok($relay->wait_transcript(qr/C: <content/), 'it is on its way, in fifty parts');
+    submit($port, map { "one$_\@example.test" } 1 .. 5);
+    my @order = map { $_->{rcpts}[0] } $relay->wait_messages(55);
+    is(scalar(@order), 55, 'all arrive');
+    my @ones = grep { $order[$_] =~ /^one/ } 0 .. $#order;
+    is($ones[4] - $ones[0], 8, 'by turns') or diag "@order";
+    cmp_ok($ones[4], '<', 50, 'the others do not wait for its end');
+    is(scalar(my @sent = $t->log_text =~ /to=<many\d+\@example\.test>.*status=sent/g), 100, 'each recipient once');
+};
+
+subtest 'a connection lost between two parts loses nobody' => sub {
+    my ($t, $port) = world();
+    my $relay = $t->fake_relay(dot => [ ('250 2.0.0 taken') x 3, 'drop', '250 2.0.0 taken' ]);
+    $t->config(relayhost => $relay->address, smtp_destination_concurrency_limit => 1, smtp_destination_recipient_limit => 2, @often,
+        raw => qq(listen test { address = "127.0.0.1" port = $port }\n));
+    $t->start_batond;
+    submit($port, [ map { "many$_\@example.test" } 1 .. 20 ], map { "one$_\@example.test" } 1 .. 3);
+    my %got;
+    ok((wait_until { %got = map { $_ => 1 } map { @{ $_->{rcpts} } } $relay->messages; keys %got == 23 } 15), 'all 23 recipients get it');
+};
+
 done_testing;
