@@ -38,7 +38,7 @@ use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
 use Scalar::Util ();
-use Socket qw(AF_UNIX SOCK_DGRAM PF_UNSPEC);
+use Socket qw(AF_UNIX PF_UNIX SOCK_DGRAM PF_UNSPEC pack_sockaddr_un);
 use IO::Socket::UNIX;
 use Test::More ();
 use Time::HiRes qw(time sleep);
@@ -86,15 +86,19 @@ sub spew {
     return $path;
 }
 
-# A TCP port on loopback that nobody has, outside of the range that the kernel gives to outgoing connections.
+# A TCP port on loopback that nobody has, outside of the range that the kernel gives to outgoing connections. It stays ours
+# while this process lives, also while nothing listens there: an abstract socket of that name tells other tests so.
 my %given;
 sub free_port {
     for (1 .. 200) {
         my $port = 12000 + int rand 20000;
-        next if $given{$port}++;
+        next if $given{$port};
+        socket my $claim, PF_UNIX, SOCK_DGRAM, 0 or croak "socket: $!";
+        next if !bind $claim, pack_sockaddr_un("\0baton-test-port-$port");
         my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1, ReuseAddr => 1)
           or next;
         close $s;
+        $given{$port} = $claim;
         return $port;
     }
     croak 'no free port';
@@ -379,7 +383,8 @@ sub batond_pids {
         my ($pid, undef, undef, $pgrp) = $text =~ /^(\d+) \(.*\) (\S) (\d+) (\d+)/s or next;
         push @pids, $pid if $pgrp == $group;
     }
-    return sort { $a <=> $b } @pids;
+    # The supervisor first; numbers begin anew at times, so that it need not be the lowest.
+    return sort { ($b == $group) <=> ($a == $group) || $a <=> $b } @pids;
 }
 
 # ---- the log -----------------------------------------------------------------------------------------------------------
