@@ -154,11 +154,16 @@ static void run_laters(struct loop *l)
 }
 
 /* What such a call asks for runs in the same turn, so that it costs no look at the sockets; but not for ever. */
+static void run_all_laters(struct loop *l)
+{
+    for (int round = 0; round < LATER_ROUNDS && !list_is_empty(&l->laters); round++)
+        run_laters(l);
+}
+
 static void on_idle(uv_idle_t *uv)
 {
     struct loop *l = uv->data;
-    for (int round = 0; round < LATER_ROUNDS && !list_is_empty(&l->laters); round++)
-        run_laters(l);
+    run_all_laters(l);
     if (list_is_empty(&l->laters))
         uv_idle_stop(&l->idle);
 }
@@ -297,9 +302,11 @@ struct loop *loop_new(struct err *e)
     return l;
 }
 
+/* libuv stops behind its sockets and timers; what they asked for is part of the turn. */
 void loop_run(struct loop *l)
 {
     uv_run(&l->uv, UV_RUN_DEFAULT);
+    run_all_laters(l);
 }
 
 void loop_stop(struct loop *l)
