@@ -27,7 +27,8 @@ int log_open(const char *program, enum log_kind kind, const char *file, enum log
 void log_rename(const char *program);
 int log_reopen(void);
 
-/* From now on info and debug lines gather till log_flush(), which a worker calls before it sleeps: one write for all
+/* From now on info and debug lines gather till log_flush(), which the loop calls before what was written to
+ * sockets leaves, and before it sleeps: one write for all
  * lines of a busy moment. Warnings and errors are written at once, with what gathered before them. What gathered is lost
  * when the process is killed; a fork copies it, so that only processes that do not fork should hold. Ends with false. */
 void log_hold(bool holds);

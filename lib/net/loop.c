@@ -163,6 +163,7 @@ static void run_all_laters(struct loop *l)
 static void on_idle(uv_idle_t *uv)
 {
     struct loop *l = uv->data;
+    log_flush(); /* who gets our answer finds in the log what led to it */
     run_all_laters(l);
     if (list_is_empty(&l->laters))
         uv_idle_stop(&l->idle);
