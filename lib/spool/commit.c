@@ -78,6 +78,17 @@ static void succeeded(struct spool *s, struct rec_queue *recs, bool was_synced)
     }
 }
 
+/* It was written where nothing can be relied on any more: until it is written again, it is read from memory. */
+static void take_back(struct spool *s, struct rec *r)
+{
+    struct entry *en = r->type == RECORD_STATE ? index_find(&s->index, r->id) : NULL;
+
+    r->is_again = true;
+    s->n_again++;
+    if (en && en->state_seq == r->seq)
+        en->is_pending = true;
+}
+
 /* Messages are given back to whom they came from; what the relay noted stays to be written. */
 static void failed(struct spool *s, struct rec_queue *recs, const struct err *e)
 {
@@ -86,8 +97,8 @@ static void failed(struct spool *s, struct rec_queue *recs, const struct err *e)
     rec_queue_init(&again);
     rec_queue_init(&lost);
     if (s->journal.has_lost) {
-        for (struct rec *r = s->unsynced.first; r; r = r->next, s->n_again++)
-            r->is_again = true;
+        for (struct rec *r = s->unsynced.first; r; r = r->next)
+            take_back(s, r);
         rec_queue_move(&again, &s->unsynced);
     }
     rec_queue_free(&s->unsynced);

@@ -30,6 +30,8 @@ void scan_init(struct scan *sc, struct spool_io *io, int fd, uint64_t gen, uint6
 void scan_fini(struct scan *sc)
 {
     free(sc->gaps);
+    if (sc->has_bad_sectors)
+        sc->window->len = 0;
     window_fini(&sc->own);
     sc->gaps = NULL;
     sc->window = NULL;
@@ -49,6 +51,7 @@ static void read_around(struct scan *sc, uint64_t offset, size_t want)
     w->gen = sc->gen;
     w->offset = offset;
     w->len = want;
+    sc->has_bad_sectors = true;
 }
 
 /* `len` bytes at `offset`, with some more behind them for the next call; NULL when they are not there. */

@@ -33,12 +33,13 @@ struct scan {
     struct gap *gaps;
     size_t n_gaps;
     size_t ahead; /* how much to read at once */
+    bool has_bad_sectors;  /* zeroes in the window stand for them */
     struct window *window; /* its own, or borrowed */
     struct window own;
 };
 
-/* `lent` is used for reading, and afterwards holds what was read last; it must not be used otherwise meanwhile. NULL: a
- * window of its own. The scan must not be copied. */
+/* `lent` is used for reading, and afterwards holds what was read last, if all of it could be read; it must not be used
+ * otherwise meanwhile. NULL: a window of its own. The scan must not be copied. */
 void scan_init(struct scan *sc, struct spool_io *io, int fd, uint64_t gen, uint64_t from, uint64_t limit,
                struct window *lent);
 void scan_fini(struct scan *sc);

@@ -529,7 +529,8 @@ void sim_damage(struct sim_fs *fs, const char *path, uint64_t offset, size_t len
 
     for (size_t i = 0; i < len; i++) {
         f->now.at[offset + i] ^= 0x55;
-        f->safe.at[offset + i] ^= 0x55;
+        if (offset + i < f->safe.len) /* else it was never synced */
+            f->safe.at[offset + i] ^= 0x55;
     }
 }
 

@@ -7,6 +7,7 @@
 #include "spool/spool_int.h"
 #include "spool_kit.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -345,6 +346,45 @@ static void a_spool_that_is_closed_while_it_works_keeps_what_was_noted_and_calls
     world_fini(&w);
 }
 
+/* ---- a sync that fails ----------------------------------------------------------------------------------------------- */
+
+/* What the kernel shows of a file after that is anybody's guess. */
+static void a_state_that_a_failed_sync_has_lost_is_read_from_memory(void **state)
+{
+    const struct spool_state seven = { .attempts = 7 }, one = { .attempts = 1 };
+    char path[64], text[SPOOL_ID_TEXT];
+    struct kit_done noted = { 0 };
+    struct spool_state found;
+    struct envelope env;
+    struct world w;
+    struct err e;
+    (void)state;
+
+    world_init(&w, 1 << 20);
+    uint64_t id = take(&w, 1, 500), other = take(&w, 2, 500);
+    spool_put_state(w.relay, id, &seven, NULL, NULL);
+    kit_runner_all(&w.runner);
+    snprintf(path, sizeof path, DIR "/journal/%s", spool_id_format(w.relay->own->name, text));
+    uint64_t end = w.relay->own->end;
+    sim_fail(w.fs, sim_steps(w.fs) + 2, EIO); /* of a write and its sync */
+    spool_put_state(w.relay, other, &one, kit_count, &noted);
+    kit_runner_all(&w.runner);
+    assert_int_equal(noted.failed, 1);
+    sim_damage(w.fs, path, 4096, end - 4096);
+    assert_int_equal(spool_load(w.relay, id, &env, &found, &e), 0);
+    assert_int_equal(found.attempts, 7);
+    spool_state_fini(&found);
+    envelope_fini(&env);
+    spool_put_state(w.relay, other, &one, kit_count, &noted);
+    kit_runner_all(&w.runner);
+    assert_int_equal(noted.kept, 1);
+    assert_int_equal(spool_load(w.relay, id, &env, &found, &e), 0);
+    assert_int_equal(found.attempts, 7);
+    spool_state_fini(&found);
+    envelope_fini(&env);
+    world_fini(&w);
+}
+
 /* ---- segments that are used again ------------------------------------------------------------------------------------ */
 
 static void a_segment_from_the_future_is_not_used_again(void **state)
@@ -382,6 +422,7 @@ int main(void)
         cmocka_unit_test(a_message_that_ends_while_it_is_copied_stays_gone),
         cmocka_unit_test(a_looker_misses_nothing_that_is_copied_while_it_looks),
         cmocka_unit_test(a_spool_that_is_closed_while_it_works_keeps_what_was_noted_and_calls_nobody),
+        cmocka_unit_test(a_state_that_a_failed_sync_has_lost_is_read_from_memory),
         cmocka_unit_test(a_segment_from_the_future_is_not_used_again),
     };
     return cmocka_run_group_tests_name("spool_corner", tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include "unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 
@@ -90,6 +91,50 @@ static void a_walk_finds_what_is_of_its_generation_only(void **state)
     assert_int_equal(w.n_gaps, 1);
     assert_int_equal(w.gaps[0].before, 1);
     assert_int_equal(w.gaps[0].after, 2);
+    buf_fini(&b);
+}
+
+static ssize_t (*good_pread)(struct spool_io *io, int fd, void *to, size_t len, uint64_t offset);
+
+static ssize_t pread_with_a_bad_sector(struct spool_io *io, int fd, void *to, size_t len, uint64_t offset)
+{
+    if (offset < 1024 && offset + len > 512) {
+        errno = EIO;
+        return -1;
+    }
+    return good_pread(io, fd, to, len, offset);
+}
+
+static void what_could_not_be_read_is_not_taken_for_zeroes_later(void **state)
+{
+    struct sim_fs *fs = sim_new();
+    struct spool_io *io = sim_io(fs);
+    struct window lent = { 0 };
+    struct scan sc;
+    struct record r;
+    const char *head;
+    struct buf b;
+    size_t n;
+    (void)state;
+
+    buf_init(&b, BUF_NO_MAX);
+    add_record(&b, GEN, 1, 1, RECORD_MESSAGE, 0, 2000);
+    int fd = io->open(io, "/f", O_RDWR | O_CREAT, 0600);
+    io_write(io, fd, b.at, b.len, 0);
+    scan_init(&sc, io, fd, GEN, 0, b.len, &lent);
+    assert_true(scan_next(&sc, &r, &head));
+    scan_fini(&sc);
+    assert_non_null(window_find(&lent, GEN, 600, &n));
+    lent.len = 0;
+    good_pread = io->pread;
+    io->pread = pread_with_a_bad_sector;
+    scan_init(&sc, io, fd, GEN, 0, b.len, &lent);
+    assert_true(scan_next(&sc, &r, &head)); /* its head is good */
+    scan_fini(&sc);
+    assert_null(window_find(&lent, GEN, 600, &n));
+    window_fini(&lent);
+    io->close(io, fd);
+    sim_free(fs);
     buf_fini(&b);
 }
 
@@ -237,6 +282,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_walk_finds_what_is_of_its_generation_only),
+        cmocka_unit_test(what_could_not_be_read_is_not_taken_for_zeroes_later),
         cmocka_unit_test(every_byte_of_a_head_is_covered),
         cmocka_unit_test(contents_are_checked_from_the_batch_that_is_asked_for),
         cmocka_unit_test(a_record_of_the_future_is_passed_over_only_if_it_says_so),
