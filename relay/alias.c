@@ -59,27 +59,6 @@ void alias_values_fini(struct alias_values *v)
 
 /* ---- the right-hand side ---- */
 
-/* Ends a value at `stop` outside quotes and parentheses. */
-static size_t find_unquoted(struct span s, char stop)
-{
-    bool in_quotes = false;
-    int depth = 0;
-
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.at[i] == '\\' && i + 1 < s.len)
-            i++;
-        else if (s.at[i] == '"')
-            in_quotes = !in_quotes;
-        else if (!in_quotes && s.at[i] == '(')
-            depth++;
-        else if (!in_quotes && s.at[i] == ')' && depth)
-            depth--;
-        else if (!in_quotes && !depth && s.at[i] == stop)
-            return i;
-    }
-    return s.len;
-}
-
 static struct span unquote(struct span s)
 {
     return s.len >= 2 && s.at[0] == '"' && s.at[s.len - 1] == '"' ? span_of(s.at + 1, s.len - 2) : s;
@@ -103,7 +82,9 @@ static const char *why_not(struct span v)
 static bool next_value(struct span *rest, struct span *v)
 {
     while (rest->len) {
-        size_t end = find_unquoted(*rest, ',');
+        size_t end = span_find_bare(*rest, ',');
+        if (end > rest->len) /* a quote that is not closed goes to the end */
+            end = rest->len;
         *v = span_trim(span_of(rest->at, end));
         *rest = span_from(*rest, end + 1);
         if (v->len)

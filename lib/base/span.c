@@ -175,6 +175,26 @@ char *span_dup(struct span s)
     return p;
 }
 
+size_t span_find_bare(struct span s, char stop)
+{
+    bool in_quotes = false;
+    int depth = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.at[i] == '\\' && i + 1 < s.len)
+            i++;
+        else if (s.at[i] == '"')
+            in_quotes = !in_quotes;
+        else if (!in_quotes && s.at[i] == '(')
+            depth++;
+        else if (!in_quotes && s.at[i] == ')' && depth)
+            depth--;
+        else if (!in_quotes && !depth && s.at[i] == stop)
+            return i;
+    }
+    return in_quotes ? s.len + 1 : s.len;
+}
+
 /* ---- nearness ---- */
 
 static size_t least(size_t a, size_t b, size_t c)

@@ -65,6 +65,10 @@ bool span_is_utf8(struct span s);
 /* Length of the well-formed sequence at the front, 1 for ASCII; 0 when there is none. */
 size_t span_utf8_len(struct span s);
 
+/* Where `stop` first stands outside of "quotes", (comments) and behind no backslash, as in aliases(5); s.len: nowhere;
+ * s.len + 1: nowhere, and a quote was not closed. */
+size_t span_find_bare(struct span s, char stop);
+
 /* Letters to insert, delete, change or swap with their neighbour, whatever their case, until `a` is `b`: what somebody meant
  * who wrote a name that does not exist. SPAN_DISTANCE_MAX when one of them is longer than that. */
 enum { SPAN_DISTANCE_MAX = 64 };

@@ -96,27 +96,6 @@ static size_t end_of_key(struct span s)
     return in_quotes ? s.len + 1 : s.len;
 }
 
-/* The colon behind an alias's name, outside of quotes and comments. */
-static size_t end_of_name(struct span s)
-{
-    bool in_quotes = false;
-    int depth = 0;
-
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.at[i] == '\\' && i + 1 < s.len)
-            i++;
-        else if (s.at[i] == '"')
-            in_quotes = !in_quotes;
-        else if (!in_quotes && s.at[i] == '(')
-            depth++;
-        else if (!in_quotes && s.at[i] == ')' && depth)
-            depth--;
-        else if (!in_quotes && !depth && s.at[i] == ':')
-            return i;
-    }
-    return in_quotes ? s.len + 1 : s.len;
-}
-
 /* "<info@example.com>" is how people write addresses; as a key with its brackets it would never be found. */
 static struct span without_brackets(struct map_text *t, struct span key, unsigned line)
 {
@@ -140,7 +119,7 @@ static struct span unquote(struct span s)
 static bool cut_row(struct map_text *t, struct span s, struct map_row *row)
 {
     bool is_aliases = t->source->o.is_aliases;
-    size_t end = is_aliases ? end_of_name(s) : end_of_key(s);
+    size_t end = is_aliases ? span_find_bare(s, ':') : end_of_key(s);
 
     if (end > s.len) {
         refuse(t, row->line, "a quote is not closed", s);
