@@ -24,45 +24,7 @@
 #define SEND_AT      ((size_t)64 * 1024) /* so much in the queue does not wait for the end of the turn */
 #define SEND_AS_IS   ((size_t)16 * 1024) /* so much at once is sent without being copied first */
 #define WIRE_FILL    ((size_t)64 * 1024) /* encrypted ahead of the socket at most */
-#define END_LIMIT_MS 10000
 #define TLS_BYTES    ((size_t)44 * 1024) /* mbedTLS with its record buffers, about */
-#define END_MAX      256 /* that wait for their peers in a loop */
-
-/* ---- queues ---------------------------------------- */
-
-void outbox_add(struct outbox *q, const void *at, size_t len)
-{
-    if (!len)
-        return;
-    if (q->start + q->len + len > q->cap) {
-        if (q->start >= q->len + len) { /* at least half is free in front */
-            memmove(q->at, q->at + q->start, q->len);
-            q->start = 0;
-        } else {
-            size_t cap = q->cap ? 2 * q->cap : 512;
-            while (cap < q->start + q->len + len)
-                cap *= 2;
-            q->at = xrealloc(q->at, cap);
-            q->cap = cap;
-        }
-    }
-    memcpy(q->at + q->start + q->len, at, len);
-    q->len += len;
-}
-
-void outbox_drop(struct outbox *q, size_t len)
-{
-    q->start += len;
-    q->len -= len;
-    if (!q->len)
-        outbox_fini(q);
-}
-
-void outbox_fini(struct outbox *q)
-{
-    free(q->at);
-    *q = (struct outbox){ 0 };
-}
 
 /* ---- what the loop is to watch for ---------------------------------------- */
 
@@ -199,7 +161,7 @@ static size_t send_some(struct conn *c, struct span bytes)
     return (size_t)n;
 }
 
-static void send_queued(struct conn *c)
+void conn_send_queued(struct conn *c)
 {
     while (!c->is_blocked && !c->is_write_broken) {
         if (c->plain.len && c->tls_state == CONN_TLS && c->wire.len < WIRE_FILL)
@@ -220,7 +182,7 @@ bool conn_write(struct conn *c, struct span bytes)
     if (!c->is_write_broken) {
         outbox_add(in_clear ? &c->wire : &c->plain, bytes.at, bytes.len);
         if (conn_queued(c) >= SEND_AT)
-            send_queued(c);
+            conn_send_queued(c);
     }
     if (conn_queued(c) > CONN_MAX_QUEUE) {
         write_failed(c, ENOBUFS);
@@ -236,7 +198,7 @@ void conn_flush(struct conn *c)
 {
     if (c->is_closed)
         return;
-    send_queued(c);
+    conn_send_queued(c);
     conn_wake(c);
 }
 
@@ -297,8 +259,6 @@ static void on_poll_error(struct conn *c)
     c->is_at_end = true;
 }
 
-static void step_ending(struct conn *c);
-
 static void on_poll(uv_poll_t *uv, int status, int events)
 {
     struct conn *c = uv->data;
@@ -310,14 +270,14 @@ static void on_poll(uv_poll_t *uv, int status, int events)
     }
     if (!c->is_closed && (events & UV_WRITABLE)) {
         c->is_blocked = false;
-        send_queued(c);
+        conn_send_queued(c);
     }
     if (!c->is_closed && (events & UV_READABLE) && wants_read(c))
         read_some(c);
     else if (!c->is_closed && (events & UV_READABLE))
         watch_for(c, c->is_blocked ? UV_WRITABLE : 0);
     if (!c->is_closed && c->is_ending)
-        step_ending(c);
+        conn_step_ending(c);
     conn_report(c);
 }
 
@@ -327,17 +287,17 @@ static void on_later(void *arg)
     if (c->tls_state == CONN_HANDSHAKE && !c->is_told)
         conn_tls_input(c, span_of("", 0));
     if (!c->is_closed)
-        send_queued(c);
+        conn_send_queued(c);
     if (!c->is_closed && c->held.len && !c->is_paused && c->ops) {
         struct outbox held = c->held;
         c->held = (struct outbox){ 0 };
         conn_tls_input(c, outbox_span(&held));
         outbox_fini(&held);
         if (!c->is_closed)
-            send_queued(c);
+            conn_send_queued(c);
     }
     if (!c->is_closed && c->is_ending)
-        step_ending(c);
+        conn_step_ending(c);
     conn_report(c);
 }
 
@@ -401,7 +361,7 @@ void conn_set_timeout(struct conn *c, int64_t ms)
         timer_start(&c->silence, c->loop, ms, on_silence, c);
 }
 
-/* ---- beginning and end ---------------------------------------- */
+/* ---- beginning ---------------------------------------- */
 
 struct conn *conn_make(struct loop *l, int fd, const union addr *peer, struct err *e)
 {
@@ -445,85 +405,6 @@ void conn_open(struct conn *c, const struct conn_ops *ops, void *arg)
     c->ops = ops;
     c->arg = arg;
     conn_wake(c);
-}
-
-static void on_closed(uv_handle_t *h)
-{
-    struct conn *c = h->data;
-    conn_tls_free(c);
-    free(c->why);
-    free(c);
-}
-
-void conn_close(struct conn *c)
-{
-    if (!c || c->is_closed)
-        return;
-    c->is_closed = true;
-    c->loop->n_ending -= c->is_ending;
-    later_cancel(&c->later);
-    timer_stop(&c->silence);
-    list_remove(&c->ending);
-    outbox_fini(&c->wire);
-    outbox_fini(&c->plain);
-    outbox_fini(&c->held);
-    uv_close((uv_handle_t *)&c->poll, on_closed);
-    close(c->fd);
-    c->fd = -1;
-}
-
-void conn_close_ending(struct list *ending)
-{
-    conn_close(list_entry(ending, struct conn, ending));
-}
-
-static void on_end_limit(void *arg)
-{
-    conn_close(arg);
-}
-
-static void step_ending(struct conn *c)
-{
-    if (c->tls_state == CONN_HANDSHAKE)
-        c->is_write_broken = true; /* a handshake that nobody waits for */
-    if (!conn_queued(c) && !c->said_goodbye) {
-        c->said_goodbye = true;
-        conn_tls_goodbye(c);
-        send_queued(c);
-    }
-    if (c->is_last_word && !conn_queued(c) && c->tls_state == CONN_CLEAR) {
-        conn_close(c);
-        return;
-    }
-    if ((!conn_queued(c) || c->is_write_broken) && !c->is_shut) {
-        c->is_shut = true;
-        shutdown(c->fd, c->is_write_broken ? SHUT_RDWR : SHUT_WR);
-    }
-    if (c->is_shut && (c->is_at_end || c->is_write_broken))
-        conn_close(c);
-}
-
-void conn_end(struct conn *c)
-{
-    if (!c || c->is_closed || c->is_ending)
-        return;
-    c->is_ending = true;
-    c->ops = NULL;
-    c->is_told = false;
-    c->tls_done = NULL;
-    if (c->loop->n_ending >= END_MAX) /* or who never closes could hold all our descriptors so */
-        conn_close_ending(c->loop->ending.next);
-    c->loop->n_ending++;
-    list_append(&c->loop->ending, &c->ending);
-    timer_start(&c->silence, c->loop, END_LIMIT_MS, on_end_limit, c);
-    conn_wake(c);
-}
-
-void conn_end_last(struct conn *c)
-{
-    if (c)
-        c->is_last_word = true;
-    conn_end(c);
 }
 
 /* ---- who is it? ---------------------------------------- */

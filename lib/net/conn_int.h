@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conn_int.h - the inside of a connection: conn.c moves bytes between queue and socket, conn_tls.c stands between them
- * and the owner when TLS is on. */
+ * conn_int.h - the inside of a connection: conn.c moves bytes between queue (outbox.c) and socket, conn_tls.c stands
+ * between them and the owner when TLS is on, conn_end.c sees it off. */
 #ifndef NET_CONN_INT_H
 #define NET_CONN_INT_H
 
@@ -9,6 +9,8 @@
 #include "net/loop_int.h"
 
 struct tls_link;
+
+/* ---- outbox.c ---------------------------------------- */
 
 /* Bytes that leave at the front. Empty, it holds no memory. */
 struct outbox {
@@ -23,6 +25,8 @@ static inline struct span outbox_span(const struct outbox *q)
 {
     return span_of(q->at + q->start, q->len);
 }
+
+/* ---- conn.c ---------------------------------------- */
 
 enum conn_tls_state { CONN_CLEAR, CONN_HANDSHAKE, CONN_TLS };
 
@@ -63,7 +67,6 @@ struct conn {
 
 /* accept() and connect() know the peer already, and have set TCP_NODELAY. */
 struct conn *conn_make(struct loop *l, int fd, const union addr *peer, struct err *e);
-void conn_close_ending(struct list *ending);
 
 /* Notes why, for conn_report() to tell; the first reason stays. */
 void conn_break(struct conn *c, const struct err *why);
@@ -72,6 +75,14 @@ void conn_set_end(struct conn *c);
 void conn_report(struct conn *c);
 void conn_wake(struct conn *c);
 void conn_watch(struct conn *c);
+/* Sends what the socket takes now. */
+void conn_send_queued(struct conn *c);
+
+/* ---- conn_end.c ---------------------------------------- */
+
+/* The next step of one that is ending; it may be closed afterwards. */
+void conn_step_ending(struct conn *c);
+void conn_close_ending(struct list *ending);
 
 /* ---- conn_tls.c ---------------------------------------- */
 

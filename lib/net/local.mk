@@ -3,6 +3,7 @@ noinst_LIBRARIES += lib/net/libnet.a
 lib_net_libnet_a_SOURCES = \
 	lib/net/addr.c lib/net/addr.h \
 	lib/net/conn.c lib/net/conn.h lib/net/conn_int.h \
+	lib/net/conn_end.c \
 	lib/net/conn_tls.c \
 	lib/net/dial.c lib/net/dial.h \
 	lib/net/dns.c lib/net/dns.h lib/net/dns_int.h \
@@ -10,6 +11,7 @@ lib_net_libnet_a_SOURCES = \
 	lib/net/listen.c lib/net/listen.h \
 	lib/net/loop.c lib/net/loop.h lib/net/loop_int.h \
 	lib/net/offload.c lib/net/offload.h \
+	lib/net/outbox.c \
 	lib/net/tls.c lib/net/tls.h lib/net/tls_int.h \
 	lib/net/tls_cert.c \
 	lib/net/tls_chain.c \
