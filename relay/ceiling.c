@@ -14,6 +14,11 @@
 
 #define STEP ((uint64_t)64 * 1024)
 
+enum {
+    CROWD = 256, /* sessions whose memory is worth giving back */
+    GIVE_BACK_MS = 500,
+};
+
 struct ceiling {
     unsigned n_workers;
     _Atomic int64_t complained_us;
@@ -59,20 +64,24 @@ uint64_t ceiling_used(const struct ceiling *c)
 
 /* ---- a worker's sum ---- */
 
-/* What a flood has left full of holes goes back to the system when it is over. */
-static void trim(void *arg)
+static void give_back(void *arg)
 {
-    (void)arg;
+    struct receiver *r = arg;
+
+    r->was_near = false;
+    r->most_sessions = r->n_sessions;
     mem_give_back();
 }
 
-/* Not at once: sessions are freed a moment after they are counted as gone. */
-static void give_back(struct receiver *r)
+/* What a flood or a crowd has left full of holes goes back to the system when it is over; a moment later, for they go one
+ * by one and sessions are freed behind this. */
+static void look_back(struct receiver *r)
 {
-    if (!r->was_near || r->held_bytes > r->cfg->receive_memory_limit / 16)
-        return;
-    r->was_near = false;
-    timer_start(&r->trim_timer, r->loop, 500, trim, NULL);
+    bool was_flooded = r->was_near && r->held_bytes <= r->cfg->receive_memory_limit / 16;
+    bool was_crowded = r->most_sessions >= CROWD && r->n_sessions < r->most_sessions / 4;
+
+    if ((was_flooded || was_crowded) && !timer_is_armed(&r->give_back_timer))
+        timer_start(&r->give_back_timer, r->loop, GIVE_BACK_MS, give_back, r);
 }
 
 static void publish(struct receiver *r)
@@ -80,9 +89,9 @@ static void publish(struct receiver *r)
     if (r->held_bytes <= r->told_bytes && r->told_bytes - r->held_bytes < 2 * STEP)
         return;
     if (r->held_bytes < r->told_bytes)
-        give_back(r);
+        look_back(r);
     r->told_bytes = (r->held_bytes + STEP - 1) / STEP * STEP;
-    atomic_store_explicit(&r->ceiling->bytes[r->worker], r->told_bytes, memory_order_relaxed);
+    atomic_store_explicit(&r->env->ceiling->bytes[r->env->number], r->told_bytes, memory_order_relaxed);
 }
 
 void ceiling_add(struct receiver *r, size_t bytes)
@@ -127,6 +136,8 @@ static void weigh(struct session *s)
     struct receiver *r = s->receiver;
     size_t now = weight_of(s);
 
+    if (r->n_sessions > r->most_sessions)
+        r->most_sessions = r->n_sessions;
     if (now == s->weight)
         return;
     r->held_bytes = r->held_bytes + now - s->weight;
@@ -134,12 +145,18 @@ static void weigh(struct session *s)
     publish(r);
 }
 
+void ceiling_left(struct session *s)
+{
+    weigh(s);
+    look_back(s->receiver);
+}
+
 /* Sixteenths. */
 enum { NEW = 12, MORE = 14, LOCAL_NEW = 15, LOCAL_MORE = 16 };
 
 static bool is_above(const struct receiver *r, unsigned part)
 {
-    return ceiling_used(r->ceiling) > r->cfg->receive_memory_limit / 16 * part;
+    return ceiling_used(r->env->ceiling) > r->cfg->receive_memory_limit / 16 * part;
 }
 
 static size_t share_of(const struct session *s)
@@ -155,27 +172,22 @@ bool ceiling_weigh(struct session *s)
 
 /* ---- what may be ---- */
 
-static bool has_room(struct receiver *r, bool is_local)
+bool ceiling_has_room(struct receiver *r, bool is_local)
 {
     if (!is_above(r, is_local ? LOCAL_NEW : NEW))
         return true;
     r->was_near = true;
-    int64_t now = clock_mono_us(), last = atomic_load(&r->ceiling->complained_us);
+    int64_t now = clock_mono_us(), last = atomic_load(&r->env->ceiling->complained_us);
     if ((!last || now - last >= 60 * USEC_PER_SEC) &&
-        atomic_compare_exchange_strong(&r->ceiling->complained_us, &last, now))
+        atomic_compare_exchange_strong(&r->env->ceiling->complained_us, &last, now))
         log_warn("receive_memory_limit: clients hold %llu bytes of %llu: new ones are put off",
-                 (unsigned long long)ceiling_used(r->ceiling), (unsigned long long)r->cfg->receive_memory_limit);
+                 (unsigned long long)ceiling_used(r->env->ceiling), (unsigned long long)r->cfg->receive_memory_limit);
     return false;
-}
-
-bool ceiling_has_room(struct receiver *r, bool is_local)
-{
-    return has_room(r, is_local);
 }
 
 bool ceiling_allows_mail(struct session *s, struct smtp_cmd *c)
 {
-    if (has_room(s->receiver, s->is_local))
+    if (ceiling_has_room(s->receiver, s->is_local))
         return true;
     smtp_answer(c, 452, "4.3.1", "Insufficient system storage");
     return false;

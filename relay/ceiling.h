@@ -51,8 +51,9 @@ bool ceiling_allows_mail(struct session *s, struct smtp_cmd *c);
 bool ceiling_allows_more(struct session *s);
 /* Whether content had better be in a file. */
 bool ceiling_is_near(struct session *s);
-/* Counts what the session holds now; afterwards nothing, when it is_dead. False: its buffers hold too much, and it should
- * go. */
+/* Counts what the session holds now. False: its buffers hold too much, and it should go. */
 bool ceiling_weigh(struct session *s);
+/* It is_dead and holds nothing. When a flood or a crowd is over, what the allocator has left goes back to the system. */
+void ceiling_left(struct session *s);
 
 #endif

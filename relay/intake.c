@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "relay/supervise.h"
+#include "relay/worker.h"
 
 const char *intake_nexthop(const struct relay *r, const char *address)
 {

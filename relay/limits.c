@@ -27,12 +27,12 @@ static void say_and_close(struct conn *c, const char *line)
 bool limits_let_in(struct receiver *r, const struct listening *on, struct conn *c)
 {
     char line[400];
-    unsigned n = anvil_enter(r->anvil, r->worker, on->service);
+    unsigned n = anvil_enter(r->env->anvil, r->env->number, on->service);
 
     if (n <= (unsigned)on->process_limit && ceiling_has_room(r, on->kind == LISTEN_SUBMIT))
         return true;
-    anvil_leave(r->anvil, r->worker, on->service);
-    if (n > (unsigned)on->process_limit && anvil_may_complain(r->anvil, on->service, clock_mono_us()))
+    anvil_leave(r->env->anvil, r->env->number, on->service);
+    if (n > (unsigned)on->process_limit && anvil_may_complain(r->env->anvil, on->service, clock_mono_us()))
         log_warn("service %s has reached its process limit: %d clients are connected, more are turned away", on->name,
                  on->process_limit);
     snprintf(line, sizeof line, "421 4.3.2 %.255s Error: too many connections, try again later\r\n", r->cfg->myhostname);
@@ -42,7 +42,7 @@ bool limits_let_in(struct receiver *r, const struct listening *on, struct conn *
 
 void limits_left(struct receiver *r, const struct listening *on)
 {
-    anvil_leave(r->anvil, r->worker, on->service);
+    anvil_leave(r->env->anvil, r->env->number, on->service);
 }
 
 /* ---- clients ---- */
@@ -67,7 +67,7 @@ static void report(void *arg)
 {
     struct receiver *r = arg;
     /* Whichever worker is first says it for all; the others' timers come a little later. */
-    anvil_report(r->anvil, r->cfg->anvil_status_update_time / 2, r->cfg->anvil_rate_time_unit);
+    anvil_report(r->env->anvil, r->cfg->anvil_status_update_time / 2, r->cfg->anvil_rate_time_unit);
 }
 
 /* No timer runs while there is nothing to report: an idle worker is not woken. */
@@ -100,7 +100,7 @@ bool limits_client(struct session *s)
         .ipv4_bits = cfg->smtpd_client_ipv4_prefix_length,
         .ipv6_bits = cfg->smtpd_client_ipv6_prefix_length,
     };
-    anvil_connect(r->anvil, r->worker, &who, clock_mono_us(), cfg->anvil_rate_time_unit, &s->seat, &counts);
+    anvil_connect(r->env->anvil, r->env->number, &who, clock_mono_us(), cfg->anvil_rate_time_unit, &s->seat, &counts);
     will_report(r);
     if (!is_over(s, counts.connections, cfg->smtpd_client_connection_count_limit, "Connection concurrency") &&
         !is_over(s, counts.rate, cfg->smtpd_client_connection_rate_limit, "Connection rate"))
@@ -112,7 +112,7 @@ bool limits_client(struct session *s)
 
 void limits_forget(struct session *s)
 {
-    anvil_disconnect(s->receiver->anvil, s->receiver->worker, &s->seat);
+    anvil_disconnect(s->receiver->env->anvil, s->receiver->env->number, &s->seat);
 }
 
 /* ---- events ---- */
@@ -124,7 +124,7 @@ static bool is_too_often(struct session *s, enum anvil_event event, int limit, c
     if (!s->seat.place)
         return false;
     will_report(r);
-    unsigned n = anvil_count(r->anvil, &s->seat, event, clock_mono_us(), r->cfg->anvil_rate_time_unit);
+    unsigned n = anvil_count(r->env->anvil, &s->seat, event, clock_mono_us(), r->cfg->anvil_rate_time_unit);
     return is_over(s, n, limit, what);
 }
 

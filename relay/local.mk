@@ -15,6 +15,7 @@ batond_SOURCES = \
 	relay/attempt.c relay/attempt.h \
 	relay/bounce.c relay/bounce.h \
 	relay/ceiling.c relay/ceiling.h \
+	relay/children.c \
 	relay/control.c relay/control.h \
 	relay/flow.c relay/flow.h \
 	relay/intake.c \
@@ -34,11 +35,11 @@ batond_SOURCES = \
 	relay/schedule.c \
 	relay/session.c relay/session.h relay/session_int.h \
 	relay/session_mail.c \
-	relay/session_time.c \
 	relay/session_proxy.c \
-	relay/settle.c \
+	relay/session_time.c \
 	relay/session_tls.c \
-	relay/supervise.c relay/supervise.h \
+	relay/settle.c \
+	relay/supervise.c relay/supervise.h relay/supervise_int.h \
 	relay/tls_setup.c relay/tls_setup.h \
 	relay/walk.c relay/walk.h \
 	relay/window.c relay/window.h \

@@ -25,7 +25,6 @@ struct inlet { /* a socket that mail comes in by */
 
 struct receive_worker {
     struct receiver r;
-    const struct worker_env *env;
     struct inlet *inlets;
     size_t n_inlets;
     struct timer stop_timer, look_timer;
@@ -71,7 +70,7 @@ static void stop(void *arg, int signum)
 
 static int listen_on_all(struct receive_worker *w, struct err *e)
 {
-    const struct listeners *l = w->env->listeners;
+    const struct listeners *l = w->r.env->listeners;
 
     w->inlets = xcalloc(l->n, sizeof *w->inlets);
     for (size_t i = 0; i < l->n; i++) {
@@ -93,10 +92,10 @@ static int open_all(struct receive_worker *w, struct err *e)
     struct spool_config sc = {
         .dir = w->r.cfg->queue_directory,
         .role = SPOOL_RECEIVE,
-        .slot = w->env->slot,
+        .slot = w->r.env->slot,
         /* A reload starts the new ones beside the old. */
         .limits = { .n_receivers = 2 * config_receivers(w->r.cfg) },
-        .shared = w->env->shared,
+        .shared = w->r.env->shared,
     };
 
     if (worker_ids(w->r.cfg, &ids, e) < 0 || tls_init_process(e) < 0)
@@ -124,7 +123,6 @@ static void close_all(struct receive_worker *w)
     timer_stop(&w->stop_timer);
     timer_stop(&w->look_timer);
     timer_stop(&w->r.report_timer);
-    timer_stop(&w->r.trim_timer);
     timer_stop(&w->r.give_back_timer);
     spool_close(w->r.spool);
     resolver_free(w->r.resolver);
@@ -143,11 +141,7 @@ int receive_main(const struct worker_env *env)
     struct err e;
     int status = 0;
 
-    w = (struct receive_worker){
-        .env = env,
-        .r = { .cfg = env->cfg, .tls = env->tls, .anvil = env->anvil, .worker = env->number, .ceiling = env->ceiling,
-               .flow = env->flow, .env = env },
-    };
+    w = (struct receive_worker){ .r = { .env = env, .cfg = env->cfg } };
     list_init(&w.r.sessions);
     if (open_all(&w, &e) < 0) {
         log_error("%s", e.text);

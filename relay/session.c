@@ -5,7 +5,6 @@
 #include "relay/session_int.h"
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "relay/ceiling.h"
 #include "relay/limits.h"
 #include "relay/policy.h"
@@ -13,11 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    CROWD = 256, /* sessions whose memory is worth giving back */
-    GIVE_BACK_MS = 500,
-};
 
 /* ---- its end ---- */
 
@@ -32,20 +26,6 @@ static void free_session(void *arg)
     free(s);
 }
 
-static void give_back(void *arg)
-{
-    struct receiver *r = arg;
-    r->most_sessions = r->n_sessions;
-    mem_give_back();
-}
-
-/* Most of a crowd has gone. They go one by one, so wait a moment. */
-static void give_back_after_crowd(struct receiver *r)
-{
-    if (r->most_sessions >= CROWD && r->n_sessions < r->most_sessions / 4 && !timer_is_armed(&r->give_back_timer))
-        timer_start(&r->give_back_timer, r->loop, GIVE_BACK_MS, give_back, r);
-}
-
 void session_bury(struct session *s)
 {
     if (s->is_dead)
@@ -55,12 +35,11 @@ void session_bury(struct session *s)
     session_leave_commit(s);
     session_proxy_end(s);
     session_time_stop(s);
-    ceiling_weigh(s);
     limits_forget(s);
     limits_left(s->receiver, s->on);
     list_remove(&s->link);
     s->receiver->n_sessions--;
-    give_back_after_crowd(s->receiver);
+    ceiling_left(s);
     timer_stop(&s->pause);
     timer_stop(&s->handshake);
     later_start(&s->free_later, s->receiver->loop, free_session, s);
@@ -231,13 +210,13 @@ static void refuse_early_talk(struct session *s)
     log_info("%s: after CONNECT: 554 5.5.0 Error: SMTP protocol synchronization", s->client);
 }
 
-void session_greet(struct session *s)
+/* What the configuration says of its engine. */
+static void engine_terms(const struct session *s, struct smtp_server_config *sc)
 {
+    static char *const nothing = NULL;
     const struct config *cfg = s->receiver->cfg;
 
-    static char *const nothing = NULL;
-    session_name_client(s);
-    struct smtp_server_config sc = {
+    *sc = (struct smtp_server_config){
         .is_lmtp = s->is_lmtp,
         .may_talk_early = s->is_local || !cfg->smtpd_forbid_unauth_pipelining,
         .hostname = cfg->myhostname,
@@ -261,8 +240,16 @@ void session_greet(struct session *s)
             .junk_commands = (unsigned)cfg->smtpd_junk_command_limit,
         },
     };
+    session_tls_terms(s, sc);
+}
+
+void session_greet(struct session *s)
+{
+    struct smtp_server_config sc;
+
+    session_name_client(s);
+    engine_terms(s, &sc);
     s->is_unlimited = sc.offers_xclient; /* till it says for whom it speaks */
-    session_tls_terms(s, &sc);
     s->server = smtp_server_new(&sc, &server_ops, s);
     if (!s->is_local)
         log_info("connect from %s", s->client);
@@ -290,8 +277,7 @@ void session_start(struct receiver *r, const struct listening *on, struct conn *
     s->conn = conn;
     s->peer = *conn_peer(conn);
     list_append(&r->sessions, &s->link);
-    if (++r->n_sessions > r->most_sessions)
-        r->most_sessions = r->n_sessions;
+    r->n_sessions++;
     if (session_comes_by_proxy(s))
         session_proxy_start(s);
     else

@@ -10,31 +10,23 @@
 #include "net/loop.h"
 #include "relay/listeners.h"
 #include "relay/resolve.h"
+#include "relay/supervise.h"
 #include "spool/spool.h"
 
-struct anvil;
-struct ceiling;
-struct flow;
-
 struct receiver { /* what all sessions of a worker share; receive.c's */
-    const struct config *cfg;
+    const struct worker_env *env; /* borrowed */
+    const struct config *cfg;     /* env->cfg */
     struct loop *loop;
     struct spool *spool;
     struct resolver *resolver;
-    const struct tls_setup *tls;
-    const struct worker_env *env; /* borrowed */
-    struct anvil *anvil;       /* borrowed; shared with all workers */
-    struct flow *flow;         /* borrowed; the relay says how fast mail may come */
-    unsigned worker;           /* our number there */
-    struct timer report_timer; /* limits.c's */
-    struct ceiling *ceiling;   /* borrowed; shared with all workers */
-    uint64_t held_bytes, told_bytes; /* ceiling.c's */
-    bool was_near;
-    struct timer trim_timer;
     struct list sessions;
-    unsigned n_sessions, most_sessions; /* most: since memory was given back */
-    struct timer give_back_timer;
+    unsigned n_sessions;
     bool is_stopping;
+    struct timer report_timer; /* limits.c's */
+    uint64_t held_bytes, told_bytes; /* ceiling.c's, as what follows */
+    unsigned most_sessions;    /* since memory was given back */
+    bool was_near;
+    struct timer give_back_timer;
     int64_t full_warned_us, space_checked_us;
     uint64_t space_bytes;
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * session_int.h - a session, for its files: session.c has the connection and its manners, session_proxy.c who a client is
- * that comes through a proxy, session_tls.c its handshake, session_mail.c what is said of a message and the message itself. */
+ * that comes through a proxy, session_tls.c its handshake, session_time.c how long it may take, session_mail.c what is said of
+ * a message and the message itself. */
 #ifndef RELAY_SESSION_INT_H
 #define RELAY_SESSION_INT_H
 
@@ -57,6 +58,12 @@ void session_greet(struct session *s);
 void session_name_client(struct session *s);
 /* Sends what the engine has to say; reads on, or pauses, or ends the connection, as it wants. */
 void session_pump(struct session *s);
+/* 421 with "HOST Error: TEXT" and the end, whether the client reads or not. */
+void session_shut(struct session *s, const char *dsn, const char *text);
+/* The end of it: the connection is closed or conn_end()ed by the caller, or will be; the rest goes at the end of the
+ * turn. */
+void session_bury(struct session *s);
+
 /* ---- session_tls.c ---- */
 
 /* What the listener that it came by has to offer, and demands. */
@@ -72,9 +79,6 @@ void session_start_tls(void *arg);
 #define SESSION_TLS_TEXT 100
 void session_tls_received(const struct session *s, struct received *f, char *text);
 
-/* The end of it: the connection is closed or conn_end()ed by the caller, or will be; the rest goes at the end of the turn. */
-void session_bury(struct session *s);
-
 /* ---- session_proxy.c ---- */
 
 bool session_comes_by_proxy(const struct session *s);
@@ -83,9 +87,6 @@ void session_proxy_start(struct session *s);
 /* Waits no more. */
 void session_proxy_end(struct session *s);
 void session_xclient(void *arg, struct smtp_cmd *c, const struct smtp_xclient *x);
-
-/* 421 with "HOST Error: TEXT" and the end, whether the client reads or not. */
-void session_shut(struct session *s, const char *dsn, const char *text);
 
 /* ---- session_time.c: how long the client may take ---- */
 

@@ -14,7 +14,7 @@
 #include "relay/limits.h"
 #include "relay/flow.h"
 #include "relay/policy.h"
-#include "relay/supervise.h"
+#include "relay/worker.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -314,7 +314,7 @@ static void answer_held(void *arg)
 static bool hold_back(struct session *s, struct pending *p)
 {
     const struct receiver *r = s->receiver;
-    int64_t wait = r->is_stopping ? 0 : flow_wait_us(r->flow, client_key(s), r->cfg->in_flow_delay, clock_mono_us());
+    int64_t wait = r->is_stopping ? 0 : flow_wait_us(r->env->flow, client_key(s), r->cfg->in_flow_delay, clock_mono_us());
 
     if (wait < 1000)
         return false;

@@ -36,7 +36,7 @@ void session_tls_terms(const struct session *s, struct smtp_server_config *sc)
 
 static struct tls_server *server_of(const struct session *s)
 {
-    return s->receiver->tls ? tls_setup_server(s->receiver->tls, mode(s) != CONFIG_LISTEN_TLS_MAY) : NULL;
+    return s->receiver->env->tls ? tls_setup_server(s->receiver->env->tls, mode(s) != CONFIG_LISTEN_TLS_MAY) : NULL;
 }
 
 /* ---- the handshake ---- */

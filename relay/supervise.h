@@ -33,13 +33,6 @@ struct worker_env {
     const struct tls_setup *tls; /* receive workers only */
 };
 
-/* Says once that this worker serves now. */
-void worker_ready(const struct worker_env *env);
-
-/* A table has changed that only a new worker can read. The supervisor looks whether it is good, and if so puts a new worker into
- * this one's place, which gets a SIGTERM. May be said again and again. */
-void worker_is_stale(const struct worker_env *env);
-
 /* The two roles. They return the exit status of their process, after SIGTERM. */
 int relay_main(const struct worker_env *env);
 int receive_main(const struct worker_env *env);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "relay/worker.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -40,6 +42,9 @@ struct loop *worker_loop(loop_signal_fn *stop, void *arg, struct err *e)
     return l;
 }
 
+/* A worker asks to be replaced; the answer was no if it is still there then. */
+enum { STALE_EVERY_S = 5 };
+
 struct write_out {
     loop_fn *fn;
     void *arg;
@@ -63,4 +68,23 @@ void worker_run(struct loop *l, loop_fn *write_out, void *arg)
     loop_run(l);
     loop_before_sleep(l, NULL, NULL);
     log_hold(false);
+}
+
+/* ---- to the supervisor ---- */
+
+void worker_ready(const struct worker_env *env)
+{
+    while (write(env->ready_fd, "r", 1) < 0 && errno == EINTR)
+        ;
+}
+
+void worker_is_stale(const struct worker_env *env)
+{
+    static int64_t next_us;
+
+    if (clock_mono_us() < next_us)
+        return;
+    next_us = clock_mono_us() + STALE_EVERY_S * USEC_PER_SEC;
+    while (write(env->ready_fd, "s", 1) < 0 && errno == EINTR)
+        ;
 }

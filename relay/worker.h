@@ -21,4 +21,11 @@ struct loop *worker_loop(loop_signal_fn *stop, void *arg, struct err *e);
  * lines of the log do gather. */
 void worker_run(struct loop *l, loop_fn *write_out, void *arg);
 
+/* Says once that this worker serves now. */
+void worker_ready(const struct worker_env *env);
+
+/* A table has changed that only a new worker can read. The supervisor looks whether it is good, and if so puts a new
+ * worker into this one's place, which gets a SIGTERM. May be said again and again. */
+void worker_is_stale(const struct worker_env *env);
+
 #endif
