@@ -18,6 +18,8 @@ batond_SOURCES = \
 	relay/children.c \
 	relay/control.c relay/control.h \
 	relay/flow.c relay/flow.h \
+	relay/gate.c relay/gate.h \
+	relay/hooks.h \
 	relay/intake.c \
 	relay/limits.c relay/limits.h \
 	relay/listeners.c relay/listeners.h \
@@ -45,7 +47,7 @@ batond_SOURCES = \
 	relay/window.c relay/window.h \
 	relay/worker.c relay/worker.h
 batond_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CARES_CFLAGS) $(SECCOMP_CFLAGS)
-batond_LDADD = relay/libcerts.a relay/libroute.a relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/net/libnet.a lib/map/libmap.a \
+batond_LDADD = server/libserver.a relay/libcerts.a relay/libroute.a relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/net/libnet.a lib/map/libmap.a \
 	lib/base/libbase.a $(MAP_LIBS) $(CONFUSE_LIBS) $(UV_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(MBEDTLS_LIBS) $(SECCOMP_LIBS)
 
 if HAVE_CMOCKA

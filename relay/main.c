@@ -3,6 +3,7 @@
 #include "build.h"
 #include "config/config.h"
 #include "map/map.h"
+#include "relay/hooks.h"
 #include "relay/supervise.h"
 
 #include <getopt.h>
@@ -58,6 +59,8 @@ int main(int argc, char **argv)
         return EX_USAGE;
     }
     map_register_all();
+    if (server_hooks && server_hooks->register_maps)
+        server_hooks->register_maps();
     struct config *cfg = config_load(path, CONFIG_ENV, &report);
     config_report_print(&report, stderr, "batond", CONFIG_WARNING);
     config_report_fini(&report);

@@ -92,7 +92,7 @@ static void put_trouble(const struct relay *r, const struct dest *d, struct buf 
     if (d->trouble == NO_TROUBLE || (!d->retry_us && d->noted_us < fresh))
         return;
     buf_addf(out, "trouble\t%lld", (long long)d->trouble_since_us);
-    put_field(out, d->nexthop[0] ? d->nexthop : "relayhost");
+    put_field(out, schedule_dest_name(d));
     put_field(out, d->trouble_text);
     buf_addf(out, "\t%s\t%lld\n", d->trouble == TROUBLE_CONFIG ? "configuration" : "temporary", (long long)d->retry_us);
 }

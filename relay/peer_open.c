@@ -229,6 +229,6 @@ static void on_host(void *arg, const struct walk_host *host, const struct err *w
 void peer_open(struct peer *p)
 {
     struct relay *r = p->relay;
-    p->walk = walk_new(r->dns, r->loop, p->dest->nexthop, r->cfg->inet_protocols, on_host, p);
+    p->walk = walk_new(r->dns, r->loop, strchr(p->dest->nexthop, ':') + 1, r->cfg->inet_protocols, on_host, p);
     walk_next(p->walk);
 }

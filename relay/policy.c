@@ -3,8 +3,6 @@
 
 #include "base/log.h"
 
-#include <stdio.h>
-
 bool policy_trusts(const struct config *cfg, const struct sockaddr *peer)
 {
     return peer->sa_family == AF_UNIX || cidr_list_matches(cfg->mynetworks.at, cfg->mynetworks.n, peer);
@@ -28,33 +26,24 @@ enum smtp_bare_lf policy_bare_lf(const struct config *cfg, const struct sockaddr
                                                : SMTP_BARE_LF_NORMALIZE;
 }
 
-/* HANDBOOK B1: "550 5.1.1 <rcpt>: Recipient address rejected: local delivery disabled"; 450 for a 4.x.x status. */
-static void refuse_route(const struct route *route, const char *address, struct refusal *out)
+static void cannot_tell(const char *address, struct refusal *out)
 {
-    bool cannot_tell = strcmp(route->status, RESOLVE_CANNOT_TELL) == 0;
-    out->code = cannot_tell ? 451 : route->status[0] == '4' ? 450 : 550;
-    snprintf(out->status, sizeof out->status, "%s", route->status);
-    snprintf(out->text, sizeof out->text, "<%s>: %s%s", log_safe_str(address),
-             cannot_tell ? "" : "Recipient address rejected: ", route->text ? route->text : "refused");
+    refusal_set(out, 451, "4.3.0", "<%s>: Temporary lookup failure", log_safe_str(address));
 }
 
-void policy_rcpt(const struct resolver *r, bool is_trusted, const char *address, struct refusal *out)
+void policy_rcpt(const struct resolver *r, const struct resolve_verdict *v, bool is_trusted, const char *address, struct refusal *out)
 {
-    struct route route;
+    const struct route *route = &v->route;
 
     *out = (struct refusal){ 0 };
-    resolve_check(r, address, &route);
-    if (route.kind == ROUTE_REFUSED) {
-        refuse_route(&route, address, out);
-    } else if (!is_trusted && !resolve_is_ours(r, address)) {
-        out->code = 554;
-        snprintf(out->status, sizeof out->status, "5.7.1");
-        snprintf(out->text, sizeof out->text, "<%s>: Relay access denied", log_safe_str(address));
-    }
+    if (v->cannot_tell)
+        cannot_tell(address, out);
+    else if (route->kind == ROUTE_REFUSED) /* HANDBOOK B1: 450 for a 4.x.x status */
+        refusal_set(out, route->status[0] == '4' ? 450 : 550, route->status, "<%s>: Recipient address rejected: %s",
+                    log_safe_str(address), route->text ? route->text : "refused");
+    else if (!is_trusted && !v->is_ours)
+        refusal_set(out, 554, "5.7.1", "<%s>: Relay access denied", log_safe_str(address));
     /* Perhaps not, by the table as it is now: whoever reads that will say. */
-    if (out->code >= 500 && resolver_is_stale(r)) {
-        out->code = 451;
-        snprintf(out->status, sizeof out->status, RESOLVE_CANNOT_TELL);
-        snprintf(out->text, sizeof out->text, "<%s>: Temporary lookup failure", log_safe_str(address));
-    }
+    if (out->code >= 500 && resolver_is_stale(r))
+        cannot_tell(address, out);
 }

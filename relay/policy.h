@@ -6,16 +6,11 @@
 #define RELAY_POLICY_H
 
 #include "config/config.h"
+#include "relay/gate.h"
 #include "relay/resolve.h"
 #include "smtp/server.h"
 
 #include <sys/socket.h>
-
-struct refusal {
-    int code; /* 0: none */
-    char status[12];
-    char text[400];
-};
 
 /* Whether mail of this peer is put right (missing headers, unqualified addresses) and relayed. */
 bool policy_trusts(const struct config *cfg, const struct sockaddr *peer);
@@ -23,7 +18,7 @@ bool policy_trusts(const struct config *cfg, const struct sockaddr *peer);
 enum smtp_bare_lf policy_bare_lf(const struct config *cfg, const struct sockaddr *peer);
 /* Whether what it says by XCLIENT is believed. */
 bool policy_may_xclient(const struct config *cfg, const struct sockaddr *peer);
-/* RCPT: `address` from a peer that is trusted or not. */
-void policy_rcpt(const struct resolver *r, bool is_trusted, const char *address, struct refusal *out);
+/* RCPT: what is said to a peer that is trusted or not about `address`, of which the resolver says `v`. */
+void policy_rcpt(const struct resolver *r, const struct resolve_verdict *v, bool is_trusted, const char *address, struct refusal *out);
 
 #endif

@@ -45,7 +45,7 @@ enum trouble { NO_TROUBLE, TROUBLE_TEMPORARY, TROUBLE_CONFIG };
 
 struct dest {
     struct list link; /* of all destinations */
-    char *nexthop;    /* as configured: "[smtp.example.com]:587", several with blanks between; "" when there is none */
+    char *nexthop;    /* "smtp:[smtp.example.com]:587", several hosts with blanks between; "" when there is none */
     struct job **heap;
     size_t n_waiting, cap;
     size_t n_active, n_parked; /* parked: active, and not sent at the moment (peer.c) */

@@ -76,6 +76,8 @@ void pressure_watch(struct relay *r);
 void schedule_run(struct relay *r);
 /* Whether a job of `d` may be taken: it is due, and the window has room; or a probe is. */
 bool schedule_may_take(struct relay *r, struct dest *d, int64_t now_us);
+/* For people. Borrowed from `d`. */
+const char *schedule_dest_name(const struct dest *d);
 /* A connection of `d` asks for work; NULL: there is none for it now. */
 struct job *schedule_next(struct relay *r, struct dest *d);
 /* The destination itself failed: no connection, no login. Its mail waits. */

@@ -19,7 +19,8 @@ enum { EXPANSION_MAX = 1000 };
 struct resolver {
     const struct config *cfg; /* borrowed */
     struct aliases *aliases;
-    char *nexthop;            /* all of relayhost, as written, blanks between; "" */
+    char *relayhost;          /* "smtp:" and all of relayhost, as written, blanks between; "" when there is none */
+    char *local, *elsewhere;  /* the next hops of local_transport and default_transport */
     char *local_localhost;    /* "localhost.example.com" */
 };
 
@@ -29,15 +30,18 @@ static void complain(void *arg, const char *text)
     log_warn("alias_maps: %s", text);
 }
 
-static const char cannot_tell[] = "Temporary lookup failure";
-
 static char *join_relayhosts(const struct config *cfg)
 {
     struct buf b;
     buf_init(&b, BUF_NO_MAX);
     for (size_t i = 0; i < cfg->relayhost.n; i++)
-        buf_addf(&b, "%s%s", i ? " " : "", cfg->relayhost.at[i].text);
+        buf_addf(&b, "%s%s", i ? " " : "smtp:", cfg->relayhost.at[i].text);
     return buf_take(&b);
+}
+
+static char *nexthop_of(const struct transport *t, const char *relayhost)
+{
+    return t->nexthop[0] ? xasprintf("%s:%s", t->name, t->nexthop) : xstrdup(relayhost);
 }
 
 struct resolver *resolver_new(const struct config *cfg, struct err *e)
@@ -46,7 +50,9 @@ struct resolver *resolver_new(const struct config *cfg, struct err *e)
 
     r->cfg = cfg;
     r->aliases = aliases_new();
-    r->nexthop = join_relayhosts(cfg);
+    r->relayhost = join_relayhosts(cfg);
+    r->local = nexthop_of(&cfg->local_transport, r->relayhost);
+    r->elsewhere = nexthop_of(&cfg->default_transport, r->relayhost);
     r->local_localhost = xasprintf("localhost.%s", cfg->mydomain);
     for (size_t i = 0; i < cfg->alias_maps.n; i++)
         if (aliases_add(r->aliases, cfg->alias_maps.at[i], complain, NULL, e) < 0) {
@@ -65,7 +71,9 @@ void resolver_free(struct resolver *r)
     if (!r)
         return;
     aliases_free(r->aliases);
-    free(r->nexthop);
+    free(r->relayhost);
+    free(r->local);
+    free(r->elsewhere);
     free(r->local_localhost);
     free(r);
 }
@@ -112,13 +120,13 @@ static void refuse_as_written(struct route *out, const struct transport *t)
     refuse(out, is_retry ? "4.0.0" : "5.0.0", *text ? text : "mail for this address is not delivered here");
 }
 
-static void follow(const struct resolver *r, const struct transport *t, struct route *out)
+static void follow(const struct transport *t, const char *nexthop, struct route *out)
 {
     if (strcmp(t->name, "error") == 0 || strcmp(t->name, "retry") == 0) {
         refuse_as_written(out, t);
         return;
     }
-    out->nexthop = t->nexthop[0] ? t->nexthop : r->nexthop;
+    out->nexthop = nexthop;
     out->kind = out->nexthop[0] ? ROUTE_NEXT_HOP : ROUTE_NOWHERE;
 }
 
@@ -127,9 +135,9 @@ void resolve_route(const struct resolver *r, const char *address, struct route *
     *out = (struct route){ .nexthop = "" };
     struct span domain = address_text_domain(address);
     if (domain.len && is_in_mydestination(r, domain))
-        follow(r, &r->cfg->local_transport, out);
+        follow(&r->cfg->local_transport, r->local, out);
     else
-        follow(r, &r->cfg->default_transport, out);
+        follow(&r->cfg->default_transport, r->elsewhere, out);
 }
 
 /* ---- aliases ---- */
@@ -267,31 +275,8 @@ int resolve_expand(const struct resolver *r, const struct envelope *env, struct 
     return 1;
 }
 
-void resolve_check(const struct resolver *r, const char *address, struct route *out)
-{
-    struct envelope env;
-    struct spool_state st;
-
-    envelope_init(&env);
-    envelope_add(&env, address);
-    int expanded = resolve_expand(r, &env, &st);
-    if (expanded < 0) {
-        *out = (struct route){ .nexthop = "" };
-        refuse(out, RESOLVE_CANNOT_TELL, cannot_tell);
-    } else if (expanded == 0) {
-        resolve_route(r, address, out);
-    } else {
-        for (size_t i = 0; i < st.n_rcpts; i++) {
-            resolve_route(r, st.rcpts[i].rcpt.address, out);
-            if (out->kind == ROUTE_REFUSED)
-                break;
-        }
-        spool_state_fini(&st);
-    }
-    envelope_fini(&env);
-}
-
-bool resolve_is_ours(const struct resolver *r, const char *address)
+/* Whether mail for it is meant for this machine: its domain is in mydestination, or it has an alias here. */
+static bool is_ours(const struct resolver *r, const char *address)
 {
     struct alias_values v;
 
@@ -300,6 +285,44 @@ bool resolve_is_ours(const struct resolver *r, const char *address)
     enum map_result alias = values_of(r, address, &v);
     alias_values_fini(&v);
     return alias == MAP_FOUND;
+}
+
+static void route_all(const struct resolver *r, const struct spool_state *st, struct route *out)
+{
+    for (size_t i = 0; i < st->n_rcpts; i++) {
+        resolve_route(r, st->rcpts[i].rcpt.address, out);
+        if (out->kind == ROUTE_REFUSED)
+            return;
+    }
+}
+
+struct resolve_ask *resolve_rcpt(struct resolver *r, const char *sender, const char *address, resolve_rcpt_fn *done, void *arg)
+{
+    struct resolve_verdict v = { .class = CLASS_DEFAULT };
+    struct envelope env;
+    struct spool_state st;
+
+    (void)sender;
+    envelope_init(&env);
+    envelope_add(&env, address);
+    int expanded = resolve_expand(r, &env, &st);
+    v.cannot_tell = expanded < 0;
+    v.is_ours = is_ours(r, address);
+    if (v.is_ours)
+        v.class = CLASS_LOCAL;
+    if (expanded == 0)
+        resolve_route(r, address, &v.route);
+    if (expanded > 0)
+        route_all(r, &st, &v.route);
+    done(arg, &v);
+    spool_state_fini(&st);
+    envelope_fini(&env);
+    return NULL;
+}
+
+void resolve_cancel(struct resolve_ask *a)
+{
+    (void)a;
 }
 
 bool resolver_is_stale(const struct resolver *r)

@@ -13,16 +13,16 @@
 #include "spool/spool.h"
 
 enum route_kind {
-    ROUTE_NEXT_HOP, /* by SMTP to `nexthop` */
+    ROUTE_NEXT_HOP, /* to `nexthop` */
     ROUTE_NOWHERE,  /* there is no relayhost: the mail is kept till there is one */
     ROUTE_REFUSED,  /* `status` and `text` say why: "5.1.1", "local delivery disabled"; a 4.x.x status: keep and try again */
 };
 
 struct route {
     enum route_kind kind;
-    const char *nexthop; /* borrowed from the resolver */
+    const char *nexthop; /* "transport:next hop", as "smtp:[smtp.example.com]:587"; borrowed from the resolver, as `text` */
     char status[12];
-    const char *text;    /* borrowed from the resolver */
+    const char *text;
 };
 
 struct resolver;
@@ -40,16 +40,32 @@ void resolve_route(const struct resolver *r, const char *address, struct route *
  * cannot tell at the moment (which has been logged). */
 int resolve_expand(const struct resolver *r, const struct envelope *env, struct spool_state *out);
 
-/* For RCPT: expands one address and reports the first route that is ROUTE_REFUSED, or the last one. */
-void resolve_check(const struct resolver *r, const char *address, struct route *out);
+/* What a domain is to us (HANDBOOK B1). */
+enum address_class {
+    CLASS_LOCAL,           /* mydestination, names and addresses of this machine */
+    CLASS_VIRTUAL_ALIAS,   /* virtual_alias_domains: only aliases live there */
+    CLASS_VIRTUAL_MAILBOX, /* virtual_mailbox_domains */
+    CLASS_RELAY,           /* relay_domains */
+    CLASS_DEFAULT,         /* anything else */
+};
 
-/* The status of that, 451 in SMTP. */
-#define RESOLVE_CANNOT_TELL "4.3.0"
+/* What there is to know of a recipient before it is taken. */
+struct resolve_verdict {
+    bool cannot_tell;       /* a table could not be asked (it has been logged); the rest says nothing then */
+    enum address_class class;
+    bool is_ours;           /* we are a destination for it: anybody may send there */
+    const char *unlisted;   /* NULL, or why nobody is there: "User unknown in virtual alias table". Borrowed */
+    struct route route;     /* of the address after expansion: the first that is ROUTE_REFUSED, or the last one */
+};
+
+/* For RCPT. done() is called from inside when no table has to be waited for, and NULL comes back; else later, from the loop. */
+struct resolve_ask;
+typedef void resolve_rcpt_fn(void *arg, const struct resolve_verdict *v);
+struct resolve_ask *resolve_rcpt(struct resolver *r, const char *sender, const char *address, resolve_rcpt_fn *done, void *arg);
+/* done() will not be called. NULL is fine. */
+void resolve_cancel(struct resolve_ask *a);
 
 /* A table has changed that this process cannot read again: a new one should take its place. */
 bool resolver_is_stale(const struct resolver *r);
-
-/* Whether mail for it is meant for this machine: its domain is in mydestination, or it has an alias here. */
-bool resolve_is_ours(const struct resolver *r, const char *address);
 
 #endif

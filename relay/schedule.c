@@ -57,15 +57,16 @@ static bool is_new_alarm(struct dest *d)
     return true;
 }
 
-static const char *name_of(const struct dest *d)
+/* "smtp:" is a matter of course. */
+const char *schedule_dest_name(const struct dest *d)
 {
-    return d->nexthop[0] ? d->nexthop : "relayhost";
+    return strncmp(d->nexthop, "smtp:", 5) == 0 ? d->nexthop + 5 : d->nexthop[0] ? d->nexthop : "relayhost";
 }
 
 static void alarm_line(struct dest *d, const char *text)
 {
     if (is_new_alarm(d))
-        log_error("%s: somebody has to look at this, the mail is kept and tried again: %s", name_of(d),
+        log_error("%s: somebody has to look at this, the mail is kept and tried again: %s", schedule_dest_name(d),
                   log_safe_str(text));
 }
 
@@ -90,7 +91,7 @@ void schedule_dest_failed(struct relay *r, struct dest *d, enum trouble trouble,
     if (trouble == TROUBLE_CONFIG)
         alarm_line(d, text);
     else
-        log_warn("%s does not take mail now, trying again in %lld s: %s", name_of(d), (long long)(wait / USEC_PER_SEC),
+        log_warn("%s does not take mail now, trying again in %lld s: %s", schedule_dest_name(d), (long long)(wait / USEC_PER_SEC),
                  log_safe_str(text));
     schedule_run(r);
 }
@@ -99,7 +100,7 @@ void schedule_dest_works(struct relay *r, struct dest *d)
 {
     if (!d->retry_us)
         return;
-    log_info("%s takes mail again", name_of(d));
+    log_info("%s takes mail again", schedule_dest_name(d));
     d->retry_us = 0;
     d->failures = 0;
     d->trouble = NO_TROUBLE;

@@ -33,6 +33,7 @@ void session_bury(struct session *s)
     s->is_dead = true;
     session_forget_message(s);
     session_leave_commit(s);
+    gate_close(s);
     session_proxy_end(s);
     session_time_stop(s);
     limits_forget(s);

@@ -9,6 +9,7 @@
 #include "mail/header.h"
 #include "mail/received.h"
 #include "relay/anvil.h"
+#include "relay/gate.h"
 #include "relay/session.h"
 #include "smtp/server.h"
 
@@ -32,6 +33,7 @@ struct session {
     char address[INET6_ADDRSTRLEN + 8];
     /* the message under way */
     struct envelope *env;       /* the engine's */
+    uint64_t size;              /* as declared */
     bool has_reader;
     struct header_reader reader;
     struct spool_msg *msg;
@@ -41,6 +43,9 @@ struct session {
     char trouble_dsn[12];
     char id[SPOOL_ID_TEXT];
     unsigned n_messages;
+    struct gate *gate;          /* NULL: nothing was asked yet */
+    struct smtp_cmd *asked;     /* that the gate is asked about */
+    bool is_asking;             /* inside of asking it */
     struct timer pause;
     struct timer patience;      /* session_time.c's, as the next two */
     int64_t deadline_ms;
@@ -98,6 +103,8 @@ void session_time_came(struct session *s, size_t bytes);
 
 /* ---- session_mail.c: the engine's questions about a message ---- */
 
+/* "ESMTP", "SMTP" or "LMTP" */
+const char *session_protocol(const struct session *s);
 void session_mail(void *arg, struct smtp_cmd *c, struct envelope *env, uint64_t size);
 void session_rcpt(void *arg, struct smtp_cmd *c, struct envelope *env, struct rcpt *r);
 void session_data_begin(void *arg, struct smtp_cmd *c, struct envelope *env);

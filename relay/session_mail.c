@@ -13,8 +13,6 @@
 #include "relay/ceiling.h"
 #include "relay/limits.h"
 #include "relay/flow.h"
-#include "relay/policy.h"
-#include "relay/worker.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,6 +36,7 @@ void session_forget_message(void *arg)
     spool_abort(s->msg);
     s->msg = NULL;
     s->env = NULL;
+    gate_forget_message(s);
     if (s->has_reader)
         header_reader_fini(&s->reader);
     s->has_reader = false;
@@ -83,6 +82,55 @@ static bool has_space(struct receiver *r, uint64_t size)
     return false;
 }
 
+static void log_refusal(const struct session *s, const char *verb, const struct refusal *no)
+{
+    const struct envelope *env = s->env;
+    const char *helo = smtp_server_hello(s->server);
+    const struct rcpt *to = env && env->n_rcpts ? &env->rcpts[env->n_rcpts - 1] : NULL;
+
+    if (s->is_local)
+        return;
+    log_info("NOQUEUE: reject: %s from %s: %d %s %s; from=<%s>%s%s%s proto=%s helo=<%s>", verb, s->client, no->code, no->status,
+             no->text, log_safe_str(env ? env->sender : ""), to ? " to=<" : "", to ? log_safe_str(to->address) : "",
+             to ? ">" : "", session_protocol(s), log_safe_str(helo ? helo : ""));
+}
+
+/* The answer may come from inside, when whoever has called us sends what there is to send. */
+static void ask(struct session *s, struct smtp_cmd *c, enum gate_at at, gate_fn *then)
+{
+    s->asked = c;
+    s->is_asking = true;
+    gate_ask(s, at, then);
+    s->is_asking = false;
+}
+
+static void answer_no(struct session *s, const char *verb, const struct refusal *no)
+{
+    log_refusal(s, verb, no);
+    smtp_answer(s->asked, no->code, no->status[0] ? no->status : NULL, "%s", no->text);
+}
+
+static void pump_later_answer(struct session *s)
+{
+    if (!s->is_asking)
+        session_pump(s);
+}
+
+/* What the gate says to a command whose yes is a word. */
+static void answer(struct session *s, const char *verb, const struct refusal *no, int code, const char *dsn, const char *text)
+{
+    if (no->code)
+        answer_no(s, verb, no);
+    else
+        smtp_answer(s->asked, code, dsn, "%s", text);
+    pump_later_answer(s);
+}
+
+static void answer_mail(struct session *s, const struct refusal *no)
+{
+    answer(s, "MAIL", no, 250, "2.1.0", "Ok");
+}
+
 void session_mail(void *arg, struct smtp_cmd *c, struct envelope *env, uint64_t size)
 {
     struct session *s = arg;
@@ -104,37 +152,33 @@ void session_mail(void *arg, struct smtp_cmd *c, struct envelope *env, uint64_t 
         env->client = xstrdup(s->client);
     }
     s->env = env;
-    smtp_answer(c, 250, "2.1.0", "Ok");
+    s->size = size;
+    ask(s, c, GATE_MAIL, answer_mail);
 }
 
-static const char *protocol_name(const struct session *s)
+const char *session_protocol(const struct session *s)
 {
     return s->is_lmtp ? "LMTP" : smtp_server_is_esmtp(s->server) ? "ESMTP" : "SMTP";
+}
+
+static void answer_rcpt(struct session *s, const struct refusal *no)
+{
+    answer(s, "RCPT", no, 250, "2.1.5", "Ok");
 }
 
 void session_rcpt(void *arg, struct smtp_cmd *c, struct envelope *env, struct rcpt *r)
 {
     struct session *s = arg;
-    struct refusal no;
 
+    (void)env;
+    (void)r;
     if (!limits_rcpt(s, c))
         return;
     if (!ceiling_allows_more(s)) {
         smtp_answer(c, 452, "4.3.1", "Insufficient system storage");
         return;
     }
-    policy_rcpt(s->receiver->resolver, s->is_trusted || smtp_server_login(s->server), r->address, &no);
-    if (resolver_is_stale(s->receiver->resolver))
-        worker_is_stale(s->receiver->env);
-    if (!no.code) {
-        smtp_answer(c, 250, "2.1.5", "Ok");
-        return;
-    }
-    if (!s->is_local)
-        log_info("NOQUEUE: reject: RCPT from %s: %d %s %s; from=<%s> to=<%s> proto=%s helo=<%s>", s->client, no.code,
-                 no.status, no.text, log_safe_str(env->sender), log_safe_str(r->address),
-                 protocol_name(s), log_safe_str(smtp_server_hello(s->server) ? smtp_server_hello(s->server) : ""));
-    smtp_answer(c, no.code, no.status, "%s", no.text);
+    ask(s, c, GATE_RCPT, answer_rcpt);
 }
 
 /* ---- content ---- */
@@ -255,14 +299,21 @@ bool session_content(void *arg, struct span content)
     return !done || (begin_record(s) && write_body(s, lead) && write_body(s, content));
 }
 
+static void answer_data(struct session *s, const struct refusal *no)
+{
+    if (!no->code) {
+        header_reader_init(&s->reader, s->receiver->cfg->header_size_limit);
+        s->has_reader = true;
+    }
+    answer(s, "DATA", no, 354, NULL, "End data with <CR><LF>.<CR><LF>");
+}
+
 void session_data_begin(void *arg, struct smtp_cmd *c, struct envelope *env)
 {
     struct session *s = arg;
 
     s->env = env;
-    header_reader_init(&s->reader, s->receiver->cfg->header_size_limit);
-    s->has_reader = true;
-    smtp_answer(c, 354, NULL, "End data with <CR><LF>.<CR><LF>");
+    ask(s, c, GATE_DATA, answer_data);
 }
 
 static void log_taken(const struct session *s, const struct envelope *env)
@@ -355,22 +406,22 @@ static bool end_header(struct session *s)
     return begin_record(s) && write_body(s, lead);
 }
 
-void session_data_end(void *arg, struct smtp_cmd *c, const struct smtp_data_info *info)
+static void refuse_content(struct session *s)
 {
-    struct session *s = arg;
+    const struct err *why = s->trouble;
 
-    (void)info;
-    if (!end_header(s)) {
-        smtp_answer(c, s->trouble_code, s->trouble_dsn, "%s",
-                    s->trouble->kind == ERR_PERMANENT  ? s->trouble->text
-                    : s->trouble_code == 452           ? "Insufficient system storage"
-                                                       : "Error: queue file write error");
-        session_forget_message(s);
-        return;
-    }
-    log_taken(s, s->env);
+    smtp_answer(s->asked, s->trouble_code, s->trouble_dsn, "%s",
+                why->kind == ERR_PERMANENT ? why->text
+                : s->trouble_code == 452   ? "Insufficient system storage"
+                                           : "Error: queue file write error");
+}
+
+static void commit(struct session *s)
+{
     struct pending *p = xcalloc(1, sizeof *p);
-    *p = (struct pending){ .session = s, .cmd = c, .receiver = s->receiver, .id = spool_msg_id(s->msg) };
+
+    log_taken(s, s->env);
+    *p = (struct pending){ .session = s, .cmd = s->asked, .receiver = s->receiver, .id = spool_msg_id(s->msg) };
     p->bytes = sizeof *p + spool_msg_memory(s->msg);
     ceiling_add(s->receiver, p->bytes);
     s->pending = p;
@@ -379,4 +430,29 @@ void session_data_end(void *arg, struct smtp_cmd *c, const struct smtp_data_info
     s->msg = NULL;
     session_forget_message(s);
     spool_commit(m, committed, p);
+}
+
+static void answer_end(struct session *s, const struct refusal *no)
+{
+    if (no->code) {
+        answer_no(s, "END-OF-MESSAGE", no);
+        session_forget_message(s);
+    } else {
+        commit(s);
+    }
+    pump_later_answer(s);
+}
+
+void session_data_end(void *arg, struct smtp_cmd *c, const struct smtp_data_info *info)
+{
+    struct session *s = arg;
+
+    s->size = info->size_bytes;
+    s->asked = c;
+    if (end_header(s)) {
+        ask(s, c, GATE_END, answer_end);
+        return;
+    }
+    refuse_content(s);
+    session_forget_message(s);
 }

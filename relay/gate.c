@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A question goes from step to step. A step that answers from inside ask() is followed by the next one in the same loop, so that
+ * a long chain of answers at hand is no deep recursion. */
+#include "relay/gate.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "relay/hooks.h"
+#include "relay/policy.h"
+#include "relay/session_int.h"
+#include "relay/worker.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { STEPS_MAX = 2 };
+
+struct gate {
+    struct session *session;
+    enum gate_at at;
+    gate_fn *then; /* NULL: no question is under way */
+    size_t step;
+    bool is_asking; /* inside ask() of that step */
+    bool has_answer;
+    struct refusal no;
+    void *slots[STEPS_MAX];
+};
+
+void refusal_set(struct refusal *out, int code, const char *status, const char *fmt, ...)
+{
+    va_list ap;
+
+    out->code = code;
+    snprintf(out->status, sizeof out->status, "%s", status);
+    va_start(ap, fmt);
+    vsnprintf(out->text, sizeof out->text, fmt, ap);
+    va_end(ap);
+}
+
+/* ---- the null client's step ---- */
+
+struct policy_ask {
+    struct gate *gate;
+    struct resolve_ask *resolve;
+    bool is_trusted;
+    char *address;
+};
+
+static void end_policy(struct gate *g)
+{
+    struct policy_ask *p = *gate_slot(g);
+
+    if (!p)
+        return;
+    resolve_cancel(p->resolve);
+    free(p->address);
+    free(p);
+    *gate_slot(g) = NULL;
+}
+
+static void got_verdict(void *arg, const struct resolve_verdict *v)
+{
+    struct policy_ask *p = arg;
+    struct gate *g = p->gate;
+    const struct receiver *r = g->session->receiver;
+    struct refusal no;
+
+    p->resolve = NULL;
+    policy_rcpt(r->resolver, v, p->is_trusted, p->address, &no);
+    if (resolver_is_stale(r->resolver))
+        worker_is_stale(r->env);
+    end_policy(g);
+    gate_answer(g, &no);
+}
+
+static void ask_policy(struct gate *g, enum gate_at at, const struct gate_facts *f)
+{
+    if (at != GATE_RCPT) {
+        gate_answer(g, NULL);
+        return;
+    }
+    struct policy_ask *p = xcalloc(1, sizeof *p);
+    *p = (struct policy_ask){ .gate = g, .is_trusted = f->is_trusted || f->login, .address = xstrdup(f->rcpt->address) };
+    *gate_slot(g) = p;
+    struct resolve_ask *a = resolve_rcpt(f->resolver, f->env->sender, p->address, got_verdict, p);
+    if (a)
+        p->resolve = a;
+}
+
+static const struct gate_step policy = { .ask = ask_policy, .cancel = end_policy };
+
+static const struct gate_step *step_at(size_t i)
+{
+    const struct gate_step *restrictions = server_hooks ? server_hooks->restrictions : NULL;
+
+    if (i == 0)
+        return restrictions ? restrictions : &policy;
+    return i == 1 && server_hooks ? server_hooks->milters : NULL;
+}
+
+/* ---- asking ---- */
+
+static void tell_facts(const struct session *s, struct gate_facts *f)
+{
+    *f = (struct gate_facts){
+        .cfg = s->receiver->cfg,
+        .loop = s->receiver->loop,
+        .resolver = s->receiver->resolver,
+        .peer = &s->peer,
+        .client = s->client,
+        .client_name = s->name,
+        .client_address = s->address,
+        .listen = s->on->name,
+        .protocol = session_protocol(s),
+        .helo = smtp_server_hello(s->server),
+        .login = smtp_server_login(s->server),
+        .is_encrypted = smtp_server_is_encrypted(s->server),
+        .is_trusted = s->is_trusted,
+        .is_local = s->is_local,
+        .id = s->id,
+        .env = s->env,
+        .size = s->size,
+        .rcpt = s->gate->at == GATE_RCPT && s->env && s->env->n_rcpts ? &s->env->rcpts[s->env->n_rcpts - 1] : NULL,
+    };
+}
+
+/* Whether the step has answered by the time it returns. */
+static bool ask_step(struct gate *g, const struct gate_step *step)
+{
+    struct gate_facts f;
+
+    tell_facts(g->session, &f);
+    g->has_answer = false;
+    g->is_asking = true;
+    step->ask(g, g->at, &f);
+    g->is_asking = false;
+    return g->has_answer;
+}
+
+static void go_on(struct gate *g)
+{
+    while (!g->no.code && g->step < STEPS_MAX) {
+        const struct gate_step *step = step_at(g->step);
+        if (step && !ask_step(g, step))
+            return;
+        g->step++;
+    }
+    gate_fn *then = g->then;
+    g->then = NULL;
+    then(g->session, &g->no);
+}
+
+void gate_ask(struct session *s, enum gate_at at, gate_fn *then)
+{
+    struct gate *g = s->gate;
+
+    if (!g) {
+        g = s->gate = xcalloc(1, sizeof *g);
+        g->session = s;
+    }
+    g->at = at;
+    g->then = then;
+    g->step = 0;
+    g->no = (struct refusal){ 0 };
+    go_on(g);
+}
+
+void gate_answer(struct gate *g, const struct refusal *no)
+{
+    if (no)
+        g->no = *no;
+    g->has_answer = true;
+    if (g->is_asking)
+        return;
+    g->step++;
+    go_on(g);
+}
+
+void **gate_slot(struct gate *g)
+{
+    return &g->slots[g->step < STEPS_MAX ? g->step : 0];
+}
+
+static void forget(struct gate *g, bool is_session)
+{
+    for (g->step = 0; g->step < STEPS_MAX; g->step++) {
+        const struct gate_step *step = step_at(g->step);
+        if (step && step->forget)
+            step->forget(g, is_session);
+    }
+}
+
+/* What is under way is not: the session answers no more. */
+static void cancel(struct gate *g)
+{
+    const struct gate_step *step = g->then ? step_at(g->step) : NULL;
+
+    if (step && step->cancel)
+        step->cancel(g);
+    g->then = NULL;
+}
+
+void gate_forget_message(struct session *s)
+{
+    if (!s->gate)
+        return;
+    cancel(s->gate);
+    forget(s->gate, false);
+}
+
+void gate_close(struct session *s)
+{
+    if (!s->gate)
+        return;
+    cancel(s->gate);
+    forget(s->gate, true);
+    free(s->gate);
+    s->gate = NULL;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gate.h - who is asked before a client gets its yes: first the policy (policy.h; with the server module its restrictions), then
+ * the milters. Each step answers once, from inside ask() or later, and the first refusal is the answer; a session has one
+ * question under way at a time. While it is asked nothing else happens in the session; if the session goes, cancel() is called. */
+#ifndef RELAY_GATE_H
+#define RELAY_GATE_H
+
+#include "base/envelope.h"
+#include "config/config.h"
+#include "net/addr.h"
+#include "relay/resolve.h"
+
+#include <stdint.h>
+
+struct dns;
+struct gate;
+struct loop;
+struct session;
+
+enum gate_at {
+    GATE_CONNECT, /* before the banner */
+    GATE_HELLO,
+    GATE_MAIL,
+    GATE_RCPT,
+    GATE_DATA, /* before 354, or the first BDAT */
+    GATE_END,  /* the content is there: before it is committed */
+};
+
+struct refusal {
+    int code; /* 0: none */
+    char status[12];
+    char text[400];
+};
+
+/* The client, and what it has said so far. All of it is the session's: valid till the answer, and read anew at each question. */
+struct gate_facts {
+    const struct config *cfg;
+    struct loop *loop;
+    struct resolver *resolver;
+    const union addr *peer;
+    const char *client;          /* "name[address]", for the log */
+    const char *client_name;     /* "unknown" */
+    const char *client_address;  /* "192.0.2.1" */
+    const char *listen;          /* the name of the listen section, "smtp" */
+    const char *protocol;        /* "ESMTP", "SMTP", "LMTP" */
+    const char *helo;            /* or NULL */
+    const char *login;           /* or NULL */
+    bool is_encrypted, is_trusted /* in mynetworks, or a program of this machine */, is_local /* such a program */;
+    const char *id;              /* of the message, or "" */
+    struct envelope *env;        /* from GATE_MAIL on, or NULL */
+    uint64_t size;               /* declared with SIZE=, at GATE_END the real one; or 0 */
+    struct rcpt *rcpt;           /* at GATE_RCPT: the last of env */
+};
+
+/* One of those that are asked. */
+struct gate_step {
+    /* gate_answer() comes once, at once or later. */
+    void (*ask)(struct gate *g, enum gate_at at, const struct gate_facts *facts);
+    /* The session goes while ask() has not answered: it will not be. May be NULL. */
+    void (*cancel)(struct gate *g);
+    /* The transaction is over, or (is_session) the session: what was kept for it (gate_slot()) goes. May be NULL. */
+    void (*forget)(struct gate *g, bool is_session);
+};
+
+/* `no` NULL or of code 0: as far as this step is concerned, go on. */
+void gate_answer(struct gate *g, const struct refusal *no);
+/* Something of the step's own for this session, NULL at first. */
+void **gate_slot(struct gate *g);
+
+/* ---- for the session ---- */
+
+typedef void gate_fn(struct session *s, const struct refusal *no);
+
+/* Asks all steps; then(s, no), at once or later, with code 0 for yes. */
+void gate_ask(struct session *s, enum gate_at at, gate_fn *then);
+/* What reset() of the engine tells. */
+void gate_forget_message(struct session *s);
+void gate_close(struct session *s);
+
+void refusal_set(struct refusal *out, int code, const char *status, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hooks.h - the one table through which the server module (server/) comes in. What stands in it is asked when it is there;
+ * a build without the module (--disable-server) has no table at all, and no trace of what it would need. */
+#ifndef RELAY_HOOKS_H
+#define RELAY_HOOKS_H
+
+struct gate_step;
+
+struct server_hooks {
+    /* Types of tables that need a library of their own. Called once, before any table is opened. */
+    void (*register_maps)(void);
+    /* Who else is asked before a client gets its answer (gate.h), in this order; NULL: nobody. `restrictions` takes the place of
+     * the null client's policy. */
+    const struct gate_step *restrictions, *milters;
+};
+
+/* NULL: built without. */
+extern const struct server_hooks *const server_hooks;
+
+#endif
