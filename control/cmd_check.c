@@ -5,6 +5,7 @@
 #include "control/checks.h"
 #include "control/command.h"
 #include "control/probe.h"
+#include "relay/hooks.h"
 
 #include "base/mem.h"
 
@@ -38,6 +39,8 @@ static struct config *check_config(const struct command_options *o, struct findi
     if (cfg && r.n_warnings == 0 && cfg->file)
         findings_add(f, FINDING_OK, "config", "%s", cfg->file);
     config_report_fini(&r);
+    if (server_maps)
+        server_maps->use(cfg);
     return cfg;
 }
 

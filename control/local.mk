@@ -23,7 +23,8 @@ baton_SOURCES = \
 	control/probe.c control/probe.h control/probe_int.h control/probe_session.c \
 	control/sink.c control/sink.h \
 	control/tables.c control/tables.h
-baton_LDADD = control/libqueue.a relay/libcerts.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/net/libnet.a lib/map/libmap.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
+baton_LDFLAGS = $(AM_LDFLAGS) $(LOADS_MODULES)
+baton_LDADD = control/libqueue.a server/libmaps.a relay/libcerts.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/net/libnet.a lib/map/libmap.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
 	$(NET_LIBS) $(MAP_LIBS) $(CONFUSE_LIBS) $(JANSSON_LIBS)
 
 # what waits, for mailq too

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "control/tables.h"
+#include "relay/hooks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,8 @@ struct config *command_config(const struct command_options *o)
 
     config_report_print(&report, stderr, "baton", CONFIG_WARNING);
     config_report_fini(&report);
+    if (server_maps)
+        server_maps->use(cfg);
     return cfg;
 }
 
@@ -88,6 +91,8 @@ int main(int argc, char **argv)
     const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
 
     map_register_all();
+    if (server_maps)
+        server_maps->register_all();
     if (strcmp(name, "postmap") == 0 || strcmp(name, "postalias") == 0)
         return postmap_main(argc, argv, name[4] == 'a');
     argc = take_options(&f, argc, argv);

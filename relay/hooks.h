@@ -5,11 +5,10 @@
 #ifndef RELAY_HOOKS_H
 #define RELAY_HOOKS_H
 
+struct config;
 struct gate_step;
 
 struct server_hooks {
-    /* Types of tables that need a library of their own. Called once, before any table is opened. */
-    void (*register_maps)(void);
     /* Who else is asked before a client gets its answer (gate.h), in this order; NULL: nobody. `restrictions` takes the place of
      * the null client's policy. */
     const struct gate_step *restrictions, *milters;
@@ -17,5 +16,15 @@ struct server_hooks {
 
 /* NULL: built without. */
 extern const struct server_hooks *const server_hooks;
+
+/* Types of tables that need a library of their own, for baton as well: a table apart, so that it links no more than that. */
+struct server_maps {
+    void (*register_all)(void); /* once, before any table is opened */
+    /* Where tables that are named after a section of the configuration find it, from now on; borrowed. NULL: nowhere. */
+    void (*use)(const struct config *cfg);
+};
+
+/* NULL: built without. */
+extern const struct server_maps *const server_maps;
 
 #endif

@@ -59,13 +59,15 @@ int main(int argc, char **argv)
         return EX_USAGE;
     }
     map_register_all();
-    if (server_hooks && server_hooks->register_maps)
-        server_hooks->register_maps();
+    if (server_maps)
+        server_maps->register_all();
     struct config *cfg = config_load(path, CONFIG_ENV, &report);
     config_report_print(&report, stderr, "batond", CONFIG_WARNING);
     config_report_fini(&report);
     if (!cfg)
         return EX_CONFIG;
+    if (server_maps)
+        server_maps->use(cfg);
     if (open_log(cfg) < 0)
         return EX_CONFIG;
     int status = supervise(cfg, path);

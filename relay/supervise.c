@@ -11,6 +11,7 @@
 #include "relay/anvil.h"
 #include "relay/ceiling.h"
 #include "relay/flow.h"
+#include "relay/hooks.h"
 #include "relay/jail.h"
 #include "relay/listeners.h"
 #include "relay/notify.h"
@@ -94,6 +95,8 @@ static void reload(struct supervisor *s)
     log_info("reload: the new configuration is in force");
     config_free(s->own_cfg);
     s->cfg = s->own_cfg = cfg;
+    if (server_maps)
+        server_maps->use(cfg);
     for (size_t i = 0; i < MAX_WORKERS; i++)
         if (s->workers[i].is_used)
             children_dismiss(&s->workers[i]);

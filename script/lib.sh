@@ -18,10 +18,11 @@ die() { printf '%s\n' "${red}$*${off}" >&2; exit 1; }
 # Debian 12 and 13 call them the same. ca-certificates is what TLS to a relayhost is verified with: not for building, but
 # without it an installed Baton has nobody to trust.
 for_build="gcc libc6-dev make autoconf automake pkg-config libuv1-dev libmbedtls-dev libc-ares-dev libconfuse-dev
-    libxxhash-dev libidn2-dev libjansson-dev liblmdb-dev libpcre2-dev libseccomp-dev ca-certificates"
+    libxxhash-dev libidn2-dev libjansson-dev liblmdb-dev libpcre2-dev libseccomp-dev ca-certificates
+    libldap-dev"
 for_demo="util-linux"
 for_test="perl git openssl libio-socket-ssl-perl libcmocka-dev clang xz-utils mandoc strace procps util-linux systemd
-    python3 php-cli bsd-mailx s-nail mutt git-email cron libmime-lite-perl haproxy swaks"
+    python3 php-cli bsd-mailx s-nail mutt git-email cron libmime-lite-perl haproxy swaks slapd ldap-utils"
 
 missing() {  # PACKAGE...: those of them that are not installed
     local p

@@ -1,11 +1,30 @@
 # server: the optional module; none.c stands for all of it when it is not built
-noinst_LIBRARIES += server/libserver.a
-EXTRA_DIST += server/README.md
+noinst_LIBRARIES += server/libserver.a server/libmaps.a
+EXTRA_DIST += server/README.md server/exports
 if SERVER
 server_libserver_a_SOURCES = \
 	server/server.c
-EXTRA_DIST += server/none.c
+# tables, for baton too
+server_libmaps_a_SOURCES = \
+	server/map_ldap.c server/map_ldap.h \
+	server/maps.c \
+	server/module.c server/module.h
+server_libmaps_a_CPPFLAGS = $(AM_CPPFLAGS) -DMODULEDIR=\"$(moduledir)\"
+EXTRA_DIST += server/none.c server/none_maps.c
+
+# What needs a library of its own: loaded when the configuration names it (module.h). A program that loads one is linked with
+# LOADS_MODULES, which lets it see server/exports.
+moduledir = $(libdir)/baton
+module_PROGRAMS = server/ldap.so
+LOADS_MODULES = -Wl,--dynamic-list=$(srcdir)/server/exports
+server_ldap_so_SOURCES = server/ldap_module.c server/module.h
+server_ldap_so_CFLAGS = $(AM_CFLAGS) -fPIC
+server_ldap_so_CPPFLAGS = $(AM_CPPFLAGS) $(LDAP_CFLAGS)
+server_ldap_so_LDFLAGS = $(AM_LDFLAGS) -shared
+server_ldap_so_LDADD = $(LDAP_LIBS)
 else
 server_libserver_a_SOURCES = server/none.c
-EXTRA_DIST += server/server.c
+server_libmaps_a_SOURCES = server/none_maps.c
+EXTRA_DIST += server/server.c server/map_ldap.c server/map_ldap.h server/maps.c server/module.c server/module.h \
+	server/ldap_module.c
 endif
