@@ -162,6 +162,8 @@ enum {
      * in values. A program that has more rights than its caller leaves this out: a parameter that
      * needs a ${NAME} then has its default, and no section becomes a login or listen. */
     CONFIG_ENV = 1,
+    /* Sections count without it: config_load_text() has this. */
+    CONFIG_SECTIONS = 2,
 };
 
 enum config_severity { CONFIG_NOTICE, CONFIG_WARNING, CONFIG_ERROR };
@@ -193,6 +195,8 @@ void config_report_log(const struct config_report *r);
  * named may not be. NULL when there was an error: all of them are in `r` then (all errors of the
  * file, not only the first). `r` may hold warnings and notices of a configuration that is good. */
 struct config *config_load(const char *file, unsigned flags, struct config_report *r);
+/* The same of a text, named `name` in what is said of it, without the environment; a password in it counts as well kept. */
+struct config *config_load_text(struct span text, const char *name, struct config_report *r);
 void config_free(struct config *cfg);
 
 /* The names, parted by blanks, of RESTART parameters in which the two differ; false when there is
@@ -229,6 +233,24 @@ void config_secret_free(char *secret);
  * `e`. */
 int relayhost_parse(struct relayhost *h, struct span text, struct err *e);
 void relayhost_fini(struct relayhost *h);
+
+/* ---- the list of parameters, for who writes a configuration (params.c, suggest.c) ---- */
+
+enum config_shape {
+    CONFIG_SHAPE_NONE, /* there is no such parameter */
+    CONFIG_SHAPE_TEXT,
+    CONFIG_SHAPE_BOOL,
+    CONFIG_SHAPE_WORD,     /* one of a set of words */
+    CONFIG_SHAPE_LIST,     /* words */
+    CONFIG_SHAPE_NETWORKS, /* networks */
+    CONFIG_SHAPE_MAPS,     /* lookup tables */
+};
+
+enum config_shape config_shape_of(struct span name);
+/* Of an option of listen sections. */
+enum config_shape config_listen_shape_of(struct span name);
+/* What to do about a parameter of Postfix that Baton has not, or NULL. */
+const char *config_postfix_cure(struct span name);
 
 /* ---- printing (show.c; show_json.c alone needs jansson) ---- */
 

@@ -91,7 +91,7 @@ void reader_make_fields(struct reader *rd)
 {
     expand_all(rd->cfg, rd->report);
     convert_params(rd);
-    for (size_t i = 0; i < rd->n_sections && rd->cfg->flags & CONFIG_ENV; i++) {
+    for (size_t i = 0; i < rd->n_sections && rd->cfg->flags & (CONFIG_ENV | CONFIG_SECTIONS); i++) {
         const struct section *s = &rd->sections[i];
         if (s->options == config_login_options)
             make_login(rd, s);

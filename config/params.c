@@ -159,3 +159,31 @@ void config_each_map(const struct config *cfg, config_map_fn *fn, void *arg)
             fn(arg, o->name, l->at[i]);
     }
 }
+
+/* ---- for who writes a configuration ---- */
+
+static enum config_shape shape_of(const struct config_option *o)
+{
+    if (!o)
+        return CONFIG_SHAPE_NONE;
+    switch (o->type) {
+    case TYPE_BOOL: return CONFIG_SHAPE_BOOL;
+    case TYPE_ENUM: return CONFIG_SHAPE_WORD;
+    case TYPE_LIST:
+    case TYPE_INTERFACES:
+    case TYPE_FLAGS: return CONFIG_SHAPE_LIST;
+    case TYPE_NETWORKS: return CONFIG_SHAPE_NETWORKS;
+    case TYPE_MAPS: return CONFIG_SHAPE_MAPS;
+    default: return CONFIG_SHAPE_TEXT;
+    }
+}
+
+enum config_shape config_shape_of(struct span name)
+{
+    return shape_of(config_option_find(config_params, N_PARAMS, name));
+}
+
+enum config_shape config_listen_shape_of(struct span name)
+{
+    return shape_of(config_option_find(config_listen_options, N_LISTEN_OPTIONS, name));
+}

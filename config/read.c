@@ -236,6 +236,15 @@ static void read_statements(struct reader *rd, struct span text)
 
 /* ---- the whole ---- */
 
+static void read_text(struct reader *rd, struct span text)
+{
+    if (span_find(text, '\0') < text.len)
+        remark(rd->report, CONFIG_ERROR, (struct place){ .file = rd->cfg->file },
+               "it holds a NUL byte: it is no text");
+    else
+        read_statements(rd, text);
+}
+
 /* 0, also when there is no file and none was asked for. */
 static int read_file(struct reader *rd, const char *file, bool may_be_missing)
 {
@@ -260,14 +269,44 @@ static int read_file(struct reader *rd, const char *file, bool may_be_missing)
                 : "");
         return -1;
     }
-    if (strlen(text) < len)
-        remark(rd->report, CONFIG_ERROR, (struct place){ .file = file },
-               "it holds a NUL byte: it is no text");
-    else
-        read_statements(rd, span_of(text, len));
+    read_text(rd, span_of(text, len));
     wipe(text, len);
     free(text);
     return 0;
+}
+
+/* Takes what was read so far; NULL when it had an error. */
+static struct config *finish(struct reader *rd, bool is_read)
+{
+    struct config *cfg = rd->cfg;
+
+    if (is_read) {
+        if (cfg->flags & CONFIG_ENV)
+            reader_take_environment(rd);
+        reader_make_fields(rd);
+        if (rd->report->n_errors == 0)
+            check_rules(cfg, rd->report);
+    }
+    remark_sort(rd->report);
+    for (size_t i = 0; i < rd->n_sections; i++)
+        section_fini(&rd->sections[i]);
+    free(rd->sections);
+    if (rd->report->n_errors == 0)
+        return cfg;
+    config_free(cfg);
+    return NULL;
+}
+
+struct config *config_load_text(struct span text, const char *name, struct config_report *r)
+{
+    struct config *cfg = xcalloc(1, sizeof *cfg);
+    struct reader rd = { .cfg = cfg, .report = r };
+
+    cfg->file = xstrdup(name);
+    cfg->flags = CONFIG_SECTIONS;
+    cfg->values = xcalloc(N_PARAMS, sizeof *cfg->values);
+    read_text(&rd, text);
+    return finish(&rd, true);
 }
 
 struct config *config_load(const char *file, unsigned flags, struct config_report *r)
@@ -280,21 +319,7 @@ struct config *config_load(const char *file, unsigned flags, struct config_repor
         file = from_env;
     cfg->flags = flags;
     cfg->values = xcalloc(N_PARAMS, sizeof *cfg->values);
-    if (read_file(&rd, file ? file : SYSCONFDIR "/baton/baton.conf", !file) == 0) {
-        if (flags & CONFIG_ENV)
-            reader_take_environment(&rd);
-        reader_make_fields(&rd);
-        if (r->n_errors == 0)
-            check_rules(cfg, r);
-    }
-    remark_sort(r);
-    for (size_t i = 0; i < rd.n_sections; i++)
-        section_fini(&rd.sections[i]);
-    free(rd.sections);
-    if (r->n_errors == 0)
-        return cfg;
-    config_free(cfg);
-    return NULL;
+    return finish(&rd, read_file(&rd, file ? file : SYSCONFDIR "/baton/baton.conf", !file) == 0);
 }
 
 void config_free(struct config *cfg)

@@ -130,3 +130,8 @@ const char *suggest_postfix(struct span name)
             return postfix_names[i].cure;
     return NULL;
 }
+
+const char *config_postfix_cure(struct span name)
+{
+    return suggest_postfix(name);
+}

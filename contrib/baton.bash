@@ -14,11 +14,14 @@ _baton() {
         return
     fi
     case $command in
-    '') mapfile -t COMPREPLY < <(compgen -W "check config start stop reload status queue test sink -c --json --help" -- "$word") ;;
+    '') mapfile -t COMPREPLY < <(compgen -W "check config start stop reload status queue map test sink import -c --json --help" -- "$word") ;;
     queue)
         mapfile -t COMPREPLY < <(compgen -W "list show hold release retry delete ALL
             $(baton queue list 2>/dev/null | awk '/^[0-9A-Za-z]+[*!]? /{ sub(/[*!]$/, "", $1); print $1 }')" -- "$word") ;;
     config) mapfile -t COMPREPLY < <(compgen -W "$(baton config 2>/dev/null | sed -n 's/^\([a-z_A-Z]*\) = .*/\1/p')" -- "$word") ;;
+    import)
+        if [[ $word = -* ]]; then mapfile -t COMPREPLY < <(compgen -W "-n --output --help" -- "$word")
+        else mapfile -t COMPREPLY < <(compgen -f -- "$word"); fi ;;
     check) mapfile -t COMPREPLY < <(compgen -W "--live --json --help" -- "$word") ;;
     *) mapfile -t COMPREPLY < <(compgen -W "--json --help" -- "$word") ;;
     esac

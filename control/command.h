@@ -27,7 +27,7 @@ struct command {
     int (*run)(const struct command_options *o, int argc, char **argv);
 };
 
-extern const struct command cmd_check, cmd_config, cmd_map, cmd_queue, cmd_reload, cmd_sink, cmd_start, cmd_status, cmd_stop,
+extern const struct command cmd_check, cmd_config, cmd_import, cmd_map, cmd_queue, cmd_reload, cmd_sink, cmd_start, cmd_status, cmd_stop,
     cmd_test;
 
 /* The configuration, all that is wrong with it told on stderr; NULL: return EX_CONFIG. */

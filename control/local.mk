@@ -9,6 +9,7 @@ baton_SOURCES = \
 	control/cmd_check.c \
 	control/cmd_config.c \
 	control/cmd_daemon.c \
+	control/cmd_import.c \
 	control/cmd_map.c \
 	control/cmd_queue.c \
 	control/cmd_sink.c \
@@ -16,6 +17,8 @@ baton_SOURCES = \
 	control/cmd_test.c \
 	control/command.h \
 	control/findings.c control/findings.h \
+	control/import.c control/import.h control/import_listen.c control/import_login.c control/import_names.c \
+	control/import_params.c control/import_print.c control/import_settle.c control/import_tables.c \
 	control/main.c \
 	control/maildir.c control/maildir.h \
 	control/offline.c control/offline.h \

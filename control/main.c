@@ -14,6 +14,7 @@
 
 static const struct command *const commands[] = {
     &cmd_check, &cmd_config, &cmd_start, &cmd_stop, &cmd_reload, &cmd_status, &cmd_queue, &cmd_map, &cmd_test, &cmd_sink,
+    &cmd_import,
 };
 
 static const struct command *find(const char *name)

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * import.c - the items of an import. */
+#include "control/import.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+void import_note(struct strlist *notes, const char *fmt, ...)
+{
+    struct buf text;
+    va_list ap;
+
+    buf_init(&text, BUF_NO_MAX);
+    va_start(ap, fmt);
+    buf_vaddf(&text, fmt, ap);
+    va_end(ap);
+    for (size_t i = 0; i < notes->n; i++)
+        if (strcmp(notes->at[i], buf_cstr(&text)) == 0) {
+            buf_fini(&text);
+            return;
+        }
+    strlist_add(notes, buf_span(&text));
+    buf_fini(&text);
+}
+
+static char *dup_or_null(const char *s)
+{
+    return s ? xstrdup(s) : NULL;
+}
+
+static struct import_item *new_item(struct import *im, const char *name)
+{
+    im->items = xreallocarray(im->items, im->n_items + 1, sizeof *im->items);
+    im->items[im->n_items] = (struct import_item){ .subject = import_subject(name) };
+    return &im->items[im->n_items++];
+}
+
+struct import_line *import_add(struct import_item *it, const char *name, const char *value, const char *source)
+{
+    it->lines = xreallocarray(it->lines, it->n_lines + 1, sizeof *it->lines);
+    it->lines[it->n_lines] = (struct import_line){ .name = xstrdup(name), .value = dup_or_null(value),
+                                                   .source = dup_or_null(source) };
+    return &it->lines[it->n_lines++];
+}
+
+struct import_item *import_section(struct import *im, const char *kind, const char *title)
+{
+    struct import_item *it = new_item(im, kind);
+
+    it->kind = xstrdup(kind);
+    it->title = xstrdup(title);
+    return it;
+}
+
+struct import_item *import_param(struct import *im, const char *name, const char *value, const char *plain, const char *source)
+{
+    struct import_item *it = new_item(im, name);
+
+    import_add(it, name, value, source)->plain = dup_or_null(plain);
+    return it;
+}
+
+void import_line_lose(struct import_line *l, const char *fmt, ...)
+{
+    struct buf text;
+    va_list ap;
+
+    buf_init(&text, BUF_NO_MAX);
+    va_start(ap, fmt);
+    buf_vaddf(&text, fmt, ap);
+    va_end(ap);
+    free(l->why);
+    l->why = buf_take(&text);
+    l->fate = IMPORT_LOST;
+}
+
+void import_lose(struct import *im, const char *name, const char *source, const char *fmt, ...)
+{
+    struct import_line *l = &import_param(im, name, NULL, NULL, source)->lines[0];
+    struct buf text;
+    va_list ap;
+
+    buf_init(&text, BUF_NO_MAX);
+    va_start(ap, fmt);
+    buf_vaddf(&text, fmt, ap);
+    va_end(ap);
+    import_line_lose(l, "%s", buf_cstr(&text));
+    buf_fini(&text);
+}
+
+char *import_source(const struct postfix_setting *s)
+{
+    return xasprintf("main.cf:%d: %s = %s", s->line, s->name, s->value);
+}
+
+char *import_quote(const char *text, bool dollars)
+{
+    struct buf out;
+
+    buf_init(&out, BUF_NO_MAX);
+    for (; *text; text++) {
+        if (*text == '\\' || *text == '"')
+            buf_addc(&out, '\\');
+        if (*text == '$' && dollars)
+            buf_addc(&out, '$');
+        buf_addc(&out, *text);
+    }
+    return buf_take(&out);
+}
+
+size_t import_count_lost(const struct import *im)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < im->n_items; i++) {
+        n += im->items[i].is_lost;
+        for (size_t k = 0; k < im->items[i].n_lines && !im->items[i].is_lost; k++)
+            n += im->items[i].lines[k].fate == IMPORT_LOST;
+    }
+    return n;
+}
+
+void import_fini(struct import *im)
+{
+    for (size_t i = 0; i < im->n_items; i++) {
+        struct import_item *it = &im->items[i];
+        for (size_t k = 0; k < it->n_lines; k++) {
+            struct import_line *l = &it->lines[k];
+            if (l->value)
+                wipe(l->value, strlen(l->value));
+            free(l->name);
+            free(l->value);
+            free(l->plain);
+            free(l->source);
+            free(l->why);
+        }
+        free(it->lines);
+        free(it->kind);
+        free(it->title);
+        free(it->why);
+        strlist_clear(&it->notes);
+    }
+    free(im->items);
+    strlist_clear(&im->notes);
+    strlist_clear(&im->not_needed);
+    postfix_main_free(&im->main);
+    postfix_master_free(&im->master);
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * import_listen.c - the services of a master.cf: smtpd at a port is a listen section, and what Postfix needs for its own working
+ * is nothing. */
+#include "control/import.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+/* Programs whose work batond does by itself. */
+static const char *const built_in[] = {
+    "anvil",  "bounce", "cleanup", "discard",  "dnsblog", "error",  "flush",  "lmtp",    "local",
+    "oqmgr",  "pickup", "postlogd", "proxymap", "qmgr",    "scache", "showq",  "smtp",    "tlsmgr",
+    "tlsproxy", "trivial-rewrite", "verify", "virtual",
+};
+
+static bool is_built_in(const char *command)
+{
+    for (size_t i = 0; i < ARRAY_LEN(built_in); i++)
+        if (strcmp(built_in[i], command) == 0)
+            return true;
+    return false;
+}
+
+static char *source_of(const struct postfix_service *s)
+{
+    return xasprintf("master.cf:%d: %s", s->line, s->text);
+}
+
+static char *source_of_override(const struct postfix_service *s, const struct postfix_override *o)
+{
+    return xasprintf("master.cf:%d: %s: -o %s=%s", s->line, s->name, o->name, o->value);
+}
+
+static bool is_listener(const struct postfix_service *s)
+{
+    return strcmp(s->type, "inet") == 0 && (strcmp(s->command, "smtpd") == 0 || strcmp(s->command, "postscreen") == 0);
+}
+
+/* "smtp" of "[::1]:smtp"; *address is what stands before it, or empty. */
+static struct span port_of(const struct postfix_service *s, struct span *address)
+{
+    struct span name = span_str(s->name);
+    size_t colon = span_rfind(name, ':');
+
+    *address = colon < name.len ? span_of(name.at, colon) : span_of(NULL, 0);
+    return colon < name.len ? span_from(name, colon + 1) : name;
+}
+
+static bool is_smtp_port(struct span port)
+{
+    return span_eq(port, SPAN("smtp")) || span_eq(port, SPAN("25"));
+}
+
+/* The service that a batond without any listen section has, too. */
+static bool is_default(const struct postfix_service *s)
+{
+    struct span address, port = port_of(s, &address);
+
+    return is_smtp_port(port) && !address.len && s->n_overrides == 0 && strcmp(s->maxproc, "-") == 0 &&
+           strcmp(s->command, "smtpd") == 0;
+}
+
+/* ---- one listener ---- */
+
+struct tls_words {
+    const char *level, *tls;
+};
+
+static const struct tls_words tls_words[] = { { "", "no" }, { "none", "no" }, { "may", "may" }, { "encrypt", "encrypt" } };
+
+static struct import_line *find_line(struct import_item *it, const char *name)
+{
+    for (size_t i = 0; i < it->n_lines; i++)
+        if (strcmp(it->lines[i].name, name) == 0 && it->lines[i].value)
+            return &it->lines[i];
+    return NULL;
+}
+
+static void set_line(struct import_item *it, const char *name, const char *value, const char *source)
+{
+    struct import_line *l = find_line(it, name);
+
+    if (!l) {
+        import_add(it, name, value, source);
+        return;
+    }
+    free(l->value);
+    l->value = xstrdup(value);
+}
+
+/* The overrides that are another word in a listen section. True when it was one. */
+static bool take_known(struct import_item *it, const char *name, const char *value, const char *source)
+{
+    struct import_line *tls = find_line(it, "tls");
+
+    if (strcmp(name, "syslog_name") == 0)
+        return true;
+    if (strcmp(name, "smtpd_tls_wrappermode") == 0) {
+        if (strcasecmp(value, "yes") == 0)
+            set_line(it, "tls", "implicit", source);
+        return true;
+    }
+    for (size_t i = 0; strcmp(name, "smtpd_tls_security_level") == 0 && i < ARRAY_LEN(tls_words); i++)
+        if (strcasecmp(tls_words[i].level, value) == 0) {
+            if (!tls)
+                set_line(it, "tls", tls_words[i].tls, source);
+            return true;
+        }
+    if (strcmp(name, "smtpd_upstream_proxy_protocol") == 0) {
+        set_line(it, "proxy", value, source);
+        return true;
+    }
+    return false;
+}
+
+static bool is_same_as_main(struct import *im, const char *name, const char *value)
+{
+    char *counts = postfix_find(&im->main, name) || postfix_default(&im->main, name) ? postfix_value(&im->main, name, NULL) : NULL;
+    bool is_same = counts && strcasecmp(counts, value) == 0;
+
+    free(counts);
+    return is_same;
+}
+
+static void take_override(struct import *im, struct import_item *it, const char *name, const char *value, const char *source)
+{
+    char *quoted = import_quote(value, true);
+
+    if (config_listen_shape_of(span_str(name)) != CONFIG_SHAPE_NONE)
+        set_line(it, name, quoted, source);
+    else if (!take_known(it, name, value, source) && !is_same_as_main(im, name, value))
+        import_line_lose(import_add(it, name, NULL, source), "%s",
+                         config_shape_of(span_str(name)) != CONFIG_SHAPE_NONE
+                             ? "it counts for all listeners with Baton: set it outside of the section if that will do"
+                             : "a listen section has nothing like it");
+    free(quoted);
+}
+
+static void add_overrides(struct import *im, struct import_item *it, const struct postfix_service *s)
+{
+    for (size_t i = 0; i < s->n_overrides; i++) {
+        char *source = source_of_override(s, &s->overrides[i]);
+        struct buf value;
+        struct err e;
+        buf_init(&value, BUF_NO_MAX);
+        if (postfix_expand(&im->main, span_str(s->overrides[i].value), &value, &e) == 0)
+            take_override(im, it, s->overrides[i].name, buf_cstr(&value), source);
+        else
+            import_line_lose(import_add(it, s->overrides[i].name, NULL, source), "%s", e.text);
+        buf_fini(&value);
+        free(source);
+    }
+}
+
+static char *title_of(struct span port, struct span address, const struct import *im)
+{
+    char *title = span_eq(port, SPAN("25"))                                     ? xstrdup("smtp")
+                  : span_eq(port, SPAN("smtps")) || span_eq(port, SPAN("465")) ? xstrdup("submissions")
+                  : span_eq(port, SPAN("587"))                                  ? xstrdup("submission")
+                                                                                : span_dup(port);
+    unsigned same = 0;
+
+    for (size_t i = 0; i < im->n_items; i++)
+        same += im->items[i].kind && strcmp(im->items[i].kind, "listen") == 0 && strcmp(im->items[i].title, title) == 0;
+    if (same || address.len) {
+        char *longer = xasprintf("%s-%.*s", title, (int)address.len, address.at);
+        free(title);
+        title = longer;
+    }
+    return title;
+}
+
+static void add_listener(struct import *im, const struct postfix_service *s)
+{
+    struct span address, port = port_of(s, &address);
+    char *source = source_of(s), *title = title_of(port, address, im), *where = span_dup(address), *at = span_dup(port);
+    struct import_item *it = import_section(im, "listen", title);
+
+    if (address.len)
+        import_add(it, "address", where, source);
+    import_add(it, "port", span_eq(port, SPAN("smtps")) ? "submissions" : at, source);
+    if (strcmp(s->maxproc, "-") != 0 && strcmp(s->command, "smtpd") == 0)
+        import_add(it, "process_limit", strcmp(s->maxproc, "0") == 0 ? "100000" : s->maxproc, source);
+    if (strcmp(s->command, "postscreen") == 0)
+        import_note(&it->notes, "Postfix had postscreen here: Baton has none, but its limits (smtpd_client_connection_count_limit and "
+                                "kin) keep the many away.");
+    add_overrides(im, it, s);
+    free(source);
+    free(title);
+    free(where);
+    free(at);
+}
+
+/* ---- others ---- */
+
+static bool needs_nothing(const struct postfix_service *s)
+{
+    for (size_t i = 0; i < s->n_overrides; i++)
+        if (strcmp(s->overrides[i].name, "syslog_name") != 0 && strcmp(s->overrides[i].name, "smtp_fallback_relay") != 0)
+            return false;
+    return is_built_in(s->command) || (strcmp(s->command, "smtpd") == 0 && strcmp(s->type, "pass") == 0);
+}
+
+/* Some value of main.cf holds the name before a colon, or a table may. */
+static bool is_used(const struct import *im, const struct postfix_service *s)
+{
+    size_t len = strlen(s->name);
+
+    for (size_t i = 0; i < im->main.n; i++) {
+        const struct postfix_setting *m = &im->main.at[i];
+        if (strstr(m->name, "transport_maps") && *m->value)
+            return true;
+        if (strcmp(m->name, "content_filter") != 0 && !strstr(m->name, "transport"))
+            continue;
+        if (strncmp(m->value, s->name, len) == 0 && (m->value[len] == ':' || !m->value[len]))
+            return true;
+    }
+    return false;
+}
+
+static void add_other(struct import *im, const struct postfix_service *s)
+{
+    char *source = source_of(s);
+
+    if (strcmp(s->command, "pipe") == 0 && !is_used(im, s))
+        import_note(&im->not_needed, "the service %s", s->name);
+    else if (!needs_nothing(s))
+        import_lose(im, "service", source, "%s",
+                    strcmp(s->command, "pipe") == 0    ? "this version delivers to no programs"
+                    : strcmp(s->command, "spawn") == 0 ? "Baton starts no programs for others: let systemd do it, with a socket unit"
+                    : is_built_in(s->command)          ? "Baton has no second service of this kind with options of its own: set "
+                                                         "what counts for all in the parameters"
+                                                       : "Baton has no such service");
+    free(source);
+}
+
+/* Nothing listens: with us that is an empty inet_interfaces. */
+static void listen_nowhere(struct import *im)
+{
+    for (size_t i = 0; i < im->n_items; i++)
+        if (!im->items[i].kind && strcmp(im->items[i].lines[0].name, "inet_interfaces") == 0)
+            im->items[i].lines[0].fate = IMPORT_NEEDLESS;
+    struct import_item *it = import_param(im, "inet_interfaces", "", NULL, NULL);
+    import_note(&it->notes, "No service of master.cf listens.");
+}
+
+void import_services(struct import *im)
+{
+    size_t listeners = 0, defaults = 0;
+
+    for (size_t i = 0; i < im->master.n_faults; i++) {
+        char *source = xasprintf("master.cf:%d", im->master.faults[i].line);
+        import_lose(im, "service", source, "%s", im->master.faults[i].text);
+        free(source);
+    }
+    for (size_t i = 0; i < im->master.n; i++) {
+        listeners += is_listener(&im->master.at[i]);
+        defaults += is_listener(&im->master.at[i]) && is_default(&im->master.at[i]);
+    }
+    for (size_t i = 0; i < im->master.n; i++) {
+        const struct postfix_service *s = &im->master.at[i];
+        if (!is_listener(s))
+            add_other(im, s);
+        else if (listeners != 1 || defaults != 1)
+            add_listener(im, s);
+    }
+    if (im->has_master && !listeners)
+        listen_nowhere(im);
+}

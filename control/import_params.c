@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * import_params.c - the settings of a main.cf as parameters of a baton.conf. */
+#include "control/import.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+/* ---- values ---- */
+
+/* A reference that means the same with us: the plain name of a parameter that Baton has. */
+static bool is_plain_reference(void *arg, struct span inner)
+{
+    (void)arg;
+    return config_shape_of(inner) != CONFIG_SHAPE_NONE;
+}
+
+struct value {
+    char *text;  /* everything replaced, as Postfix has it */
+    char *kept;  /* as it will be written */
+    char *plain; /* written without any $name; NULL when kept is that */
+};
+
+static void value_fini(struct value *v)
+{
+    free(v->text);
+    free(v->kept);
+    free(v->plain);
+}
+
+/* Words that Postfix has no word for: its empty value. */
+static const struct {
+    const char *name, *from, *to;
+} words[] = {
+    { "smtp_tls_security_level", "", "none" },
+    { "smtpd_tls_security_level", "", "none" },
+    { "lmtp_tls_security_level", "", "none" },
+    { "smtp_tls_security_level", "verify", "secure" },
+    { "log", "/dev/stdout", "stderr" },
+    { "log", "", "syslog" },
+};
+
+static void use_our_word(const char *name, struct value *v)
+{
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (strcmp(words[i].name, name) == 0 && strcmp(words[i].from, v->text) == 0) {
+            value_fini(v);
+            *v = (struct value){ xstrdup(words[i].to), xstrdup(words[i].to), NULL };
+        }
+}
+
+/* Tables that were looked up by way of a server of Postfix's: Baton opens them itself. */
+static char *without_proxy(const char *text)
+{
+    struct buf out;
+
+    buf_init(&out, BUF_NO_MAX);
+    while (*text) {
+        if (strncmp(text, "proxy:", 6) == 0)
+            text += 6;
+        else
+            buf_addc(&out, *text++);
+    }
+    return buf_take(&out);
+}
+
+static int read_value(struct import *im, const char *name, const char *raw, struct strlist *notes, struct value *v, struct err *e)
+{
+    enum config_shape shape = config_shape_of(span_str(name));
+    struct buf out;
+
+    buf_init(&out, BUF_NO_MAX);
+    if (postfix_expand(&im->main, span_str(raw), &out, e) < 0) {
+        buf_fini(&out);
+        return -1;
+    }
+    *v = (struct value){ .text = buf_take(&out) };
+    char *changed = NULL;
+    if (shape == CONFIG_SHAPE_LIST || shape == CONFIG_SHAPE_NETWORKS)
+        changed = import_inline_files(im, v->text, notes, e);
+    else
+        changed = without_proxy(v->text);
+    if (!changed) {
+        value_fini(v);
+        return -1;
+    }
+    bool is_same = strcmp(changed, v->text) == 0;
+    free(v->text);
+    v->text = changed;
+    v->plain = import_quote(v->text, true);
+    bool may_keep = is_same && strchr(raw, '$') && postfix_references(span_str(raw), is_plain_reference, NULL);
+    v->kept = may_keep ? import_quote(raw, false) : xstrdup(v->plain);
+    use_our_word(name, v);
+    return 0;
+}
+
+/* ---- settings that are something else with us ---- */
+
+static bool is_yes(const char *value)
+{
+    return strcasecmp(value, "yes") == 0;
+}
+
+static const char *set_elsewhere(struct import *im, const char *name)
+{
+    struct postfix_setting *s = postfix_find(&im->main, name);
+    return s && *s->value ? s->value : NULL;
+}
+
+/* smtp_use_tls = yes and the like, before there was a level */
+static void old_tls(struct import *im, const struct postfix_setting *s, const char *value)
+{
+    const char *level = strncmp(s->name, "smtpd", 5) == 0 ? "smtpd_tls_security_level" : "smtp_tls_security_level";
+    char *source = import_source(s);
+
+    if (set_elsewhere(im, level))
+        import_note(&im->not_needed, "%s", s->name);
+    else if (strstr(s->name, "enforce"))
+        import_param(im, level, is_yes(value) ? "encrypt" : "none", NULL, source);
+    else if (!set_elsewhere(im, strncmp(s->name, "smtpd", 5) == 0 ? "smtpd_enforce_tls" : "smtp_enforce_tls"))
+        import_param(im, level, is_yes(value) ? "may" : "none", NULL, source);
+    free(source);
+}
+
+static void networks_style(struct import *im, const struct postfix_setting *s, const char *value)
+{
+    char *source = import_source(s);
+
+    if (set_elsewhere(im, "mynetworks") || strcmp(value, "host") == 0)
+        import_note(&im->not_needed, "%s", s->name);
+    else
+        import_lose(im, s->name, source,
+                    "networks are not found out from the interfaces: write them, mynetworks = \"127.0.0.0/8, [::1]/128, "
+                    "192.0.2.0/24\"");
+    free(source);
+}
+
+/* Port 465 has TLS from the first byte by itself. */
+static void wrapper(struct import *im, const struct postfix_setting *s, const char *value)
+{
+    char *source = import_source(s), *hosts = postfix_value(&im->main, "relayhost", NULL);
+
+    if (!is_yes(value) || (hosts && (strstr(hosts, ":465") || strstr(hosts, ":smtps") || strstr(hosts, ":submissions"))))
+        import_note(&im->not_needed, "%s", s->name);
+    else
+        import_lose(im, s->name, source, "TLS from the first byte is spoken at port 465: write the port into relayhost");
+    free(source);
+    free(hosts);
+}
+
+static void server_wrapper(struct import *im, const struct postfix_setting *s, const char *value)
+{
+    char *source = import_source(s);
+
+    if (!is_yes(value))
+        import_note(&im->not_needed, "%s", s->name);
+    else
+        import_lose(im, s->name, source, "write tls = \"implicit\" into the listen section whose clients begin with TLS");
+    free(source);
+}
+
+/* import_logins() looks at it. */
+static void passwords(struct import *im, const struct postfix_setting *s, const char *value)
+{
+    (void)im, (void)s, (void)value;
+}
+
+static const struct {
+    const char *name;
+    void (*take)(struct import *im, const struct postfix_setting *s, const char *value);
+} special[] = {
+    { "smtp_use_tls", old_tls },
+    { "smtp_enforce_tls", old_tls },
+    { "smtpd_use_tls", old_tls },
+    { "smtpd_enforce_tls", old_tls },
+    { "mynetworks_style", networks_style },
+    { "smtp_tls_wrappermode", wrapper },
+    { "smtpd_tls_wrappermode", server_wrapper },
+    { "smtp_sasl_password_maps", passwords },
+};
+
+/* ---- one setting ---- */
+
+static void carry(struct import *im, const char *name, const struct postfix_setting *s)
+{
+    struct strlist notes = { 0 };
+    char *source = import_source(s);
+    struct value v;
+    struct err e;
+
+    if (read_value(im, name, s->value, &notes, &v, &e) < 0) {
+        import_lose(im, name, source, "%s", e.text);
+    } else {
+        struct import_item *it = import_param(im, name, v.kept, v.plain, source);
+        if (config_shape_of(span_str(name)) == CONFIG_SHAPE_MAPS)
+            import_look_at_tables(im, it, v.text);
+        for (size_t i = 0; i < notes.n; i++)
+            import_note(&it->notes, "%s", notes.at[i]);
+        value_fini(&v);
+    }
+    strlist_clear(&notes);
+    free(source);
+}
+
+/* What Baton has no parameter for. */
+static void not_ours(struct import *im, const struct postfix_setting *s, const struct import_name *n)
+{
+    const char *cure = n && n->advice ? n->advice : config_postfix_cure(span_str(s->name));
+    char *source = import_source(s);
+
+    if (n && n->rename && postfix_find(&im->main, n->rename) )
+        import_note(&im->not_needed, "%s", s->name);
+    else if (n && n->rename)
+        carry(im, n->rename, s);
+    else
+        import_lose(im, s->name, source, "%s", cure ? cure : "Baton has nothing like it: look whether you need it");
+    free(source);
+}
+
+static void take_setting(struct import *im, const struct postfix_setting *s)
+{
+    const struct import_name *n = import_find_name(s->name);
+    char *value = postfix_value(&im->main, s->name, NULL);
+
+    for (size_t i = 0; i < ARRAY_LEN(special); i++)
+        if (strcmp(special[i].name, s->name) == 0) {
+            special[i].take(im, s, value ? value : "");
+            free(value);
+            return;
+        }
+    if (n && value && import_is_harmless(n, value))
+        import_note(&im->not_needed, "%s", s->name);
+    else if (!n && config_shape_of(span_str(s->name)) != CONFIG_SHAPE_NONE)
+        carry(im, s->name, s);
+    else
+        not_ours(im, s, n);
+    free(value);
+}
+
+/* A name of the administrator's own, to which others refer. */
+static bool is_own_name(struct import *im, const struct postfix_setting *s)
+{
+    return s->is_used && !import_find_name(s->name) && config_shape_of(span_str(s->name)) == CONFIG_SHAPE_NONE &&
+           !postfix_default(&im->main, s->name) && !config_postfix_cure(span_str(s->name));
+}
+
+static void find_used(struct import *im)
+{
+    for (size_t i = 0; i < im->main.n; i++) {
+        struct postfix_setting *s = &im->main.at[i];
+        struct buf out;
+        buf_init(&out, BUF_NO_MAX);
+        postfix_expand(&im->main, span_str(s->value), &out, NULL);
+        buf_fini(&out);
+    }
+}
+
+void import_settings(struct import *im)
+{
+    find_used(im);
+    for (size_t i = 0; i < im->main.n_faults; i++) {
+        char *source = xasprintf("main.cf:%d", im->main.faults[i].line);
+        import_lose(im, "a line", source, "%s", im->main.faults[i].text);
+        free(source);
+    }
+    for (size_t i = 0; i < im->main.n; i++) {
+        struct postfix_setting *s = &im->main.at[i];
+        if (s->earlier_line)
+            import_note(&im->notes, "main.cf:%d: %s overrides line %d; the last one counts.", s->line, s->name, s->earlier_line);
+        if (is_own_name(im, s))
+            import_note(&im->not_needed, "%s", s->name);
+        else
+            take_setting(im, s);
+    }
+}
+
+/* ---- what Postfix does where main.cf says nothing ---- */
+
+static struct import_line *by_default(struct import *im, const char *name, const char *why)
+{
+    const char *def = postfix_default(&im->main, name);
+    struct postfix_setting s = { .name = (char *)(uintptr_t)name, .value = xstrdup(def ? def : "") };
+    struct strlist notes = { 0 };
+    struct value v;
+    struct import_line *l = NULL;
+
+    if (!postfix_find(&im->main, name) && read_value(im, name, s.value, &notes, &v, NULL) == 0) {
+        struct import_item *it = import_param(im, name, v.kept, v.plain, NULL);
+        import_note(&it->notes, "%s", why);
+        l = &it->lines[0];
+        value_fini(&v);
+    }
+    strlist_clear(&notes);
+    free(s.value);
+    return l;
+}
+
+void import_defaults(struct import *im)
+{
+    char *hosts = postfix_value(&im->main, "relayhost", NULL);
+
+    by_default(im, "inet_interfaces", "Postfix's default; Baton's is loopback-only.");
+    by_default(im, "mydestination", "Postfix's default; Baton's is empty.");
+    if (config_shape_of(SPAN("mailbox_transport")) != CONFIG_SHAPE_NONE)
+        by_default(im, "local_transport", "Postfix's default.");
+    by_default(im, "smtpd_helo_required", "Postfix's default; Baton's is yes.");
+    if (!postfix_find(&im->main, "mynetworks") && !postfix_find(&im->main, "mynetworks_style"))
+        import_note(&im->notes, "main.cf sets no mynetworks: Postfix trusts all addresses of this machine, Baton 127.0.0.0/8 and "
+                                "[::1]/128. Write mynetworks when others are to be trusted.");
+    if (hosts && !*hosts) {
+        struct import_item *it = NULL;
+        for (size_t i = 0; i < im->n_items && !it; i++)
+            if (!im->items[i].kind && strcmp(im->items[i].lines[0].name, "relayhost") == 0)
+                it = &im->items[i];
+        if (!it)
+            it = import_param(im, "relayhost", "", NULL, NULL);
+        it->lines[0].must_stay = true;
+        import_note(&it->notes, "No relayhost: mail goes to the hosts of its domains.");
+    }
+    free(hosts);
+}

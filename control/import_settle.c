@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * import_settle.c - reads what was made as batond would, and takes out what is refused, what is needless, and what would mean
+ * something else. */
+#include "control/import.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+struct trial { /* the text as it stands now, read */
+    struct buf text;
+    struct config_report report;
+    struct config *cfg; /* NULL: it is refused */
+};
+
+static void trial_fini(struct trial *t)
+{
+    config_free(t->cfg);
+    config_report_fini(&t->report);
+    if (t->text.len)
+        wipe(t->text.at, t->text.len);
+    buf_fini(&t->text);
+}
+
+static void trial_run(struct trial *t, struct import *im)
+{
+    *t = (struct trial){ 0 };
+    buf_init(&t->text, BUF_NO_MAX);
+    import_render(im, false, &t->text);
+    t->cfg = config_load_text(buf_span(&t->text), "baton.conf", &t->report);
+}
+
+/* ---- what is refused ---- */
+
+/* The reason without the parameter's name before it, which stands in the line already. */
+static const char *reason(const struct config_remark *r, const char *name)
+{
+    size_t len = strlen(name);
+
+    return strncmp(r->text, name, len) == 0 && strncmp(r->text + len, ": ", 2) == 0 ? r->text + len + 2 : r->text;
+}
+
+static bool blame_line(struct import_line *l, const struct config_remark *r)
+{
+    if (l->fate != IMPORT_KEPT)
+        return false;
+    if (l->plain && strcmp(l->plain, l->value) != 0) { /* perhaps a $name is what is wrong */
+        free(l->value);
+        l->value = xstrdup(l->plain);
+        return true;
+    }
+    import_line_lose(l, "%s", reason(r, l->name));
+    return true;
+}
+
+/* True when something has changed by it. */
+static bool blame(struct import *im, const struct config_remark *r)
+{
+    for (size_t i = 0; i < im->n_items && r->line; i++) {
+        struct import_item *it = &im->items[i];
+        for (size_t k = 0; k < it->n_lines; k++)
+            if (it->lines[k].at == r->line && !it->is_lost)
+                return blame_line(&it->lines[k], r);
+        if (it->at == r->line && it->kind && !it->is_lost) {
+            it->is_lost = true;
+            it->why = xstrdup(r->text);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* No line was named: the one without which there are fewer errors. */
+static bool blame_by_trial(struct import *im, const struct config_report *now)
+{
+    for (size_t i = 0; i < im->n_items; i++)
+        for (size_t k = 0; k < im->items[i].n_lines; k++) {
+            struct import_line *l = &im->items[i].lines[k];
+            struct trial t;
+            if (l->fate != IMPORT_KEPT || im->items[i].is_lost)
+                continue;
+            l->fate = IMPORT_LOST;
+            trial_run(&t, im);
+            bool is_better = t.report.n_errors < now->n_errors;
+            trial_fini(&t);
+            l->fate = IMPORT_KEPT;
+            if (is_better)
+                return blame_line(l, &now->at[0]);
+        }
+    return false;
+}
+
+/* True: take another look. */
+static bool take_out_errors(struct import *im, const struct config_report *r)
+{
+    bool has_changed = false;
+
+    for (size_t i = 0; i < r->n; i++)
+        if (r->at[i].severity == CONFIG_ERROR)
+            has_changed |= blame(im, &r->at[i]);
+    return has_changed || blame_by_trial(im, r);
+}
+
+static void make_it_load(struct import *im)
+{
+    for (;;) {
+        struct trial t;
+        trial_run(&t, im);
+        bool again = !t.cfg && take_out_errors(im, &t.report);
+        if (!t.cfg && !again) {
+            im->is_broken = true;
+            for (size_t i = 0; i < t.report.n; i++)
+                import_note(&im->notes, "baton check will say: %s", t.report.at[i].text);
+        }
+        trial_fini(&t);
+        if (!again)
+            return;
+    }
+}
+
+/* ---- what it means ---- */
+
+/* Small letters, and one blank for blanks and commas. */
+static char *folded(const char *s)
+{
+    struct span rest = span_str(s), word;
+    struct buf out;
+
+    buf_init(&out, BUF_NO_MAX);
+    while (span_word(&rest, ",\n", &word)) {
+        if (out.len)
+            buf_addc(&out, ' ');
+        buf_addspan(&out, word);
+    }
+    char *text = buf_take(&out);
+    ascii_lower_str(text);
+    return text;
+}
+
+static bool same_folded(const char *a, const char *b)
+{
+    char *x = folded(a), *y = folded(b);
+    bool is_same = strcmp(x, y) == 0;
+
+    free(x);
+    free(y);
+    return is_same;
+}
+
+/* The value that counts for a parameter. */
+static char *shown(const struct config *cfg, char *name)
+{
+    char *const names[] = { name, NULL };
+    struct buf out;
+    struct err e;
+
+    buf_init(&out, BUF_NO_MAX);
+    if (config_show(cfg, names, CONFIG_SHOW_VALUE_ONLY, &out, &e) < 0)
+        buf_clear(&out);
+    if (out.len && out.at[out.len - 1] == '\n')
+        out.len--;
+    return buf_take(&out);
+}
+
+/* A dollar sign is written twice in `plain`. */
+static char *undoubled(const char *plain)
+{
+    struct buf out;
+
+    buf_init(&out, BUF_NO_MAX);
+    for (; *plain; plain++) {
+        if ((plain[0] == '$' && plain[1] == '$') || (plain[0] == '\\' && plain[1]))
+            plain++;
+        buf_addc(&out, *plain);
+    }
+    return buf_take(&out);
+}
+
+/* Values with a $name that is something else here get what it was for Postfix. */
+static void replace_names(struct import *im)
+{
+    struct trial t;
+
+    trial_run(&t, im);
+    for (size_t i = 0; t.cfg && i < im->n_items; i++) {
+        struct import_line *l = im->items[i].lines;
+        if (im->items[i].kind || l->fate != IMPORT_KEPT || !l->plain || strcmp(l->plain, l->value) == 0)
+            continue;
+        char *now = shown(t.cfg, l->name), *then = undoubled(l->plain);
+        if (!same_folded(now, then)) {
+            free(l->value);
+            l->value = xstrdup(l->plain);
+        }
+        free(now);
+        free(then);
+    }
+    trial_fini(&t);
+}
+
+static void drop_needless(struct import *im)
+{
+    struct trial with;
+
+    trial_run(&with, im);
+    for (size_t i = 0; with.cfg && i < im->n_items; i++) {
+        struct import_line *l = im->items[i].lines;
+        struct trial without;
+        if (im->items[i].kind || l->fate != IMPORT_KEPT || l->must_stay)
+            continue;
+        l->fate = IMPORT_NEEDLESS;
+        trial_run(&without, im);
+        char *now = shown(with.cfg, l->name), *then = without.cfg ? shown(without.cfg, l->name) : NULL;
+        if (!then || !same_folded(now, then))
+            l->fate = IMPORT_KEPT;
+        free(now);
+        free(then);
+        trial_fini(&without);
+    }
+    trial_fini(&with);
+}
+
+/* What the programs would say of it at each start stands above the line. */
+static void note_warnings(struct import *im)
+{
+    struct trial t;
+
+    trial_run(&t, im);
+    for (size_t i = 0; i < t.report.n; i++) {
+        const struct config_remark *r = &t.report.at[i];
+        struct strlist *notes = &im->notes;
+        for (size_t k = 0; k < im->n_items && r->line; k++) {
+            struct import_item *it = &im->items[k];
+            for (size_t n = 0; n <= it->n_lines; n++)
+                if ((n < it->n_lines ? it->lines[n].at : it->at) == r->line)
+                    notes = &it->notes;
+        }
+        if (r->severity != CONFIG_ERROR)
+            import_note(notes, "%s: %s", r->severity == CONFIG_WARNING ? "Warning" : "Note", r->text);
+    }
+    trial_fini(&t);
+}
+
+void import_settle(struct import *im)
+{
+    make_it_load(im);
+    replace_names(im);
+    make_it_load(im);
+    drop_needless(im);
+    make_it_load(im);
+    note_warnings(im);
+}

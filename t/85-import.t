@@ -1,0 +1,147 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+# `baton import` prints the baton.conf that does what a main.cf and a master.cf did; what it prints always loads.
+use strict;
+use warnings;
+use FindBin;
+use Test::More;
+use lib "$FindBin::Bin/lib";
+use Baton::Test;
+
+my $t = Baton::Test->new;
+my $folder = $t->path('postfix');
+mkdir $folder or die "$folder: $!";
+
+# import(main.cf, master.cf, arguments ...): the result of the command; its output has been loaded
+sub import_cf {
+    my ($main, $master, @args) = @_;
+    Baton::Test::spew("$folder/main.cf", $main);
+    unlink "$folder/master.cf";
+    Baton::Test::spew("$folder/master.cf", $master) if defined $master;
+    return checked($t->run([ Baton::Test::program('baton'), 'import', @args, $folder ]));
+}
+
+# What loads has values: `baton config` prints them.
+sub checked {
+    my ($r) = @_;
+    Baton::Test::spew($t->conf, $r->{out}, 0600);
+    my $shown = $t->run([ Baton::Test::program('baton'), '-c', $t->conf, 'config' ]);
+    $r->{loads} = $shown->{code} == 0;
+    diag "it does not load: $shown->{err}\n$r->{out}" if !$r->{loads};
+    $r->{config} = $shown->{out};
+    $r->{lines} = join '', map { "$_\n" } grep { !/^\s*(?:#|$)/ } split /\n/, $r->{out};
+    return $r;
+}
+
+my $null = <<'END';
+myhostname = web.example.com
+inet_interfaces = loopback-only
+mydestination =
+relayhost = [smtp.example.com]:587
+smtpd_helo_required = yes
+END
+my $same = qq(myhostname = "web.example.com"\nrelayhost = "[smtp.example.com]:587"\n);
+
+# ---- one main.cf a row: what is written, the statements that come out, the exit status ----
+my @table = (
+    [ 'a null client', $null, $same, 0 ],
+    [ 'blanks, and lines that go on behind comments and empty lines',
+        "$null\nmynetworks=10.0.0.0/8,\n# no network\n\n   #192.0.2.0/24\n\t[::1]/128\n",
+        qq(myhostname = "web.example.com"\nmynetworks = "10.0.0.0/8, [::1]/128"\nrelayhost = "[smtp.example.com]:587"\n), 0 ],
+    [ 'the last of two counts', "relayhost = [a.test]\n$null", $same, 0 ],
+    [ 'a # behind a value is text', "$null\nmail_name = a # b\n", qq(mail_name = "a # b"\n), 0, 'has' ],
+    [ 'a $name of ours is kept', "$null\nmyorigin = \$mydomain\n", qq(myorigin = "\$mydomain"\n), 0, 'has' ],
+    [ 'a $name of theirs is replaced', "$null\nx = web\nmyorigin = \${x}.example.org\n", qq(myorigin = "web.example.org"\n), 0, 'has' ],
+    [ 'a $name with another default is replaced', "$null\nsmtpd_banner = \$myhostname \$mail_name\n",
+        qq(smtpd_banner = "web.example.com Postfix"\n), 0, 'has' ],
+    [ 'a condition', "$null\nmyorigin = \${relayhost?{a.example}:{b.example}}\n", qq(myorigin = "a.example"\n), 0, 'has' ],
+    [ 'a comparison', "$null\nmyorigin = \${{\$myhostname} == {x} ? {a.example} : {b.example}}\n", qq(myorigin = "b.example"\n), 0, 'has' ],
+    [ 'a dollar sign', "$null\nmail_name = a\$\$b\n", qq(mail_name = "a\$\$b"\n), 0, 'has' ],
+    [ 'quotes and backslashes', "$null\nmail_name = a\"b\\c\n", qq(mail_name = "a\\"b\\\\c"\n), 0, 'has' ],
+    [ 'Postfix listens everywhere unless told otherwise', "relayhost = [a.test]\nmydestination =\n", qq(inet_interfaces = all\n), 0, 'has' ],
+    [ 'and is a destination', "myhostname = w.a.test\nrelayhost = [a.test]\n",
+        qq(mydestination = "\$myhostname, localhost.\$mydomain, localhost"\n), 0, 'has' ],
+    [ 'no TLS has a word', "$null\nsmtp_tls_security_level =\n", qq(smtp_tls_security_level = none\n), 0, 'has' ],
+    [ 'TLS as it was said long ago', "$null\nsmtp_use_tls = yes\n", qq(smtp_tls_security_level = may\n), 0, 'has' ],
+    [ 'host bits of an address', "$null\nmynetworks = 192.0.2.1/24\n", qq(mynetworks = "192.0.2.1/24"\n), 0, 'has' ],
+    [ 'addresses with a length, as handbooks have them', "$null\ninet_interfaces = 127.0.0.1/32, [::1]/128\n",
+        qq(inet_interfaces = "127.0.0.1/32, [::1]/128"\n), 0, 'has' ],
+    [ 'what is not known', "$null\nfoo_bar = 1\n", $same, 1 ],
+    [ 'a value that is refused', "$null\nmessage_size_limit = many\n", $same, 1 ],
+    [ 'a rule between values that is broken', "$null\nminimal_backoff_time = 5000s\n", $same, 1 ],
+    [ 'a line that is none', "$null\nnonsense\n", $same, 1 ],
+    [ 'a name that refers to itself', "$null\nmail_name = a\$mail_name\n", $same, 1 ],
+    [ 'a control character', "$null\nmail_name = a\x01b\n", $same, 1 ],
+    [ 'what has no meaning here', "$null\nbiff = no\ncompatibility_level = 3.6\nqueue_directory = /var/spool/postfix\n", $same, 0 ],
+);
+for my $row (@table) {
+    my ($name, $main, $want, $code, $has) = @$row;
+    my $r = import_cf($main);
+    ok($r->{loads}, "$name: it loads");
+    if ($has) { like($r->{lines}, qr/^\Q$want\E/m, "$name: it is carried") }
+    else      { is($r->{lines}, $want, "$name: it is carried") }
+    is($r->{code}, $code, "$name: exit $code") or diag $r->{out}, $r->{err};
+}
+
+like(import_cf("$null\nfoo_bar = 1\n")->{out}, qr/^# NOT CARRIED: main\.cf:7: foo_bar = 1\n#   Baton has nothing like it/m,
+    'what is not carried stands in a comment, with its line and the reason');
+like(import_cf("$null\nmynetworks = 192.0.2.1/24\n")->{out}, qr/^# Warning: mynetworks: .*\n(?:#.*\n)*mynetworks = /m,
+    'what is carried with a warning has it above');
+like(import_cf("relayhost = [a.test]\n$null")->{out}, qr/^# main\.cf:5: relayhost overrides line 1/m, 'an override is told of');
+
+# ---- no relayhost ----
+like(import_cf("mydestination =\n")->{lines}, qr/^relayhost = ""$/m, 'no relayhost is written down: it is direct delivery');
+
+# ---- files that lists name ----
+Baton::Test::spew("$folder/networks", "# ours\n10.0.0.0/8 192.0.2.0/24\n");
+my $r = import_cf("$null\nmynetworks = 127.0.0.0/8, $folder/networks\n");
+like($r->{lines}, qr{^mynetworks = "127\.0\.0\.0/8, 10\.0\.0\.0/8, 192\.0\.2\.0/24"$}m, 'a list in a file is taken in');
+$r = import_cf("$null\nmynetworks = 127.0.0.0/8, $folder/nothing\n");
+is($r->{code}, 1, 'a list in a file that is missing is not carried');
+
+# ---- the login ----
+Baton::Test::spew("$folder/sasl", "[smtp.example.com]:587 me\@example.com:s3cr'et\\x\n", 0600);
+my $login = "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = texthash:$folder/sasl\nsmtp_sasl_security_options = noanonymous\n";
+$r = import_cf("$null$login");
+unlike($r->{out} . $r->{err}, qr/s3cr/, 'no password is printed');
+like($r->{lines}, qr{^login "\[smtp\.example\.com\]:587" \{\n    user = "me\@example\.com"\n    password_file = "/etc/baton/}m,
+    'but the login');
+is($r->{code}, 1, 'and there is something left to do');
+my $out = $t->path('out.conf');
+$r = import_cf("$null$login", undef, '--output', $out);
+is($r->{code}, 0, 'into a file all of it is carried');
+is((stat $out)[2] & 0777, 0600, 'which nobody else may read');
+like(Baton::Test::slurp($out), qr/^    password = "s3cr'et\\\\x"$/m, 'the password is there');
+is($t->run([ Baton::Test::program('baton'), '-c', $out, 'config', 'relayhost' ])->{code}, 0, 'it loads');
+$r = import_cf("$null$login", undef, '--output', $out);
+is($r->{code}, 73, 'a file that exists is not overwritten');
+
+# ---- tables ----
+Baton::Test::spew("$folder/aliases", "root: me\@example.com\n");
+$r = import_cf("$null\nalias_maps = hash:$folder/aliases\n");
+like($r->{lines}, qr{^alias_maps = "hash:\Q$folder\E/aliases"$}m, 'tables stay where they are');
+$r = import_cf("$null\nalias_maps = hash:$folder/missing\n");
+like($r->{out}, qr{^# Warning: hash:\Q$folder\E/missing cannot be opened}m, 'one that is missing is told of');
+
+# ---- master.cf ----
+my $smtp = "smtp inet n - y - - smtpd\npickup unix n - y 60 1 pickup\nrelay unix - - y - - smtp\n\t-o syslog_name=postfix/\$service_name\n";
+is(import_cf($null, $smtp)->{lines}, $same, 'the services that every Postfix has are nothing to write');
+$r = import_cf($null, "$smtp#x\n127.0.0.1:10025 inet n - n - 7 smtpd\n  -o syslog_name=x\n  -o smtpd_foo=1\n");
+like($r->{lines}, qr/^listen "smtp" \{\n    port = smtp\n\}$/m, 'with a second port there are listen sections: the first');
+like($r->{lines}, qr/^    address = "127\.0\.0\.1"\n    port = 10025\n    process_limit = 7\n\}$/m, 'the second, with its columns');
+like($r->{out}, qr/^    # NOT CARRIED: master\.cf:6: 127\.0\.0\.1:10025: -o smtpd_foo=1$/m, 'an option that is not carried');
+$r = import_cf($null, "pickup unix n - y 60 1 pickup\n");
+like($r->{lines}, qr/^inet_interfaces = ""$/m, 'no service that listens');
+$r = import_cf($null, "$smtp\nx unix - n n - - spawn user=x argv=/bin/x\nnonsense\n");
+is(() = $r->{out} =~ /^# NOT CARRIED/mg, 2, 'what is not carried is told of');
+
+# ---- stdin, other files, faults ----
+Baton::Test::spew("$folder/other.cf", $null);
+$r = checked($t->run([ Baton::Test::program('baton'), 'import', '-' ], input => $null));
+is($r->{lines}, $same, 'the output of postconf -n');
+$r = checked($t->run([ Baton::Test::program('baton'), 'import', '-n', "$folder/other.cf", $folder ]));
+is($r->{lines}, $same, 'another file');
+is($t->run([ Baton::Test::program('baton'), 'import', "$folder/nowhere" ])->{code}, 66, 'no such folder');
+is($t->run([ Baton::Test::program('baton'), 'import', 'a', 'b' ])->{code}, 64, 'two folders');
+
+done_testing;
