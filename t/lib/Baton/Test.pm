@@ -435,6 +435,13 @@ sub fake_daemon {
 # The messages in the drop: their raw files, oldest first
 sub drop { my ($self) = @_; return map { slurp($_) } sort glob "$self->{spool}/drop/[!t]*" }
 
+# dovecot(users => {...}, ...): a real Dovecot with LMTP, IMAP and auth sockets; see Baton::Dovecot
+sub dovecot {
+    my ($self, %o) = @_;
+    require Baton::Dovecot;
+    return Baton::Dovecot->start($self, %o);
+}
+
 # nameserver({ 'name A' => [...], ... }): its address, for BATON_NAMESERVERS; see Baton::Nameserver
 sub nameserver {
     my ($self, $zone) = @_;
