@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "relay/draft.h"
 #include "relay/session_int.h"
 
 #include <stdatomic.h>
@@ -128,6 +129,8 @@ static size_t weight_of(const struct session *s)
         bytes += s->reader.section.cap;
     if (s->msg)
         bytes += spool_msg_memory(s->msg);
+    if (s->draft)
+        bytes += draft_memory(s->draft);
     return bytes > share ? bytes : share;
 }
 

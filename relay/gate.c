@@ -26,6 +26,8 @@ struct gate {
     bool has_answer;
     struct refusal no;
     void *slots[STEPS_MAX];
+    bool has_wishes;
+    struct wishes wishes;
 };
 
 void refusal_set(struct refusal *out, int code, const char *status, const char *fmt, ...)
@@ -33,6 +35,7 @@ void refusal_set(struct refusal *out, int code, const char *status, const char *
     va_list ap;
 
     out->code = code;
+    out->is_milters = false;
     snprintf(out->status, sizeof out->status, "%s", status);
     va_start(ap, fmt);
     vsnprintf(out->text, sizeof out->text, fmt, ap);
@@ -123,6 +126,8 @@ static void tell_facts(const struct session *s, struct gate_facts *f)
         .env = s->env,
         .size = s->size,
         .rcpt = s->gate->at == GATE_RCPT && s->env && s->env->n_rcpts ? &s->env->rcpts[s->env->n_rcpts - 1] : NULL,
+        .draft = s->gate->at == GATE_END ? s->draft : NULL,
+        .tls = s->conn ? conn_tls(s->conn) : NULL,
     };
 }
 
@@ -183,8 +188,57 @@ void **gate_slot(struct gate *g)
     return &g->slots[g->step < STEPS_MAX ? g->step : 0];
 }
 
+/* ---- what else is asked for ---- */
+
+struct wishes *gate_wishes(struct gate *g)
+{
+    if (!g->has_wishes)
+        buf_init(&g->wishes.prepend, g->session->receiver->cfg->header_size_limit);
+    g->has_wishes = true;
+    return &g->wishes;
+}
+
+const struct wishes *gate_wanted(const struct session *s)
+{
+    return s->gate && s->gate->has_wishes ? &s->gate->wishes : NULL;
+}
+
+struct envelope *gate_envelope(struct gate *g)
+{
+    struct session *s = g->session;
+
+    if (!s->changed) {
+        s->changed = xcalloc(1, sizeof *s->changed);
+        envelope_copy(s->changed, s->env);
+    }
+    return s->changed;
+}
+
+bool gate_wants_content(struct session *s)
+{
+    struct gate *g = s->gate;
+
+    for (g->step = 0; g->step < STEPS_MAX; g->step++) {
+        const struct gate_step *step = step_at(g->step);
+        if (step && step->wants_content && step->wants_content(g))
+            return true;
+    }
+    return false;
+}
+
+static void forget_wishes(struct gate *g)
+{
+    free(g->wishes.redirect);
+    strlist_clear(&g->wishes.bcc);
+    buf_fini(&g->wishes.prepend);
+    g->wishes = (struct wishes){ 0 };
+    g->has_wishes = false;
+}
+
 static void forget(struct gate *g, bool is_session)
 {
+    if (g->has_wishes)
+        forget_wishes(g);
     for (g->step = 0; g->step < STEPS_MAX; g->step++) {
         const struct gate_step *step = step_at(g->step);
         if (step && step->forget)

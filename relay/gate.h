@@ -14,9 +14,11 @@
 #include <stdint.h>
 
 struct dns;
+struct draft;
 struct gate;
 struct loop;
 struct session;
+struct tls_info;
 
 enum gate_at {
     GATE_CONNECT, /* before the banner */
@@ -29,8 +31,9 @@ enum gate_at {
 
 struct refusal {
     int code; /* 0: none */
+    bool is_milters; /* the log calls it a milter-reject */
     char status[12];
-    char text[400];
+    char text[400];  /* LFs part the lines of the reply */
 };
 
 /* The client, and what it has said so far. All of it is the session's: valid till the answer, and read anew at each question. */
@@ -51,6 +54,19 @@ struct gate_facts {
     struct envelope *env;        /* from GATE_MAIL on, or NULL */
     uint64_t size;               /* declared with SIZE=, at GATE_END the real one; or 0 */
     struct rcpt *rcpt;           /* at GATE_RCPT: the last of env */
+    struct draft *draft;         /* at GATE_END: the content, when a step wants it; or NULL */
+    const struct tls_info *tls;  /* or NULL: in the clear */
+    const char *auth_method;     /* "PLAIN", or NULL: not logged in */
+};
+
+/* What is asked for the message under way, beside yes and no: an access table's HOLD, a filter's quarantine. It is carried out
+ * when the message is kept (session_content.c), and forgotten with it; who asks for it writes a line of its own in the log. */
+struct wishes {
+    bool is_held;        /* it waits in the queue for an operator */
+    bool is_discarded;   /* the client is told that it was taken, and nothing is kept */
+    char *redirect;      /* the one recipient that it goes to, instead of its own; or NULL */
+    struct strlist bcc;  /* who gets it, too, and is told of nothing (NOTIFY=NEVER) */
+    struct buf prepend;  /* whole fields with their CRLF, that follow our own Received:; too late at GATE_END */
 };
 
 /* One of those that are asked. */
@@ -61,12 +77,18 @@ struct gate_step {
     void (*cancel)(struct gate *g);
     /* The transaction is over, or (is_session) the session: what was kept for it (gate_slot()) goes. May be NULL. */
     void (*forget)(struct gate *g, bool is_session);
+    /* After GATE_DATA: it wants to see the content at GATE_END, and maybe to change it (facts->draft). May be NULL: no. */
+    bool (*wants_content)(struct gate *g);
 };
 
 /* `no` NULL or of code 0: as far as this step is concerned, go on. */
 void gate_answer(struct gate *g, const struct refusal *no);
 /* Something of the step's own for this session, NULL at first. */
 void **gate_slot(struct gate *g);
+/* Of the message under way, to be added to: strings are from xmalloc(). */
+struct wishes *gate_wishes(struct gate *g);
+/* At GATE_END: the envelope as it will be kept, to be changed; facts->env is what the client has said. */
+struct envelope *gate_envelope(struct gate *g);
 
 /* ---- for the session ---- */
 
@@ -74,6 +96,10 @@ typedef void gate_fn(struct session *s, const struct refusal *no);
 
 /* Asks all steps; then(s, no), at once or later, with code 0 for yes. */
 void gate_ask(struct session *s, enum gate_at at, gate_fn *then);
+/* Some step wants the content. */
+bool gate_wants_content(struct session *s);
+/* What has been asked for, or NULL. */
+const struct wishes *gate_wanted(const struct session *s);
 /* What reset() of the engine tells. */
 void gate_forget_message(struct session *s);
 void gate_close(struct session *s);

@@ -17,6 +17,7 @@ batond_SOURCES = \
 	relay/ceiling.c relay/ceiling.h \
 	relay/children.c \
 	relay/control.c relay/control.h \
+	relay/draft.c relay/draft.h \
 	relay/flow.c relay/flow.h \
 	relay/gate.c relay/gate.h \
 	relay/hooks.h \
@@ -36,6 +37,7 @@ batond_SOURCES = \
 	relay/relay.c relay/relay_int.h \
 	relay/schedule.c \
 	relay/session.c relay/session.h relay/session_int.h \
+	relay/session_content.c \
 	relay/session_mail.c \
 	relay/session_proxy.c \
 	relay/session_time.c \

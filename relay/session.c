@@ -157,6 +157,7 @@ static void on_refused(void *arg, const char *after, struct span reply)
 }
 
 static const struct smtp_server_ops server_ops = {
+    .hello = session_hello,
     .mail = session_mail,
     .rcpt = session_rcpt,
     .data_begin = session_data_begin,
@@ -205,8 +206,10 @@ static const char *banner_behind_hostname(const struct config *cfg, bool is_lmtp
 }
 
 /* RFC 5321 4.3.1: a client waits for the greeting. Who does not wants no answer, or speaks with somebody else's voice. */
-static void refuse_early_talk(struct session *s)
+void session_check_early_talk(struct session *s)
 {
+    if (s->is_local || !s->receiver->cfg->smtpd_forbid_unauth_pipelining || session_tls_is_under_way(s) || !conn_has_input(s->conn))
+        return;
     smtp_server_shut(s->server, 554, "5.5.0", "Error: SMTP protocol synchronization");
     log_info("%s: after CONNECT: 554 5.5.0 Error: SMTP protocol synchronization", s->client);
 }
@@ -263,8 +266,8 @@ void session_greet(struct session *s)
     }
     if (sc.is_encrypted)
         session_tls_begin(s);
-    else if (is_welcome && !sc.may_talk_early && conn_has_input(s->conn))
-        refuse_early_talk(s);
+    if (is_welcome)
+        session_ask_connect(s);
     session_pump(s);
 }
 

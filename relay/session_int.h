@@ -2,7 +2,7 @@
  *
  * session_int.h - a session, for its files: session.c has the connection and its manners, session_proxy.c who a client is
  * that comes through a proxy, session_tls.c its handshake, session_time.c how long it may take, session_mail.c what is said of
- * a message and the message itself. */
+ * a message, session_content.c the message itself. */
 #ifndef RELAY_SESSION_INT_H
 #define RELAY_SESSION_INT_H
 
@@ -37,6 +37,8 @@ struct session {
     bool has_reader;
     struct header_reader reader;
     struct spool_msg *msg;
+    struct draft *draft;        /* its content, while somebody wants to see it first; or NULL: it goes to `msg` */
+    struct envelope *changed;   /* gate_envelope(): kept instead of `env`; or NULL */
     struct pending *pending;
     struct err *trouble;        /* NULL, or this is what its end will be answered with (a KiB, so not for all) */
     int trouble_code;
@@ -101,12 +103,29 @@ void session_time_stop(struct session *s);
 void session_time_replied(struct session *s);
 void session_time_came(struct session *s, size_t bytes);
 
-/* ---- session_mail.c: the engine's questions about a message ---- */
+/* Speaks before it is greeted: refused, if so. */
+void session_check_early_talk(struct session *s);
+
+/* ---- session_mail.c: the engine's questions ---- */
+
+/* Before the banner, which waits. */
+void session_ask_connect(struct session *s);
+void session_hello(void *arg, struct smtp_cmd *c, const char *name, bool is_esmtp);
+/* Asks the gate about the command. Its answer may come from inside, when whoever has called us sends what there is to send:
+ * session_pump_later_answer() sends it otherwise. */
+void session_ask(struct session *s, struct smtp_cmd *c, enum gate_at at, gate_fn *then);
+void session_pump_later_answer(struct session *s);
+/* The gate's answer to a command whose yes is a word; `verb` is for the log. */
+void session_answer(struct session *s, const char *verb, const struct refusal *no, int code, const char *dsn, const char *text);
+void session_answer_no(struct session *s, const char *verb, const struct refusal *no);
 
 /* "ESMTP", "SMTP" or "LMTP" */
 const char *session_protocol(const struct session *s);
 void session_mail(void *arg, struct smtp_cmd *c, struct envelope *env, uint64_t size);
 void session_rcpt(void *arg, struct smtp_cmd *c, struct envelope *env, struct rcpt *r);
+
+/* ---- session_content.c ---- */
+
 void session_data_begin(void *arg, struct smtp_cmd *c, struct envelope *env);
 bool session_content(void *arg, struct span content);
 void session_data_end(void *arg, struct smtp_cmd *c, const struct smtp_data_info *info);

@@ -87,9 +87,10 @@ void envelope_pack(const struct envelope *e, struct buf *out)
     buf_addf(out, "t%lld\n", (long long)e->arrival_us);
     if (e->uid != ENVELOPE_NO_UID)
         buf_addf(out, "u%lu\n", (unsigned long)e->uid);
-    if (e->ret || e->body || e->smtputf8 || e->is_bounce)
-        buf_addf(out, "f%s%s%s%s%s\n", e->ret == RET_FULL ? "F" : "", e->ret == RET_HDRS ? "H" : "",
-                 e->body == BODY_8BITMIME ? "8" : "", e->smtputf8 ? "U" : "", e->is_bounce ? "B" : "");
+    if (e->ret || e->body || e->smtputf8 || e->is_bounce || e->is_held)
+        buf_addf(out, "f%s%s%s%s%s%s\n", e->ret == RET_FULL ? "F" : "", e->ret == RET_HDRS ? "H" : "",
+                 e->body == BODY_8BITMIME ? "8" : "", e->smtputf8 ? "U" : "", e->is_bounce ? "B" : "",
+                 e->is_held ? "Q" : "");
     /* What belongs to a recipient follows it. */
     for (size_t i = 0; i < e->n_rcpts; i++) {
         put(out, 'r', e->rcpts[i].address);
@@ -113,6 +114,7 @@ static void unpack_flags(struct envelope *e, struct span v)
         e->body = v.at[i] == '8' ? BODY_8BITMIME : e->body;
         e->smtputf8 |= v.at[i] == 'U';
         e->is_bounce |= v.at[i] == 'B';
+        e->is_held |= v.at[i] == 'Q';
     }
 }
 

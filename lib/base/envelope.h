@@ -42,6 +42,7 @@ struct envelope {
     enum body_type body;
     bool smtputf8;        /* an address or a header needs RFC 6531 */
     bool is_bounce;       /* a delivery report that we wrote ourselves */
+    bool is_held;         /* it waits for an operator, till a state of it says otherwise */
     uid_t uid;            /* who submitted it on this machine, or ENVELOPE_NO_UID */
     char *client;         /* "name[address]" of the SMTP client, or NULL */
     char *login;          /* the authenticated user, or NULL */

@@ -27,9 +27,10 @@ struct lines {
     bool is_ended;     /* dot_ends: the dot has come; what follows is not taken */
     /* set before the first piece */
     bool dot_ends;     /* a line of one dot ends the text, as sendmail without -i reads it */
+    bool in_body;      /* the text has no header section, or it has gone by */
     /* private */
     uint64_t column;
-    bool in_body, seen_cr, held_dot;
+    bool seen_cr, held_dot;
 };
 
 void lines_init(struct lines *l, bool dot_ends);

@@ -331,7 +331,9 @@ void arrive_tell(struct spool *s, const struct entry *en, const struct record *r
         .is_8bit = r->flags & RECORD_8BIT,
     };
     bool has_state = en->state_segment != PLACE_NONE || en->is_pending;
-    s->ops->found(s->arg, &info, &env, has_state ? &st : NULL);
+    if (!has_state)
+        st.is_held = env.is_held;
+    s->ops->found(s->arg, &info, &env, has_state || st.is_held ? &st : NULL);
     spool_state_fini(&st);
     envelope_fini(&env);
 }

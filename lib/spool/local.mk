@@ -17,6 +17,7 @@ lib_spool_libspool_a_SOURCES = \
 	lib/spool/record.c lib/spool/record.h \
 	lib/spool/recover.c \
 	lib/spool/scan.c lib/spool/scan.h \
+	lib/spool/scratch.c \
 	lib/spool/segment.c lib/spool/segment.h \
 	lib/spool/settle.c \
 	lib/spool/shared.c lib/spool/shared.h \

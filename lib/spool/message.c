@@ -31,14 +31,30 @@ struct spool_msg *spool_begin(struct spool *s, const struct envelope *env, struc
 
     m->spool = s;
     m->rec = rec_new(RECORD_MESSAGE, spool_next_id(s));
-    envelope_pack(env, &m->rec->head);
-    m->rec->body_len = (uint32_t)(m->rec->head.len - RECORD_FIXED);
-    if (m->rec->head.len > RECORD_MAX_HEAD / 2) {
-        err_set(e, ERR_PERMANENT, "too many recipients for one message");
+    if (spool_msg_envelope(m, env, e) < 0) {
         spool_abort(m);
         return NULL;
     }
     return m;
+}
+
+int spool_msg_envelope(struct spool_msg *m, const struct envelope *env, struct err *e)
+{
+    struct buf packed;
+    int rc = 0;
+
+    buf_init(&packed, BUF_NO_MAX);
+    envelope_pack(env, &packed);
+    if (RECORD_FIXED + packed.len > RECORD_MAX_HEAD / 2) {
+        rc = err_set(e, ERR_PERMANENT, "too many recipients for one message");
+    } else {
+        BUG_IF(m->rec->head.len != RECORD_FIXED + m->rec->body_len);
+        m->rec->head.len = RECORD_FIXED;
+        buf_addspan(&m->rec->head, buf_span(&packed));
+        m->rec->body_len = (uint32_t)packed.len;
+    }
+    buf_fini(&packed);
+    return rc;
 }
 
 uint64_t spool_msg_id(const struct spool_msg *m)

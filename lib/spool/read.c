@@ -161,6 +161,8 @@ int spool_load(struct spool *s, uint64_t id, struct envelope *env, struct spool_
     buf_fini(&head);
     if (rc == 0 && (rc = read_state(s, en, st, e)) < 0)
         envelope_fini(env);
+    if (rc == 0 && en->state_segment == PLACE_NONE && !en->is_pending)
+        st->is_held = env->is_held;
     return rc;
 }
 

@@ -130,9 +130,11 @@ enum spool_result { SPOOL_KEPT, SPOOL_FAILED };
 typedef void spool_done_fn(void *arg, enum spool_result result, const struct err *e /* SPOOL_FAILED only */);
 
 /* The message is yours until spool_commit() or spool_abort(). Content is the final message, CRLF line ends.
- * The envelope is copied into the record; it cannot change afterwards. */
+ * The envelope is copied into the record. */
 struct spool_msg *spool_begin(struct spool *s, const struct envelope *env, struct err *e);
 uint64_t spool_msg_id(const struct spool_msg *m);
+/* Another envelope, till the commit. -1 as of spool_begin(), and the one that it had stays. */
+int spool_msg_envelope(struct spool_msg *m, const struct envelope *env, struct err *e);
 /* Content in pieces of any size. After -1 only spool_abort() is left (disk full: e->sys is ENOSPC). */
 int spool_write(struct spool_msg *m, struct span data, struct err *e);
 uint64_t spool_msg_size(const struct spool_msg *m);
@@ -146,6 +148,25 @@ int spool_spill(struct spool_msg *m, struct err *e);
 void spool_commit(struct spool_msg *m, spool_done_fn *done, void *arg);
 void spool_abort(struct spool_msg *m);
 
+/* ---- a place for content that is not decided upon yet ------------------------------------------------------------ */
+
+/* In memory, and beyond `keep` bytes in a file of the spool's folder that has no name, and so goes with the process. Nothing here
+ * is promised to anybody, and a message that is taken is written from it. */
+struct scratch;
+
+struct scratch *scratch_new(struct spool *s, size_t keep);
+/* NULL is fine. */
+void scratch_free(struct scratch *c);
+/* At its end. -1: only scratch_free() is left (disk full: e->sys is ENOSPC). */
+int scratch_add(struct scratch *c, struct span data, struct err *e);
+/* Memory is short: to the file now. -1 as above. */
+int scratch_spill(struct scratch *c, struct err *e);
+uint64_t scratch_size(const struct scratch *c);
+size_t scratch_memory(const struct scratch *c);
+/* What lies at `offset`, up to `len` bytes; none at the end. Points into memory where it is there, else it is read to `room`.
+ * Valid till the next call. */
+int scratch_look(struct scratch *c, uint64_t offset, char *room, size_t len, struct span *found, struct err *e);
+
 /* ---- what became of it (relay) --------------------------------------------------------------------------------- */
 
 struct spool_rcpt { /* a recipient that still waits */
@@ -156,7 +177,7 @@ struct spool_rcpt { /* a recipient that still waits */
 struct spool_state {
     int64_t next_us;     /* next attempt, clock_real_us(); 0: now */
     unsigned attempts;
-    bool is_held;        /* the operator's hold */
+    bool is_held;        /* an operator's hold; while nothing was noted, as the envelope says */
     bool was_warned;     /* the delay warning is out */
     char *reason;        /* what kept the whole message, or NULL */
     struct spool_rcpt *rcpts; /* all that are left, after aliases; replaces the envelope's list; NULL with n 0: as in the envelope */
