@@ -23,14 +23,18 @@ config_libconfig_a_SOURCES = \
 	config/whole.c
 
 if HAVE_CMOCKA
-check_PROGRAMS += t/unit/test_scan t/unit/test_config
+check_PROGRAMS += t/unit/test_scan t/unit/test_config t/unit/test_postfix
 endif
 CONFIG_TEST_LIBS = config/libconfig.a lib/map/libmap.a lib/base/libbase.a $(CONFUSE_LIBS)
 t_unit_test_scan_SOURCES = t/unit/test_scan.c t/unit/unit.h
 t_unit_test_scan_LDADD = $(CONFIG_TEST_LIBS) $(CMOCKA_LIBS)
 t_unit_test_config_SOURCES = t/unit/test_config.c t/unit/unit.h
 t_unit_test_config_LDADD = $(CONFIG_TEST_LIBS) $(CMOCKA_LIBS)
+t_unit_test_postfix_SOURCES = t/unit/test_postfix.c t/unit/unit.h
+t_unit_test_postfix_LDADD = $(CONFIG_TEST_LIBS) $(CMOCKA_LIBS)
 
-check_PROGRAMS += t/fuzz/fuzz_config
+check_PROGRAMS += t/fuzz/fuzz_config t/fuzz/fuzz_postfix
+t_fuzz_fuzz_postfix_SOURCES = t/fuzz/fuzz_postfix.c t/fuzz/replay.c
+t_fuzz_fuzz_postfix_LDADD = $(CONFIG_TEST_LIBS)
 t_fuzz_fuzz_config_SOURCES = t/fuzz/fuzz_config.c t/fuzz/replay.c
 t_fuzz_fuzz_config_LDADD = $(CONFIG_TEST_LIBS)

@@ -41,7 +41,7 @@ struct postfix_main { /* zeroes: an empty one */
     struct postfix_fault *faults;
     size_t n_faults;
     char *folder; /* $config_directory, or NULL: /etc/postfix */
-    unsigned depth; /* of postfix_expand() */
+    unsigned depth, steps; /* of postfix_expand() */
 };
 
 void postfix_main_parse(struct postfix_main *m, struct span text);

@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-enum { DEPTH_MAX = 100 };
+enum { DEPTH_MAX = 100, STEPS_MAX = 10000 };
 
 static struct span skip_blanks(struct span s)
 {
@@ -202,6 +202,10 @@ int postfix_expand(struct postfix_main *m, struct span text, struct buf *out, st
 
     if (m->depth >= DEPTH_MAX)
         return err_set(e, ERR_CONFIG, "a name in it refers to itself");
+    if (m->depth == 0)
+        m->steps = 0;
+    if (++m->steps > STEPS_MAX) /* "a = $b$b", "b = $c$c", ... */
+        return err_set(e, ERR_CONFIG, "it has too many references");
     m->depth++;
     while (result == 0 && found > 0) {
         found = next_reference(&text, &before, &inner, e);

@@ -5,4 +5,4 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Baton::Units;
-run_units(qw(test_scan test_config));
+run_units(qw(test_scan test_config test_postfix));
