@@ -171,7 +171,7 @@ static int add_comparison(struct postfix_main *m, struct span s, struct buf *out
     if (result == 0 && s.len)
         result = choose(m, holds, s, out, e);
     else if (result == 0 && holds)
-        buf_adds(out, "bool:true");
+        buf_adds(out, "true");
     buf_fini(&a);
     buf_fini(&b);
     return result;

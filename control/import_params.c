@@ -50,16 +50,44 @@ static void use_our_word(const char *name, struct value *v)
         }
 }
 
-/* Tables that were looked up by way of a server of Postfix's: Baton opens them itself. */
-static char *without_proxy(const char *text)
+static bool is_sasl_path(struct import *im, const char *name)
+{
+    char *type = strcmp(name, "smtpd_sasl_path") == 0 ? postfix_value(&im->main, "smtpd_sasl_type", NULL) : NULL;
+    bool is = type && strcmp(type, "dovecot") == 0;
+
+    free(type);
+    return is;
+}
+
+/* A socket whose name counts from Postfix's queue_directory gets its full name. */
+static void add_socket(struct import *im, const char *prefix, const char *path, struct buf *out, struct strlist *notes)
+{
+    char *folder = postfix_value(&im->main, "queue_directory", NULL);
+
+    buf_addf(out, "%s%s/", prefix, folder ? folder : "/var/spool/postfix");
+    import_note(notes, "Note: the socket %s is in Postfix's folder: who serves it has to let the user of Baton open it (in Dovecot: user "
+                       "and group of the unix_listener), and may move it to /var/spool/baton.", path);
+    free(folder);
+}
+
+/* Tables that were looked up by way of a server of Postfix's are opened by Baton itself. */
+static char *as_seen_from_here(struct import *im, const char *name, const char *text, struct strlist *notes)
 {
     struct buf out;
+    bool is_start = true;
 
     buf_init(&out, BUF_NO_MAX);
+    if (is_sasl_path(im, name) && *text && *text != '/' && strncmp(text, "inet:", 5) != 0 && strncmp(text, "unix:", 5) != 0)
+        add_socket(im, "", text, &out, notes);
     while (*text) {
-        if (strncmp(text, "proxy:", 6) == 0)
+        if (is_start && strncmp(text, "proxy:", 6) == 0)
             text += 6;
-        else
+        if (is_start && strncmp(text, "unix:", 5) == 0 && text[5] != '/' && text[5] != '\0' && strncmp(text + 5, "passwd", 6) != 0) {
+            add_socket(im, "unix:", text + 5, &out, notes);
+            text += 5;
+        }
+        is_start = !ascii_is_alnum((unsigned char)*text) && *text != '_';
+        if (*text)
             buf_addc(&out, *text++);
     }
     return buf_take(&out);
@@ -80,7 +108,7 @@ static int read_value(struct import *im, const char *name, const char *raw, stru
     if (shape == CONFIG_SHAPE_LIST || shape == CONFIG_SHAPE_NETWORKS)
         changed = import_inline_files(im, v->text, notes, e);
     else
-        changed = without_proxy(v->text);
+        changed = as_seen_from_here(im, name, v->text, notes);
     if (!changed) {
         value_fini(v);
         return -1;

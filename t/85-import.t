@@ -135,6 +135,20 @@ like($r->{lines}, qr/^inet_interfaces = ""$/m, 'no service that listens');
 $r = import_cf($null, "$smtp\nx unix - n n - - spawn user=x argv=/bin/x\nnonsense\n");
 is(() = $r->{out} =~ /^# NOT CARRIED/mg, 2, 'what is not carried is told of');
 
+# ---- the main.cf that Debian's Postfix comes with, where one is ----
+SKIP: {
+    my ($share) = grep { -r "$_/main.cf.debian" } '/usr/share/postfix', ($ENV{PEERS_DIR} // '/var/tmp/peers') . '/root/postfix/usr/share/postfix';
+    skip 'there is no Postfix here', 4 if !$share;
+    my $default = join '', map { Baton::Test::slurp("$share/$_") // '' } 'main.cf.debian', 'main.cf.tls';
+    $r = import_cf("$default\nmyhostname = mx.example.com\nmydestination = \$myhostname, localhost\nrelayhost =\ninet_interfaces = all\n"
+        . "mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128\nmailbox_size_limit = 0\nrecipient_delimiter = +\n",
+        Baton::Test::slurp("$share/master.cf.dist"));
+    ok($r->{loads}, 'the main.cf of Debian loads');
+    like($r->{lines}, qr/^smtpd_banner = "mx\.example\.com ESMTP Postfix \(Debian\/GNU\)"$/m, 'its banner');
+    like($r->{lines}, qr/^inet_interfaces = all$/m, 'its interfaces');
+    unlike($r->{out}, qr/NOT CARRIED: (?!main\.cf:\d+: smtpd_relay_restrictions)/, 'all of it is carried');
+}
+
 # ---- stdin, other files, faults ----
 Baton::Test::spew("$folder/other.cf", $null);
 $r = checked($t->run([ Baton::Test::program('baton'), 'import', '-' ], input => $null));
