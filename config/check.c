@@ -328,6 +328,26 @@ static void nothing_leaves(const struct config *cfg, struct config_report *r)
                      "all mail is returned to its sender");
 }
 
+/* In a build with --disable-server. */
+static void what_is_not_built_is_not_set(const struct config *cfg, struct config_report *r)
+{
+#ifndef WITH_SERVER
+    for (int p = 0; p < N_PARAMS; p++)
+        if (config_params[p].who & SERVER && cfg->values[p].origin != FROM_DEFAULT)
+            remark_param(r, cfg, (enum config_param)p, CONFIG_ERROR,
+                         "it belongs to the server module, and this Baton was built without it (--disable-server): delete "
+                         "the line, or install a Baton that has it");
+    for (size_t i = 0; i < cfg->n_restriction_classes; i++)
+        remark(r, CONFIG_ERROR, at_line(cfg, cfg->restriction_classes[i].line),
+               "restriction_class %s: it belongs to the server module, and this Baton was built without it "
+               "(--disable-server)",
+               cfg->restriction_classes[i].name);
+#else
+    (void)cfg;
+    (void)r;
+#endif
+}
+
 static rule_fn *const rules[] = {
     backoff_has_an_order,
     delay_warning_comes_in_time,
@@ -351,6 +371,8 @@ static rule_fn *const rules[] = {
     lmtp_is_not_at_port_25,
     proxies_are_named,
     check_tls,
+    check_restrictions,
+    what_is_not_built_is_not_set,
     destinations_lead_somewhere,
     nothing_leaves,
 };

@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "base/cidr.h"
 #include "base/err.h"
+#include "config/restrict.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -127,6 +128,7 @@ enum config_bare_newline { CONFIG_BARE_NEWLINE_NO, CONFIG_BARE_NEWLINE_NORMALIZE
 #define CTYPE_TRANSPORT   struct transport
 #define CTYPE_TLSVERSIONS struct tls_range
 #define CTYPE_FEEDBACK    struct feedback
+#define CTYPE_RESTRICTIONS struct restriction_list /* restrict.h */
 #define CTYPE_SECRET      bool /* it is given; config_login_secret() reads it */
 
 struct login {
@@ -143,6 +145,13 @@ struct listen {
 #include "config/params.h"
 };
 
+struct restriction_class {
+    char *name;
+    int line;
+#define RESTRICTION_CLASS(name, type, def, range, doc) CTYPE_##type name;
+#include "config/params.h"
+};
+
 struct config {
 #define PARAM(name, type, def, range, who, change, doc) CTYPE_##type name;
 #include "config/params.h"
@@ -150,6 +159,8 @@ struct config {
     size_t n_logins;
     struct listen *listens;
     size_t n_listens;
+    struct restriction_class *restriction_classes;
+    size_t n_restriction_classes;
     char *file; /* that was read, or NULL: there was none, defaults and environment only */
     struct config_value *values; /* as they were written: config_int.h */
     unsigned flags;              /* of config_load() */
@@ -268,8 +279,8 @@ int config_show(const struct config *cfg, char *const *names, unsigned flags, st
                 struct err *e);
 int config_show_json(const struct config *cfg, char *const *names, unsigned flags, struct buf *out,
                      struct err *e);
-/* The lists of parameters for baton.conf(5); `what` is "parameters", "login", "listen" or
- * "differences". */
+/* The lists of parameters for baton.conf(5); `what` is "parameters", "login", "listen", "restriction_class"
+ * or "differences". */
 int config_show_mdoc(const char *what, struct buf *out, struct err *e);
 
 #endif

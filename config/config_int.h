@@ -40,11 +40,12 @@ enum config_type {
     TYPE_TRANSPORT,
     TYPE_TLSVERSIONS,
     TYPE_FEEDBACK,
+    TYPE_RESTRICTIONS,
     TYPE_SECRET,
     N_TYPES,
 };
 
-enum { AGENT = 1, RECEIVE = 2, RELAY = 4, CONTROL = 8, ALL = 15 };
+enum { AGENT = 1, RECEIVE = 2, RELAY = 4, CONTROL = 8, ALL = 15, SERVER = 16 };
 enum config_change { RESTART, LIVE };
 
 struct config_word {
@@ -83,9 +84,16 @@ enum {
     N_LISTEN_OPTIONS,
 };
 
+enum {
+#define RESTRICTION_CLASS(name, type, def, range, doc) RESTRICTION_CLASS_##name,
+#include "config/params.h"
+    N_RESTRICTION_CLASS_OPTIONS,
+};
+
 extern const struct config_option config_params[N_PARAMS];
 extern const struct config_option config_login_options[N_LOGIN_OPTIONS];
 extern const struct config_option config_listen_options[N_LISTEN_OPTIONS];
+extern const struct config_option config_restriction_class_options[N_RESTRICTION_CLASS_OPTIONS];
 
 const struct config_option *config_option_find(const struct config_option *table, size_t n,
                                                struct span name);
@@ -196,6 +204,7 @@ void convert_free(const struct config_option *table, size_t n, void *base);
 int convert_maps(struct conversion *c, void *field);
 int convert_interfaces(struct conversion *c, void *field);
 int convert_networks(struct conversion *c, void *field);
+int convert_restrictions(struct conversion *c, void *field);
 int convert_relayhosts(struct conversion *c, void *field);
 int convert_transport(struct conversion *c, void *field);
 int convert_tlsversions(struct conversion *c, void *field);
@@ -220,6 +229,8 @@ void split_words(const struct strlist *text, struct strlist *out);
 void check_rules(const struct config *cfg, struct config_report *r);
 /* tls.c: those about TLS for clients */
 void check_tls(const struct config *cfg, struct config_report *r);
+/* check_restrict.c: those about access restrictions */
+void check_restrictions(const struct config *cfg, struct config_report *r);
 
 /* The name of the table that `name` was probably meant to be, or NULL. */
 const char *suggest_option(const struct config_option *table, size_t n, struct span name);

@@ -399,6 +399,11 @@ static void free_transport(void *field)
     free(t->nexthop);
 }
 
+static void free_restrictions(void *field)
+{
+    restrictions_fini(field);
+}
+
 static const struct {
     convert_fn *convert;
     void (*free)(void *field);
@@ -427,6 +432,7 @@ static const struct {
     [TYPE_TRANSPORT] = { convert_transport, free_transport },
     [TYPE_TLSVERSIONS] = { convert_tlsversions, free_nothing },
     [TYPE_FEEDBACK] = { convert_feedback, free_nothing },
+    [TYPE_RESTRICTIONS] = { convert_restrictions, free_restrictions },
     [TYPE_SECRET] = { convert_secret, free_nothing },
 };
 

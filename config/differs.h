@@ -39,6 +39,8 @@ DIFFERS(smtpd_tls_protocols, ">=TLSv1",
     "RFC 8996 forbids TLS 1.0 and 1.1")
 DIFFERS(smtpd_tls_mandatory_protocols, ">=TLSv1",
     "RFC 8996 forbids TLS 1.0 and 1.1")
+DIFFERS(smtpd_relay_restrictions, "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination",
+    "a recipient that is none of ours will not be ours tomorrow: the client is told so at once, 554 instead of 454")
 DIFFERS(mail_name, "Postfix",
     "it is another program")
 /* clang-format on */

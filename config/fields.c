@@ -87,6 +87,17 @@ static void make_listen(struct reader *rd, const struct section *s)
     cfg->listens[cfg->n_listens++] = l;
 }
 
+static void make_restriction_class(struct reader *rd, const struct section *s)
+{
+    struct config *cfg = rd->cfg;
+    struct restriction_class c = { .line = s->line, .name = xstrdup(s->title) };
+
+    convert_section(rd, s, &c);
+    cfg->restriction_classes =
+        xreallocarray(cfg->restriction_classes, cfg->n_restriction_classes + 1, sizeof *cfg->restriction_classes);
+    cfg->restriction_classes[cfg->n_restriction_classes++] = c;
+}
+
 void reader_make_fields(struct reader *rd)
 {
     expand_all(rd->cfg, rd->report);
@@ -97,6 +108,8 @@ void reader_make_fields(struct reader *rd)
             make_login(rd, s);
         else if (s->options == config_listen_options)
             make_listen(rd, s);
+        else if (s->options == config_restriction_class_options)
+            make_restriction_class(rd, s);
     }
     if (rd->cfg->flags & CONFIG_ENV)
         reader_take_login(rd);

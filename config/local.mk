@@ -2,7 +2,7 @@
 noinst_LIBRARIES += config/libconfig.a
 config_libconfig_a_CFLAGS = $(AM_CFLAGS) $(CONFUSE_CFLAGS) $(JANSSON_CFLAGS)
 config_libconfig_a_SOURCES = \
-	config/check.c \
+	config/check.c config/check_restrict.c \
 	config/config.h config/config_int.h \
 	config/convert.c config/convert_net.c \
 	config/differs.h \
@@ -15,6 +15,7 @@ config_libconfig_a_SOURCES = \
 	config/read.c config/reader_int.h \
 	config/relayhost.c \
 	config/report.c \
+	config/restrict.c config/restrict.h config/restrictions.h \
 	config/scan.c config/scan_int.h config/scan_value.c \
 	config/secret.c \
 	config/show.c config/show_json.c config/show_mdoc.c \

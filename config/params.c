@@ -141,6 +141,18 @@ const struct config_option config_listen_options[N_LISTEN_OPTIONS] = {
 #include "config/params.h"
 };
 
+const struct config_option config_restriction_class_options[N_RESTRICTION_CLASS_OPTIONS] = {
+#define RESTRICTION_CLASS(n, t, d, range, text)                                                    \
+    { .name = #n,                                                                                  \
+      .type = TYPE_##t,                                                                            \
+      .def = d,                                                                                    \
+      .offset = offsetof(struct restriction_class, n),                                             \
+      range,                                                                                       \
+      .who = RECEIVE | SERVER,                                                                     \
+      .doc = text },
+#include "config/params.h"
+};
+
 const struct config_option *config_option_find(const struct config_option *table, size_t n,
                                                struct span name)
 {

@@ -15,7 +15,8 @@
  *     who      which programs use it: AGENT RECEIVE RELAY CONTROL, or ALL
  *     change   LIVE: a reload is enough; RESTART: it needs stop and start
  *     doc      one or more sentences for the manual; `name` marks a parameter or word
- *   LOGIN(name, type, default, range, doc), LISTEN(...): the same for what stands in a section. */
+ *              SERVER beside it: it means something only where the server module is built
+ *   LOGIN(name, type, default, range, doc), LISTEN(...), RESTRICTION_CLASS(...): the same for what stands in a section. */
 #ifndef PARAM
 #define PARAM(name, type, def, range, who, change, doc)
 #endif
@@ -24,6 +25,9 @@
 #endif
 #ifndef LISTEN
 #define LISTEN(name, type, def, range, doc)
+#endif
+#ifndef RESTRICTION_CLASS
+#define RESTRICTION_CLASS(name, type, def, range, doc)
 #endif
 
 /* clang-format off */
@@ -293,6 +297,56 @@ PARAM(smtpd_tls_received_header, BOOL, "no", ANY, RECEIVE, LIVE,
 PARAM(smtpd_starttls_timeout, TIME, "300s", RANGE(1, 3600), RECEIVE, LIVE,
     "How long a TLS handshake may take, all of it.")
 
+/* ---- access restrictions ---- */
+PARAM(smtpd_client_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER, LIVE,
+    "What is asked about a client itself; see ACCESS RESTRICTIONS.")
+PARAM(smtpd_helo_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER, LIVE,
+    "What is asked about the name that a client gives in EHLO or HELO.")
+PARAM(smtpd_sender_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER, LIVE,
+    "What is asked about a sender.")
+PARAM(smtpd_relay_restrictions, RESTRICTIONS, "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination", ANY,
+    RECEIVE | SERVER, LIVE,
+    "What is asked about a recipient first: who may send to anywhere, and that others may not.")
+PARAM(smtpd_recipient_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER, LIVE,
+    "What is asked about a recipient after that.")
+PARAM(smtpd_data_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER, LIVE,
+    "What is asked at DATA. What is asked about a recipient is passed over here when there are several.")
+PARAM(smtpd_end_of_data_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER, LIVE,
+    "What is asked when all of a message has come.")
+PARAM(smtpd_delay_reject, BOOL, "yes", ANY, RECEIVE | SERVER, LIVE,
+    "Ask what there is to ask about client, name and sender when the first recipient is named, and again for each. Many clients "
+    "take no refusal before that, and the log then says whom the mail was for. `no`: at once.")
+PARAM(smtpd_reject_unlisted_recipient, BOOL, "yes", ANY, RECEIVE | SERVER, LIVE,
+    "Refuse recipients that nobody has, behind all lists, as `reject_unlisted_recipient` does.")
+PARAM(smtpd_reject_unlisted_sender, BOOL, "no", ANY, RECEIVE | SERVER, LIVE,
+    "Refuse senders in our domains that nobody has, behind `smtpd_sender_restrictions`, as `reject_unlisted_sender` does.")
+PARAM(soft_bounce, BOOL, "no", ANY, RECEIVE | SERVER, LIVE,
+    "For trying things out: let every refusal of a restriction be a temporary one, 4xx, so that the mail comes again.")
+PARAM(access_map_reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "What REJECT in an access table answers.")
+PARAM(access_map_defer_code, INT, "450", RANGE(400, 499), RECEIVE | SERVER, LIVE,
+    "What DEFER in an access table answers.")
+PARAM(reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "What `reject` answers.")
+PARAM(defer_code, INT, "450", RANGE(400, 499), RECEIVE | SERVER, LIVE,
+    "What `defer` answers.")
+PARAM(non_fqdn_reject_code, INT, "504", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "What the `reject_non_fqdn_*` restrictions answer.")
+PARAM(plaintext_reject_code, INT, "450", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "What `reject_plaintext_session` answers.")
+PARAM(multi_recipient_bounce_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "What `reject_multi_recipient_bounce` answers.")
+PARAM(unknown_local_recipient_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "The answer for an address in `mydestination` that nobody has.")
+PARAM(unknown_virtual_alias_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "The same for a domain of aliases.")
+PARAM(unknown_virtual_mailbox_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "The same for a domain of virtual mailboxes.")
+PARAM(unknown_relay_recipient_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "The same for a domain that mail is relayed to.")
+PARAM(relay_domains_reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "What `reject_unauth_destination` answers; `defer_unauth_destination` answers with 4 in front.")
+
 /* ---- the log ---- */
 PARAM(log, LOG, "stderr", NOT_EMPTY, ALL, RESTART,
     "Where the log goes: `stderr`, `syslog`, or a file by its full name.")
@@ -333,8 +387,13 @@ LISTEN(tls, ENUM, "auto", WORDS(listen_tls),
     "`no`, `may` (STARTTLS is offered), `encrypt` (and demanded), `implicit` (TLS from the first byte). `auto`: as "
     "`smtpd_tls_security_level` says; at port 465 `implicit`, at a UNIX socket `no`.")
 
+/* ---- restriction_class NAME { ... } ---- */
+RESTRICTION_CLASS(restrictions, RESTRICTIONS, "", NOT_EMPTY,
+    "What is asked where the name of this section stands among restrictions, or in an access table.")
+
 /* clang-format on */
 
 #undef PARAM
 #undef LOGIN
 #undef LISTEN
+#undef RESTRICTION_CLASS

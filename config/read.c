@@ -168,6 +168,7 @@ static const struct {
 } section_kinds[] = {
     { "login", config_login_options, N_LOGIN_OPTIONS },
     { "listen", config_listen_options, N_LISTEN_OPTIONS },
+    { "restriction_class", config_restriction_class_options, N_RESTRICTION_CLASS_OPTIONS },
 };
 
 static void on_open(struct reader *rd, const struct scan_item *it)
@@ -188,12 +189,12 @@ static void on_open(struct reader *rd, const struct scan_item *it)
         prescan_unquote(it->value, &title);
     if (!s.n_options)
         remark(rd->report, CONFIG_ERROR, reader_at(rd, it->line),
-               "there is no section \"%.*s\"; there are login \"HOST\" { } and listen NAME { }",
+               "there is no section \"%.*s\"; there are login \"HOST\" { }, listen NAME { } and restriction_class NAME { }",
                (int)it->name.len, it->name.at);
     else if (!title.len)
         remark(rd->report, CONFIG_ERROR, reader_at(rd, it->line),
                "a section %s has a title: write %s \"%s\" {", s.kind, s.kind,
-               s.n_options == N_LOGIN_OPTIONS ? "[smtp.example.com]:587" : "name");
+               s.options == config_login_options ? "[smtp.example.com]:587" : "name");
     s.title = buf_take(&title);
     s.values = xcalloc(s.n_options ? s.n_options : 1, sizeof *s.values);
     for (size_t i = 0; i < rd->n_sections && s.n_options; i++)
@@ -334,12 +335,17 @@ void config_free(struct config *cfg)
         free(cfg->listens[i].name);
         convert_free(config_listen_options, N_LISTEN_OPTIONS, &cfg->listens[i]);
     }
+    for (size_t i = 0; i < cfg->n_restriction_classes; i++) {
+        free(cfg->restriction_classes[i].name);
+        convert_free(config_restriction_class_options, N_RESTRICTION_CLASS_OPTIONS, &cfg->restriction_classes[i]);
+    }
     for (int p = 0; p < N_PARAMS; p++)
         value_fini(&cfg->values[p]);
     convert_free(config_params, N_PARAMS, cfg);
     free(cfg->values);
     free(cfg->logins);
     free(cfg->listens);
+    free(cfg->restriction_classes);
     free(cfg->file);
     free(cfg);
 }

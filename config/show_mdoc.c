@@ -35,6 +35,7 @@ static const char *const type_names[N_TYPES] = {
     [TYPE_TRANSPORT] = "transport",
     [TYPE_TLSVERSIONS] = "versions",
     [TYPE_FEEDBACK] = "feedback",
+    [TYPE_RESTRICTIONS] = "restrictions",
     [TYPE_SECRET] = "text",
 };
 
@@ -192,11 +193,13 @@ int config_show_mdoc(const char *what, struct buf *out, struct err *e)
         add_options(out, config_login_options, N_LOGIN_OPTIONS, false);
     else if (strcmp(what, "listen") == 0)
         add_options(out, config_listen_options, N_LISTEN_OPTIONS, false);
+    else if (strcmp(what, "restriction_class") == 0)
+        add_options(out, config_restriction_class_options, N_RESTRICTION_CLASS_OPTIONS, false);
     else if (strcmp(what, "differences") == 0)
         add_differences(out);
     else
         return err_set(e, ERR_CONFIG,
-                       "there is no list \"%s\": there are parameters, login, listen, differences",
+                       "there is no list \"%s\": there are parameters, login, listen, restriction_class, differences",
                        what);
     return 0;
 }

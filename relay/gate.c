@@ -42,6 +42,15 @@ void refusal_set(struct refusal *out, int code, const char *status, const char *
     va_end(ap);
 }
 
+void gate_log(const struct gate *g, const char *event, const struct refusal *no)
+{
+    static const char *const verbs[] = {
+        [GATE_CONNECT] = "CONNECT", [GATE_HELLO] = "HELO", [GATE_MAIL] = "MAIL",
+        [GATE_RCPT] = "RCPT",       [GATE_DATA] = "DATA",  [GATE_END] = "END-OF-MESSAGE",
+    };
+    session_log_refusal(g->session, event, verbs[g->at], no);
+}
+
 /* ---- the null client's step ---- */
 
 struct policy_ask {
@@ -109,7 +118,9 @@ static void tell_facts(const struct session *s, struct gate_facts *f)
 {
     *f = (struct gate_facts){
         .cfg = s->receiver->cfg,
+        .worker = s->receiver->env,
         .loop = s->receiver->loop,
+        .restrictions = s->receiver->restrictions,
         .resolver = s->receiver->resolver,
         .peer = &s->peer,
         .client = s->client,

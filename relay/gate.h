@@ -17,8 +17,10 @@ struct dns;
 struct draft;
 struct gate;
 struct loop;
+struct restrictions;
 struct session;
 struct tls_info;
+struct worker_env;
 
 enum gate_at {
     GATE_CONNECT, /* before the banner */
@@ -39,8 +41,10 @@ struct refusal {
 /* The client, and what it has said so far. All of it is the session's: valid till the answer, and read anew at each question. */
 struct gate_facts {
     const struct config *cfg;
+    const struct worker_env *worker;
     struct loop *loop;
     struct resolver *resolver;
+    struct restrictions *restrictions; /* what hooks.h has opened, or NULL */
     const union addr *peer;
     const char *client;          /* "name[address]", for the log */
     const char *client_name;     /* "unknown" */
@@ -89,6 +93,10 @@ void **gate_slot(struct gate *g);
 struct wishes *gate_wishes(struct gate *g);
 /* At GATE_END: the envelope as it will be kept, to be changed; facts->env is what the client has said. */
 struct envelope *gate_envelope(struct gate *g);
+
+/* "NOQUEUE: EVENT: RCPT from CLIENT: CODE STATUS TEXT; from=<> to=<> proto=ESMTP helo=<>", EVENT as "reject". Of a program of this
+ * machine nothing is logged. */
+void gate_log(const struct gate *g, const char *event, const struct refusal *no);
 
 /* ---- for the session ---- */
 

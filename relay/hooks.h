@@ -6,12 +6,19 @@
 #define RELAY_HOOKS_H
 
 struct config;
+struct err;
 struct gate_step;
+struct loop;
+struct restrictions;
 
 struct server_hooks {
     /* Who else is asked before a client gets its answer (gate.h), in this order; NULL: nobody. `restrictions` takes the place of
      * the null client's policy. */
     const struct gate_step *restrictions, *milters;
+    /* What a receive worker opens for the restrictions before it enters its jail, and what it starts when it has a loop. */
+    struct restrictions *(*restrictions_open)(const struct config *cfg, struct err *e);
+    int (*restrictions_start)(struct restrictions *r, struct loop *l, struct err *e);
+    void (*restrictions_close)(struct restrictions *r);
 };
 
 /* NULL: built without. */

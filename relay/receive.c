@@ -7,6 +7,7 @@
 #include "net/listen.h"
 #include "net/offload.h"
 #include "net/tls.h"
+#include "relay/hooks.h"
 #include "relay/jail.h"
 #include "relay/session.h"
 #include "relay/worker.h"
@@ -103,11 +104,18 @@ static int open_all(struct receive_worker *w, struct err *e)
     w->r.resolver = resolver_new(w->r.cfg, e);
     if (!w->r.resolver)
         return -1;
+    if (server_hooks && server_hooks->restrictions) {
+        w->r.restrictions = server_hooks->restrictions_open(w->r.cfg, e);
+        if (!w->r.restrictions)
+            return -1;
+    }
     const struct jail_options jail = { .role = JAIL_RECEIVE, .uid = ids.uid, .gid = ids.gid, .spool = sc.dir };
     if (jail_enter(&jail, e) < 0)
         return -1;
     w->r.loop = worker_loop(stop, w, e);
     if (!w->r.loop)
+        return -1;
+    if (w->r.restrictions && server_hooks->restrictions_start(w->r.restrictions, w->r.loop, e) < 0)
         return -1;
     sc.runner = loop_runner(w->r.loop);
     w->r.spool = spool_open(&sc, e);
@@ -125,6 +133,8 @@ static void close_all(struct receive_worker *w)
     timer_stop(&w->r.report_timer);
     timer_stop(&w->r.give_back_timer);
     spool_close(w->r.spool);
+    if (w->r.restrictions)
+        server_hooks->restrictions_close(w->r.restrictions);
     resolver_free(w->r.resolver);
     loop_free(w->r.loop);
 }

@@ -19,6 +19,7 @@ struct receiver { /* what all sessions of a worker share; receive.c's */
     struct loop *loop;
     struct spool *spool;
     struct resolver *resolver;
+    struct restrictions *restrictions; /* hooks.h; NULL: none */
     struct list sessions;
     unsigned n_sessions;
     bool is_stopping;

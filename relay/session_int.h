@@ -119,6 +119,9 @@ void session_pump_later_answer(struct session *s);
 void session_answer(struct session *s, const char *verb, const struct refusal *no, int code, const char *dsn, const char *text);
 void session_answer_no(struct session *s, const char *verb, const struct refusal *no);
 
+/* "NOQUEUE: EVENT: VERB from CLIENT: CODE STATUS TEXT; from=<> to=<> proto=ESMTP helo=<>". Of a program of this machine nothing
+ * is logged, unless a milter says so. */
+void session_log_refusal(const struct session *s, const char *event, const char *verb, const struct refusal *no);
 /* "ESMTP", "SMTP" or "LMTP" */
 const char *session_protocol(const struct session *s);
 void session_mail(void *arg, struct smtp_cmd *c, struct envelope *env, uint64_t size);

@@ -42,7 +42,7 @@ static bool has_space(struct receiver *r, uint64_t size)
     return false;
 }
 
-static void log_refusal(const struct session *s, const char *verb, const struct refusal *no)
+void session_log_refusal(const struct session *s, const char *event, const char *verb, const struct refusal *no)
 {
     const struct envelope *env = s->env;
     const char *helo = smtp_server_hello(s->server);
@@ -61,7 +61,7 @@ static void log_refusal(const struct session *s, const char *verb, const struct 
     if (helo)
         snprintf(hello, sizeof hello, " helo=<%s>", log_safe_str(helo));
     log_info("%s: %s: %s from %s: %s%s%s%s;%s proto=%s%s", s->id[0] ? s->id : "NOQUEUE",
-             no->is_milters ? "milter-reject" : "reject", verb, s->client, code, no->status, no->status[0] ? " " : "",
+             event, verb, s->client, code, no->status, no->status[0] ? " " : "",
              log_safe_str(no->text), who, session_protocol(s), hello);
 }
 
@@ -76,7 +76,7 @@ void session_ask(struct session *s, struct smtp_cmd *c, enum gate_at at, gate_fn
 
 void session_answer_no(struct session *s, const char *verb, const struct refusal *no)
 {
-    log_refusal(s, verb, no);
+    session_log_refusal(s, no->is_milters ? "milter-reject" : "reject", verb, no);
     smtp_answer(s->asked, no->code, no->status[0] ? no->status : NULL, "%s", no->text);
 }
 
@@ -104,7 +104,7 @@ static void answer_connect(struct session *s, const struct refusal *no)
 
     smtp_server_resume(s->server);
     if (no->code)
-        log_refusal(s, "CONNECT", no);
+        session_log_refusal(s, no->is_milters ? "milter-reject" : "reject", "CONNECT", no);
     if (no->code / 100 == 5)
         smtp_server_shut(s->server, 554, NULL, "%s ESMTP not accepting connections", cfg->myhostname);
     else if (no->code == 421)

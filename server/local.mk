@@ -1,8 +1,12 @@
 # server: the optional module; none.c stands for all of it when it is not built
 noinst_LIBRARIES += server/libserver.a server/libmaps.a
 EXTRA_DIST += server/README.md server/exports
+RESTRICT_FILES = \
+	server/restrict.c server/restrict.h server/restrict_int.h server/restrict_fns.h \
+	server/restrict_address.c server/restrict_plain.c server/restrict_tables.c
 if SERVER
 server_libserver_a_SOURCES = \
+	$(RESTRICT_FILES) \
 	server/server.c
 # tables, for baton too
 server_libmaps_a_SOURCES = \
@@ -25,6 +29,15 @@ server_ldap_so_LDADD = $(LDAP_LIBS)
 else
 server_libserver_a_SOURCES = server/none.c
 server_libmaps_a_SOURCES = server/none_maps.c
-EXTRA_DIST += server/server.c server/map_ldap.c server/map_ldap.h server/maps.c server/module.c server/module.h \
+EXTRA_DIST += $(RESTRICT_FILES) server/server.c server/map_ldap.c server/map_ldap.h server/maps.c server/module.c server/module.h \
 	server/ldap_module.c
 endif
+
+# the lists of access restrictions as config/ reads them
+if SERVER
+if HAVE_CMOCKA
+check_PROGRAMS += t/unit/test_restrictions
+endif
+endif
+t_unit_test_restrictions_SOURCES = t/unit/test_restrictions.c t/unit/unit.h
+t_unit_test_restrictions_LDADD = $(CONFIG_TEST_LIBS) $(CMOCKA_LIBS)

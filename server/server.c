@@ -3,6 +3,13 @@
  * The server module, as the rest of Baton sees it. */
 #include "relay/hooks.h"
 
-static const struct server_hooks hooks = { 0 };
+#include "server/restrict.h"
+
+static const struct server_hooks hooks = {
+    .restrictions = &restrict_step,
+    .restrictions_open = restrictions_open,
+    .restrictions_start = restrictions_start,
+    .restrictions_close = restrictions_close,
+};
 
 const struct server_hooks *const server_hooks = &hooks;

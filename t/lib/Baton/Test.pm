@@ -43,7 +43,7 @@ use IO::Socket::UNIX;
 use Test::More ();
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(build_dir source_dir program free_port wait_until slurp spew is_root skip_all_unless_root message);
+our @EXPORT = qw(build_dir source_dir program free_port wait_until slurp spew is_root skip_all_unless_root has_server skip_all_unless_server message);
 
 my $slow = $ENV{BATON_TEST_SLOW} || 1;
 my %worlds;                # folder => the object, weakly
@@ -130,6 +130,14 @@ sub message {
 sub skip_all_unless_root {
     return if is_root();
     Test::More::plan(skip_all => 'needs root (' . ($_[0] // 'other users, mounts') . ')');
+}
+
+# Whether the build has the server module.
+sub has_server { (slurp(build_dir() . '/build.h') // '') =~ /^#define WITH_SERVER 1/m }
+
+sub skip_all_unless_server {
+    return if has_server();
+    Test::More::plan(skip_all => 'needs the server module (configured with --disable-server)');
 }
 
 # ---- a test's world ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * check_restrict.c - rules about access restrictions: that each has a name and stands where it can know what it asks, that nothing
+ * stands where it is never asked, and that what is left is no open relay. */
+#include "config/config_int.h"
+
+#include "base/mem.h"
+
+#include <strings.h>
+
+enum { DEPTH_MAX = 10 };
+
+struct list { /* one that is looked at */
+    const struct config *cfg;
+    struct config_report *report;
+    const struct restriction_list *l;
+    enum config_param param;
+    const struct restriction_class *class; /* NULL: the parameter's */
+    int known_at;                          /* restriction_needs: what is known when it is asked */
+    bool is_good;
+};
+
+static void complain(struct list *of, enum config_severity s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static void complain(struct list *of, enum config_severity s, const char *fmt, ...)
+{
+    struct buf text;
+    va_list ap;
+
+    buf_init(&text, BUF_NO_MAX);
+    va_start(ap, fmt);
+    buf_vaddf(&text, fmt, ap);
+    va_end(ap);
+    if (of->class)
+        remark(of->report, s, (struct place){ .file = of->cfg->file, .line = of->class->line }, "restriction_class %s: %s",
+               of->class->name, buf_cstr(&text));
+    else
+        remark_param(of->report, of->cfg, of->param, s, "%s", buf_cstr(&text));
+    buf_fini(&text);
+    of->is_good &= s != CONFIG_ERROR;
+}
+
+static const char *name_of(const struct restriction *r)
+{
+    return r->id == RESTRICTION_CLASS ? r->arg : restriction_kinds[r->id].name;
+}
+
+/* ---- names ---- */
+
+static void names_are_known(struct list *of)
+{
+    for (size_t i = 0; i < of->l->n; i++) {
+        const struct restriction *r = &of->l->at[i];
+        if (r->id != RESTRICTION_CLASS || config_restriction_class(of->cfg, r->arg))
+            continue;
+        const char *near = restriction_suggest(of->cfg, r->arg);
+        complain(of, CONFIG_ERROR, "\"%s\": there is no such restriction, and no section restriction_class of that name%s%s%s",
+                 r->arg, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
+}
+
+static bool calls_itself(const struct config *cfg, const struct restriction_list *l, const char *name, int depth)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->at[i].id != RESTRICTION_CLASS)
+            continue;
+        const struct restriction_list *inner = config_restriction_class(cfg, l->at[i].arg);
+        if (strcasecmp(l->at[i].arg, name) == 0 || depth == 0 || (inner && calls_itself(cfg, inner, name, depth - 1)))
+            return true;
+    }
+    return false;
+}
+
+/* ---- places ---- */
+
+static const char *place_for(enum restriction_needs needs)
+{
+    static const char *const places[] = {
+        [RESTRICTION_NEEDS_CLIENT] = "smtpd_client_restrictions", [RESTRICTION_NEEDS_HELO] = "smtpd_helo_restrictions",
+        [RESTRICTION_NEEDS_SENDER] = "smtpd_sender_restrictions", [RESTRICTION_NEEDS_RECIPIENT] = "smtpd_recipient_restrictions",
+        [RESTRICTION_NEEDS_DATA] = "smtpd_data_restrictions",
+    };
+    return places[needs];
+}
+
+static void each_knows_enough(struct list *of)
+{
+    for (size_t i = 0; i < of->l->n; i++) {
+        const struct restriction *r = &of->l->at[i];
+        if (r->id == RESTRICTION_CLASS)
+            continue;
+        int needs = (int)restriction_kinds[r->id].needs;
+        if (needs > of->known_at)
+            complain(of, CONFIG_ERROR, "%s asks about what is not known yet when this list is asked%s; write it into %s", name_of(r),
+                     of->known_at < RESTRICTION_NEEDS_RECIPIENT && needs < RESTRICTION_NEEDS_DATA ? " (smtpd_delay_reject = no)" : "",
+                     place_for(restriction_kinds[r->id].needs));
+    }
+}
+
+/* ---- order ---- */
+
+static bool ends_every_list(const struct restriction *r)
+{
+    return r->id == RESTRICTION_permit || r->id == RESTRICTION_reject || r->id == RESTRICTION_defer;
+}
+
+static void all_is_asked(struct list *of)
+{
+    for (size_t i = 0; i + 1 < of->l->n; i++) {
+        bool only_warns = i > 0 && of->l->at[i - 1].id == RESTRICTION_warn_if_reject;
+        if (!ends_every_list(&of->l->at[i]) || (only_warns && of->l->at[i].id != RESTRICTION_permit))
+            continue;
+        complain(of, CONFIG_ERROR, "\"%s\" ends the list: \"%s\" behind it is never asked; write it in front of it, or delete it",
+                 name_of(&of->l->at[i]), name_of(&of->l->at[i + 1]));
+        return;
+    }
+    if (of->l->n && of->l->at[of->l->n - 1].id == RESTRICTION_warn_if_reject)
+        complain(of, CONFIG_ERROR, "warn_if_reject stands before nothing: write it in front of what is to be tried out");
+}
+
+/* ---- open relays ---- */
+
+enum fate { FATE_OPEN, FATE_CLOSED, FATE_NEITHER }; /* of mail from anybody to anywhere */
+
+static bool answers_everybody(const char *table, const char *with)
+{
+    return strncasecmp(table, "static:", 7) == 0 && strncasecmp(table + 7, with, strlen(with)) == 0;
+}
+
+static enum fate fate_of(const struct config *cfg, const struct restriction_list *l, int depth);
+
+static enum fate fate_by(const struct config *cfg, const struct restriction *r, int depth)
+{
+    const struct restriction_list *inner;
+
+    switch (r->id) {
+    case RESTRICTION_permit: return FATE_OPEN;
+    case RESTRICTION_reject:
+    case RESTRICTION_defer:
+    case RESTRICTION_defer_if_permit:
+    case RESTRICTION_reject_unauth_destination:
+    case RESTRICTION_defer_unauth_destination: return FATE_CLOSED;
+    case RESTRICTION_CLASS:
+        inner = config_restriction_class(cfg, r->arg);
+        return inner && depth ? fate_of(cfg, inner, depth - 1) : FATE_NEITHER;
+    default:
+        return restriction_kinds[r->id].argument == RESTRICTION_TAKES_TABLE && answers_everybody(r->arg, "OK") ? FATE_OPEN
+                                                                                                                 : FATE_NEITHER;
+    }
+}
+
+static enum fate fate_of(const struct config *cfg, const struct restriction_list *l, int depth)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->at[i].id == RESTRICTION_warn_if_reject) {
+            i++; /* refuses nothing */
+            if (i < l->n && fate_by(cfg, &l->at[i], depth) == FATE_OPEN)
+                return FATE_OPEN;
+            continue;
+        }
+        enum fate f = fate_by(cfg, &l->at[i], depth);
+        if (f != FATE_NEITHER)
+            return f;
+    }
+    return FATE_NEITHER;
+}
+
+static void is_no_open_relay(const struct config *cfg, struct config_report *r)
+{
+    enum fate relay = fate_of(cfg, &cfg->smtpd_relay_restrictions, DEPTH_MAX);
+    enum fate rcpt = fate_of(cfg, &cfg->smtpd_recipient_restrictions, DEPTH_MAX);
+
+    if (relay == FATE_CLOSED || rcpt == FATE_CLOSED)
+        return;
+    if (relay == FATE_OPEN || rcpt == FATE_OPEN)
+        remark_param(r, cfg, relay == FATE_OPEN ? PARAM_smtpd_relay_restrictions : PARAM_smtpd_recipient_restrictions, CONFIG_ERROR,
+                     "everybody is permitted before anything is refused: an open relay, which anybody could send anything to "
+                     "anywhere through; write reject_unauth_destination in front of it");
+    else
+        remark_param(r, cfg, PARAM_smtpd_relay_restrictions, CONFIG_ERROR,
+                     "neither this nor smtpd_recipient_restrictions refuses mail for the domains of others: an open relay, which "
+                     "anybody could send anything to anywhere through; write \"permit_mynetworks, permit_sasl_authenticated, "
+                     "reject_unauth_destination\"");
+}
+
+/* ---- all ---- */
+
+static void check_list(struct list *of)
+{
+    names_are_known(of);
+    each_knows_enough(of);
+    all_is_asked(of);
+}
+
+static const enum config_param place_params[N_RESTRICT_PLACES] = {
+    [RESTRICT_CLIENT] = PARAM_smtpd_client_restrictions, [RESTRICT_HELO] = PARAM_smtpd_helo_restrictions,
+    [RESTRICT_SENDER] = PARAM_smtpd_sender_restrictions, [RESTRICT_RELAY] = PARAM_smtpd_relay_restrictions,
+    [RESTRICT_RECIPIENT] = PARAM_smtpd_recipient_restrictions, [RESTRICT_DATA] = PARAM_smtpd_data_restrictions,
+    [RESTRICT_END] = PARAM_smtpd_end_of_data_restrictions,
+};
+
+static int known_at(const struct config *cfg, enum restriction_place place)
+{
+    if (place >= RESTRICT_DATA)
+        return RESTRICTION_NEEDS_DATA;
+    if (place >= RESTRICT_RELAY || cfg->smtpd_delay_reject)
+        return RESTRICTION_NEEDS_RECIPIENT;
+    return place == RESTRICT_CLIENT ? RESTRICTION_NEEDS_CLIENT
+           : place == RESTRICT_HELO ? RESTRICTION_NEEDS_HELO
+                                    : RESTRICTION_NEEDS_SENDER;
+}
+
+void check_restrictions(const struct config *cfg, struct config_report *r)
+{
+    bool is_good = true;
+
+    for (int p = 0; p < N_RESTRICT_PLACES; p++) {
+        struct list of = { cfg, r, config_restrictions(cfg, (enum restriction_place)p), place_params[p], NULL,
+                           known_at(cfg, (enum restriction_place)p), true };
+        check_list(&of);
+        is_good &= of.is_good;
+    }
+    for (size_t i = 0; i < cfg->n_restriction_classes; i++) {
+        const struct restriction_class *c = &cfg->restriction_classes[i];
+        struct list of = { cfg, r, &c->restrictions, 0, c, RESTRICTION_NEEDS_DATA, true };
+        check_list(&of);
+        if (!c->restrictions.n)
+            complain(&of, CONFIG_ERROR, "it is empty: write restrictions = \"...\" into it");
+        if (calls_itself(cfg, &c->restrictions, c->name, DEPTH_MAX))
+            complain(&of, CONFIG_ERROR, "it contains itself, or classes lie deeper in each other than %d", DEPTH_MAX);
+        is_good &= of.is_good;
+    }
+    if (is_good)
+        is_no_open_relay(cfg, r);
+}

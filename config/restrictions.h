@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * restrictions.h - every restriction of the smtpd_*_restrictions, declared once. Included several times, with other macros: the
+ * parser (restrict.c) takes names, needs and arguments from it, the server module the functions.
+ *
+ *   RESTRICTION(name, needs, argument)
+ *     needs     what has to be known: CLIENT, HELO, SENDER, RECIPIENT, DATA (the command was given)
+ *     argument  NONE; TABLE ("type:name"); DOMAIN (of a list in the DNS, "=filter" behind it); SERVICE (of a policy server);
+ *               TIME
+ *   SYNONYM(name, restriction)   an older name for one of them
+ *   LEFT_OUT(name, why)          there is none, and the configuration is refused with the reason */
+#ifndef RESTRICTION
+#define RESTRICTION(name, needs, argument)
+#endif
+#ifndef SYNONYM
+#define SYNONYM(name, restriction)
+#endif
+#ifndef LEFT_OUT
+#define LEFT_OUT(name, why)
+#endif
+
+/* clang-format off */
+
+/* ---- for everybody ---- */
+RESTRICTION(permit,                                     CLIENT,    NONE)
+RESTRICTION(reject,                                     CLIENT,    NONE)
+RESTRICTION(defer,                                      CLIENT,    NONE)
+RESTRICTION(defer_if_permit,                            CLIENT,    NONE)
+RESTRICTION(defer_if_reject,                            CLIENT,    NONE)
+RESTRICTION(warn_if_reject,                             CLIENT,    NONE)
+RESTRICTION(sleep,                                      CLIENT,    TIME)
+RESTRICTION(reject_plaintext_session,                   CLIENT,    NONE)
+/* ---- the client ---- */
+RESTRICTION(permit_mynetworks,                          CLIENT,    NONE)
+RESTRICTION(permit_inet_interfaces,                     CLIENT,    NONE)
+RESTRICTION(permit_sasl_authenticated,                  CLIENT,    NONE)
+/* ---- the name that it gives ---- */
+/* ---- the sender ---- */
+RESTRICTION(reject_non_fqdn_sender,                     SENDER,    NONE)
+RESTRICTION(reject_unlisted_sender,                     SENDER,    NONE)
+/* ---- the recipient ---- */
+RESTRICTION(permit_auth_destination,                    RECIPIENT, NONE)
+RESTRICTION(reject_unauth_destination,                  RECIPIENT, NONE)
+RESTRICTION(defer_unauth_destination,                   RECIPIENT, NONE)
+RESTRICTION(reject_unlisted_recipient,                  RECIPIENT, NONE)
+RESTRICTION(reject_non_fqdn_recipient,                  RECIPIENT, NONE)
+/* ---- all recipients ---- */
+RESTRICTION(reject_multi_recipient_bounce,              DATA,      NONE)
+
+SYNONYM(check_recipient_maps, reject_unlisted_recipient)
+
+LEFT_OUT(permit_tls_clientcerts, "no certificate is asked of clients, so nobody could ever pass: delete it")
+LEFT_OUT(permit_tls_all_clientcerts, "no certificate is asked of clients, so nobody could ever pass: delete it")
+LEFT_OUT(check_ccert_access, "no certificate is asked of clients: delete it")
+LEFT_OUT(permit_mx_backup, "whoever sets an MX record of a domain would decide what is relayed; write the domains into relay_domains")
+LEFT_OUT(permit_naked_ip_address, "it permits everybody who says an address in EHLO; write permit_mynetworks")
+LEFT_OUT(reject_unverified_sender, "addresses are not tried out by sending to them: delete it")
+LEFT_OUT(reject_unverified_recipient, "addresses are not tried out by sending to them; name the recipients in relay_recipient_maps")
+LEFT_OUT(check_etrn_access, "there is no ETRN: delete it")
+LEFT_OUT(check_relay_domains, "write permit_mynetworks, reject_unauth_destination")
+LEFT_OUT(reject_maps_rbl, "write reject_rbl_client DOMAIN")
+
+/* clang-format on */
+
+#undef RESTRICTION
+#undef SYNONYM
+#undef LEFT_OUT

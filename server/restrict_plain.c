@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * restrict_plain.c - the restrictions that need nothing but what is known, and the table of all. */
+#include "server/restrict_fns.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+restriction_fn *const restriction_fns[N_RESTRICTIONS] = {
+#define RESTRICTION(name, needs, argument) restrict_##name,
+#include "config/restrictions.h"
+};
+
+enum outcome restrict_permit(struct check *c, const struct restriction *r)
+{
+    (void)c;
+    (void)r;
+    return PERMIT;
+}
+
+enum outcome restrict_reject(struct check *c, const struct restriction *r)
+{
+    (void)r;
+    return check_reject_it(c, c->subject, c->f.cfg->reject_code, "5.7.1", "Access denied");
+}
+
+enum outcome restrict_defer(struct check *c, const struct restriction *r)
+{
+    (void)r;
+    return check_reject_it(c, c->subject, c->f.cfg->defer_code, "4.3.2", "Try again later");
+}
+
+enum outcome restrict_defer_if_permit(struct check *c, const struct restriction *r)
+{
+    (void)r;
+    return check_defer_if_permit(c, c->subject, "4.7.0", "defer_if_permit requested");
+}
+
+enum outcome restrict_defer_if_reject(struct check *c, const struct restriction *r)
+{
+    (void)r;
+    return check_defer_if_reject(c, c->subject, "4.7.0", "defer_if_reject requested");
+}
+
+enum outcome restrict_warn_if_reject(struct check *c, const struct restriction *r)
+{
+    (void)r;
+    c->warns_at = c->depth;
+    c->warns_next = true;
+    return GO_ON;
+}
+
+static void woken(void *arg)
+{
+    check_answer(arg, GO_ON);
+}
+
+enum outcome restrict_sleep(struct check *c, const struct restriction *r)
+{
+    timer_start(&c->timer, c->f.loop, strtol(r->arg, NULL, 10) * 1000, woken, c);
+    return LATER;
+}
+
+enum outcome restrict_reject_plaintext_session(struct check *c, const struct restriction *r)
+{
+    (void)r;
+    return c->f.is_encrypted ? GO_ON : check_reject(c, c->f.cfg->plaintext_reject_code, "4.7.1", "Session encryption is required");
+}
+
+/* ---- who the client is ---- */
+
+enum outcome restrict_permit_mynetworks(struct check *c, const struct restriction *r)
+{
+    (void)r;
+    return c->f.is_trusted ? PERMIT : GO_ON;
+}
+
+enum outcome restrict_permit_inet_interfaces(struct check *c, const struct restriction *r)
+{
+    (void)r;
+    return restrictions_is_own_address(c->all, c->f.peer) ? PERMIT : GO_ON;
+}
+
+enum outcome restrict_permit_sasl_authenticated(struct check *c, const struct restriction *r)
+{
+    (void)r;
+    return c->f.login ? PERMIT : GO_ON;
+}
+
+/* ---- at DATA ---- */
+
+enum outcome restrict_reject_multi_recipient_bounce(struct check *c, const struct restriction *r)
+{
+    const struct envelope *env = c->f.env;
+
+    (void)r;
+    if (!env || env->sender[0] || env->n_rcpts < 2 || c->at < GATE_DATA)
+        return GO_ON;
+    return check_reject_it(c, (struct subject){ "", c->subject.what }, c->f.cfg->multi_recipient_bounce_reject_code, "5.5.3",
+                           "Multi-recipient bounce");
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * restrict_tables.c - what a receive worker opens for its restrictions, before it may open no more: each table once, however many
+ * lists name it. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/restrict_int.h"
+
+#include <ifaddrs.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void complain(void *arg, const char *text)
+{
+    (void)arg;
+    log_warn("access restrictions: %s", text);
+}
+
+static struct table *find(const struct restrictions *r, const char *spec)
+{
+    for (size_t i = 0; i < r->n_tables; i++)
+        if (strcmp(r->tables[i].spec, spec) == 0)
+            return &r->tables[i];
+    return NULL;
+}
+
+static int open_table(struct restrictions *r, const char *spec, struct err *e)
+{
+    const struct map_options o = { .complain = complain };
+
+    if (find(r, spec))
+        return 0;
+    struct map *m = map_open(spec, &o, e);
+    if (!m)
+        return err_prefix(e, "access restrictions");
+    r->tables = xreallocarray(r->tables, r->n_tables + 1, sizeof *r->tables);
+    r->tables[r->n_tables++] = (struct table){ xstrdup(spec), m };
+    return 0;
+}
+
+static int open_list(struct restrictions *r, const struct restriction_list *l, struct err *e)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->at[i].id != RESTRICTION_CLASS && restriction_kinds[l->at[i].id].argument == RESTRICTION_TAKES_TABLE &&
+            open_table(r, l->at[i].arg, e) < 0)
+            return -1;
+    return 0;
+}
+
+static int open_all(struct restrictions *r, struct err *e)
+{
+    const struct config *cfg = r->cfg;
+
+    for (int p = 0; p < N_RESTRICT_PLACES; p++)
+        if (open_list(r, config_restrictions(cfg, (enum restriction_place)p), e) < 0)
+            return -1;
+    for (size_t i = 0; i < cfg->n_restriction_classes; i++)
+        if (open_list(r, &cfg->restriction_classes[i].restrictions, e) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- our own addresses ---- */
+
+static void find_own(struct restrictions *r)
+{
+    struct ifaddrs *all, *i;
+
+    if (getifaddrs(&all) < 0)
+        return;
+    for (i = all; i; i = i->ifa_next) {
+        union addr a = { .in6 = { 0 } };
+        if (!i->ifa_addr || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+            continue;
+        memcpy(&a, i->ifa_addr, i->ifa_addr->sa_family == AF_INET ? sizeof a.in4 : sizeof a.in6);
+        addr_list_add(&r->own, &a);
+    }
+    freeifaddrs(all);
+}
+
+bool restrictions_is_own_address(const struct restrictions *r, const union addr *peer)
+{
+    for (size_t i = 0; i < r->own.n; i++) {
+        union addr a = r->own.at[i];
+        addr_set_port(&a, addr_port(peer));
+        if (a.sa.sa_family == peer->sa.sa_family && addr_eq(&a, peer))
+            return true;
+    }
+    return false;
+}
+
+/* ---- the whole ---- */
+
+struct restrictions *restrictions_open(const struct config *cfg, struct err *e)
+{
+    struct restrictions *r = xcalloc(1, sizeof *r);
+
+    r->cfg = cfg;
+    find_own(r);
+    if (open_all(r, e) == 0)
+        return r;
+    restrictions_close(r);
+    return NULL;
+}
+
+int restrictions_start(struct restrictions *r, struct loop *l, struct err *e)
+{
+    (void)e;
+    r->loop = l;
+    return 0;
+}
+
+void restrictions_close(struct restrictions *r)
+{
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->n_tables; i++) {
+        free(r->tables[i].spec);
+        map_close(r->tables[i].map);
+    }
+    free(r->tables);
+    addr_list_fini(&r->own);
+    free(r);
+}
+
+struct map *restrictions_table(const struct restrictions *r, const char *spec)
+{
+    struct table *t = find(r, spec);
+    return t ? t->map : NULL;
+}
+
+bool restrictions_are_stale(const struct restrictions *r)
+{
+    for (size_t i = 0; i < r->n_tables; i++)
+        if (map_is_stale(r->tables[i].map))
+            return true;
+    return false;
+}

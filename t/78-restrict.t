@@ -1,0 +1,119 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+# Access restrictions over real connections: who the client is, XCLIENT says; what it is answered is what Postfix would answer.
+use strict;
+use warnings;
+use FindBin;
+use Test::More;
+use lib "$FindBin::Bin/lib";
+use Baton::Restrict;
+use Baton::Test;
+
+skip_all_unless_server();
+my $w = Baton::Restrict->new;
+
+# ---- the default ----
+
+$w->configure();
+is($w->ask, "250 2.1.5 Ok\n", 'a client of mynetworks may send to anywhere');
+is($w->ask(addr => '192.0.2.1'), "554 5.7.1 <you\@example.net>: Relay access denied\n", 'a stranger may not, as in a null client');
+is($w->ask(addr => '192.0.2.1', login => 'joe'), "250 2.1.5 Ok\n", 'unless it has logged in');
+is($w->ask(addr => '192.0.2.1', to => 'me@here.test'), "250 2.1.5 Ok\n", 'a stranger may send to us');
+is($w->ask(addr => '192.0.2.1', to => 'nobody@here.test'), "550 5.1.1 <nobody\@here.test>: Recipient address rejected: User unknown\n",
+    'but not to somebody whom nobody knows');
+like($w->log, qr/NOQUEUE: reject: RCPT from unknown\[192\.0\.2\.1\]: 554 5\.7\.1 <you\@example\.net>: Relay access denied; from=<a\@example\.org> to=<you\@example\.net> proto=ESMTP helo=<client\.example\.org>/,
+    'a refusal is logged in the shape that fail2ban looks for');
+
+# ---- one list, one restriction ----
+
+my @here = (addr => '192.0.2.1', to => 'me@here.test');
+my $rcpt = '<me@here.test>: Recipient address rejected';
+
+sub case {
+    my ($name, $config, $ask, $reply) = @_;
+    $w->configure(%$config);
+    my $got = $w->ask(@$ask);
+    return is($got, "$reply\n", $name);
+}
+
+sub rcpt { return { smtpd_recipient_restrictions => $_[0] } }
+my $ok = '250 2.1.5 Ok';
+
+case('reject refuses all', rcpt('reject'), \@here, "554 5.7.1 $rcpt: Access denied");
+case('with the code that is wanted', { %{ rcpt('reject') }, reject_code => 550 }, \@here, "550 5.7.1 $rcpt: Access denied");
+case('soft_bounce makes it 4xx', { %{ rcpt('reject') }, soft_bounce => 'yes' }, \@here, "454 4.7.1 $rcpt: Access denied");
+case('permit ends its list', rcpt('permit_mynetworks, reject'), [ to => 'me@here.test' ], $ok);
+case('defer puts off', rcpt('defer'), \@here, "450 4.3.2 $rcpt: Try again later");
+case('warn_if_reject refuses nothing', rcpt('warn_if_reject reject_non_fqdn_sender, permit'), [ @here, from => 'a@short' ], $ok);
+like($w->log, qr/NOQUEUE: reject_warning: RCPT from unknown\[192\.0\.2\.1\]: 504 5\.5\.2 <a\@short>: Sender address rejected: need fully-qualified address; from=<a\@short>/,
+    '... but the log says what it would have');
+case('and counts for the next one only', rcpt('warn_if_reject reject_non_fqdn_sender, reject_non_fqdn_sender'), [ @here, from => 'a@short' ],
+    '504 5.5.2 <a@short>: Sender address rejected: need fully-qualified address');
+case('defer_if_permit puts off what is permitted', rcpt('defer_if_permit, permit_mynetworks'), \@here, "450 4.7.0 $rcpt: defer_if_permit requested");
+case('and does not what is refused', rcpt('defer_if_permit, reject'), \@here, "554 5.7.1 $rcpt: Access denied");
+case('defer_if_reject puts off what is refused', rcpt('defer_if_reject, reject'), \@here, "450 4.7.0 $rcpt: defer_if_reject requested");
+case('and does nothing to what is permitted', rcpt('defer_if_reject'), \@here, $ok);
+case('sleep waits and goes on', rcpt('sleep 1, reject'), \@here, "554 5.7.1 $rcpt: Access denied");
+
+case('permit_mynetworks is for mynetworks', rcpt('permit_mynetworks, reject'), \@here, "554 5.7.1 $rcpt: Access denied");
+case('permit_sasl_authenticated is for who has logged in', rcpt('permit_sasl_authenticated, reject'), [ @here, login => 'joe' ], $ok);
+case('and for nobody else', rcpt('permit_sasl_authenticated, reject'), \@here, "554 5.7.1 $rcpt: Access denied");
+case('permit_inet_interfaces is for this machine', rcpt('permit_inet_interfaces, reject'), [ addr => '127.0.0.1', to => 'me@here.test' ], $ok);
+case('and for no other', rcpt('permit_inet_interfaces, reject'), \@here, "554 5.7.1 $rcpt: Access denied");
+case('permit_auth_destination is for our domains', rcpt('permit_auth_destination, reject'), \@here, $ok);
+case('and not for others', rcpt('permit_auth_destination, reject'), [], '554 5.7.1 <you@example.net>: Recipient address rejected: Access denied');
+case('defer_unauth_destination is 454', { smtpd_relay_restrictions => 'permit_mynetworks, defer_unauth_destination' },
+    [ addr => '192.0.2.1' ], '454 4.7.1 <you@example.net>: Relay access denied');
+case('reject_unauth_destination has its code', { smtpd_relay_restrictions => 'reject_unauth_destination', relay_domains_reject_code => 550 },
+    [ addr => '192.0.2.1' ], '550 5.7.1 <you@example.net>: Relay access denied');
+case('the recipients\' list alone will do', { smtpd_relay_restrictions => '', smtpd_recipient_restrictions => 'permit_mynetworks, reject_unauth_destination' },
+    [ addr => '192.0.2.1' ], '554 5.7.1 <you@example.net>: Relay access denied');
+case('a permit of the relay list is none of the next', { smtpd_relay_restrictions => 'permit_mynetworks, reject_unauth_destination',
+    smtpd_recipient_restrictions => 'reject' }, [ to => 'me@here.test' ], "554 5.7.1 $rcpt: Access denied");
+
+case('reject_unlisted_recipient', { smtpd_recipient_restrictions => 'reject_unlisted_recipient, permit', smtpd_reject_unlisted_recipient => 'no' },
+    [ @here, to => 'nobody@here.test' ], '550 5.1.1 <nobody@here.test>: Recipient address rejected: User unknown');
+case('smtpd_reject_unlisted_recipient = no', { smtpd_reject_unlisted_recipient => 'no' }, [ @here, to => 'nobody@here.test' ], $ok);
+case('reject_unlisted_sender', { smtpd_sender_restrictions => 'reject_unlisted_sender' }, [ @here, from => 'nobody@here.test' ],
+    '550 5.1.1 <nobody@here.test>: Sender address rejected: User unknown');
+case('... takes others', { smtpd_sender_restrictions => 'reject_unlisted_sender' }, \@here, $ok);
+case('smtpd_reject_unlisted_sender', { smtpd_reject_unlisted_sender => 'yes' }, [ @here, from => 'nobody@here.test' ],
+    '550 5.1.1 <nobody@here.test>: Sender address rejected: User unknown');
+case('... takes the null sender', { smtpd_reject_unlisted_sender => 'yes' }, [ @here, from => '' ], $ok);
+case('reject_non_fqdn_sender', { smtpd_sender_restrictions => 'reject_non_fqdn_sender' }, [ @here, from => 'a@short' ],
+    '504 5.5.2 <a@short>: Sender address rejected: need fully-qualified address');
+case('... takes whole ones', { smtpd_sender_restrictions => 'reject_non_fqdn_sender' }, \@here, $ok);
+case('... and the null sender', { smtpd_sender_restrictions => 'reject_non_fqdn_sender' }, [ @here, from => '' ], $ok);
+case('reject_non_fqdn_recipient', rcpt('reject_non_fqdn_recipient'), [ to => 'you@short' ],
+    '504 5.5.2 <you@short>: Recipient address rejected: need fully-qualified address');
+case('... takes whole ones', rcpt('reject_non_fqdn_recipient'), [], $ok);
+case('reject_plaintext_session', { smtpd_client_restrictions => 'reject_plaintext_session' }, \@here, '450 4.7.1 Session encryption is required');
+
+# ---- when ----
+
+$w->configure(smtpd_client_restrictions => 'permit_mynetworks, reject', smtpd_helo_restrictions => 'reject', smtpd_sender_restrictions => 'reject');
+is($w->ask(@here), "554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied\n", 'the client is asked about first, at RCPT');
+is($w->ask(to => 'me@here.test'), "554 5.7.1 <client.example.org>: Helo command rejected: Access denied\n", 'then its name');
+$w->configure(smtpd_sender_restrictions => 'reject', smtpd_delay_reject => 'no');
+is($w->ask_until('MAIL', @here), "554 5.7.1 <a\@example.org>: Sender address rejected: Access denied\n", 'smtpd_delay_reject = no refuses the sender at MAIL');
+$w->configure(smtpd_sender_restrictions => 'defer_if_permit', smtpd_delay_reject => 'no');
+is($w->ask_until('MAIL', @here), "250 2.1.0 Ok\n", 'what MAIL puts off if it is permitted');
+is($w->ask(@here), "450 4.7.0 <a\@example.org>: Sender address rejected: defer_if_permit requested\n", '... is said at RCPT');
+
+$w->configure(smtpd_data_restrictions => 'reject_multi_recipient_bounce');
+is($w->ask_until('DATA', @here), "354 End data with <CR><LF>.<CR><LF>\n", 'reject_multi_recipient_bounce takes a message');
+is($w->ask_until('DATA', @here, from => '', also => ['you@here.test']), "550 5.5.3 <>: Data command rejected: Multi-recipient bounce\n",
+    'and no bounce for two');
+$w->configure(smtpd_end_of_data_restrictions => 'permit_mynetworks, reject');
+is($w->ask_until('END', @here), "554 5.7.1 <END-OF-MESSAGE>: End-of-data rejected: Access denied\n", 'what is asked behind the content');
+like($w->ask_until('END', to => 'me@here.test'), qr/^250 2\.0\.0 Ok: queued/, '... of others is kept');
+
+# ---- classes ----
+
+my $class = "restriction_class strict { restrictions = \"reject_non_fqdn_sender, permit_mynetworks\" }\n";
+$w->configure(raw => $class, smtpd_recipient_restrictions => 'strict, reject');
+is($w->ask(to => 'me@here.test', from => 'a@short'), "504 5.5.2 <a\@short>: Sender address rejected: need fully-qualified address\n", 'a class is asked');
+is($w->ask(to => 'me@here.test'), "250 2.1.5 Ok\n", 'its permit is its list\'s');
+is($w->ask(@here), "554 5.7.1 $rcpt: Access denied\n", 'behind it the list goes on');
+
+done_testing;
