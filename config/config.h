@@ -100,6 +100,14 @@ enum config_listen_tls {
     CONFIG_LISTEN_TLS_IMPLICIT, /* from the first byte */
 };
 
+/* Which addresses a rewriting counts for; the same bits as enum resolve_where. */
+enum config_rewrite {
+    CONFIG_ENVELOPE_SENDER = 1,
+    CONFIG_ENVELOPE_RCPT = 2,
+    CONFIG_HEADER_SENDER = 4,
+    CONFIG_HEADER_RCPT = 8,
+};
+
 enum config_bare_newline { CONFIG_BARE_NEWLINE_NO, CONFIG_BARE_NEWLINE_NORMALIZE, CONFIG_BARE_NEWLINE_REJECT };
 
 /* ---- types: what a parameter of each type is in C ---- */
@@ -113,6 +121,7 @@ enum config_bare_newline { CONFIG_BARE_NEWLINE_NO, CONFIG_BARE_NEWLINE_NORMALIZE
 #define CTYPE_LIST     struct strlist
 #define CTYPE_COMMAND  struct strlist
 #define CTYPE_MAPS     struct strlist /* lookup tables, "type:name" (map/map.h) */
+#define CTYPE_MATCH    struct strlist /* names, "!name", "/file", "type:table" (relay/match.h) */
 #define CTYPE_INTERFACES                                                                           \
     struct strlist /* "all", "loopback-only", addresses and names without brackets or prefix */
 #define CTYPE_TIME        int64_t  /* microseconds, as all times (base/clock.h) */
@@ -215,6 +224,9 @@ void config_free(struct config *cfg);
 bool config_needs_restart(const struct config *old, const struct config *now, struct buf *names);
 
 /* ---- what follows from it ---- */
+
+/* Whether a parameter stands in the file or the environment, be it with its default. */
+bool config_is_written(const struct config *cfg, const char *name);
 
 /* receive_workers, or what its 0 means on this machine. */
 unsigned config_receivers(const struct config *cfg);

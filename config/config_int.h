@@ -26,6 +26,7 @@ enum config_type {
     TYPE_LIST,
     TYPE_COMMAND,
     TYPE_MAPS,
+    TYPE_MATCH,
     TYPE_INTERFACES,
     TYPE_TIME,
     TYPE_SIZE,
@@ -202,6 +203,7 @@ typedef int convert_fn(struct conversion *c, void *field);
 int convert_value(struct conversion *c, void *base);
 void convert_free(const struct config_option *table, size_t n, void *base);
 int convert_maps(struct conversion *c, void *field);
+int convert_match(struct conversion *c, void *field);
 int convert_interfaces(struct conversion *c, void *field);
 int convert_networks(struct conversion *c, void *field);
 int convert_restrictions(struct conversion *c, void *field);

@@ -325,6 +325,9 @@ int convert_transport(struct conversion *c, void *field)
 /* "type:name", or the full name of a text alone. Whether it can be opened, its user finds out. */
 static int add_map(struct strlist *out, struct span spec, struct err *e)
 {
+    /* Postfix asks such tables through another process; here that makes no difference. */
+    while (span_starts(spec, "proxy:"))
+        spec = span_from(spec, strlen("proxy:"));
     size_t colon = span_find(spec, ':');
     struct span type = span_of(spec.at, colon), name = span_from(spec, colon + 1);
 
@@ -354,6 +357,49 @@ int convert_maps(struct conversion *c, void *field)
             result = has_control_character(c->text->at[i])
                          ? err_set(c->err, ERR_CONFIG, "it holds a control character")
                          : add_map(&out, spec, c->err);
+    }
+    if (result < 0)
+        strlist_clear(&out);
+    else
+        *(struct strlist *)field = out;
+    return result;
+}
+
+/* "name", "!name", "/file", "type:table" */
+static int add_match(struct strlist *out, struct span item, struct err *e)
+{
+    struct span name = item;
+
+    while (name.len && name.at[0] == '!')
+        name = span_from(name, 1);
+    if (!name.len)
+        return err_set(e, ERR_CONFIG, "\"!\" stands before a name");
+    if (name.at[0] == '/' || name.at[0] == '[' || span_find(name, ':') == name.len) {
+        strlist_add(out, item);
+        return 0;
+    }
+    struct strlist table = { 0 };
+    if (add_map(&table, name, e) < 0)
+        return -1;
+    char *text = xasprintf("%.*s%s", (int)(item.len - name.len), item.at, table.at[0]);
+    strlist_add(out, span_str(text));
+    strlist_clear(&table);
+    free(text);
+    return 0;
+}
+
+int convert_match(struct conversion *c, void *field)
+{
+    struct strlist out = { 0 };
+    struct span rest, item;
+    int result = 0;
+
+    for (size_t i = 0; i < c->text->n && result == 0; i++) {
+        rest = span_str(c->text->at[i]);
+        if (has_control_character(c->text->at[i]))
+            result = err_set(c->err, ERR_CONFIG, "it holds a control character");
+        while (result == 0 && map_next_spec(&rest, &item))
+            result = add_match(&out, item, c->err);
     }
     if (result < 0)
         strlist_clear(&out);

@@ -8,6 +8,7 @@
 #include "smtp/server.h"
 
 #include <stddef.h>
+#include <string.h>
 
 static const struct config_word protocols[] = {
     { "all", CONFIG_IPV4 | CONFIG_IPV6 },
@@ -162,13 +163,29 @@ const struct config_option *config_option_find(const struct config_option *table
     return NULL;
 }
 
+bool config_is_written(const struct config *cfg, const char *name)
+{
+    const struct config_option *o = config_option_find(config_params, N_PARAMS, span_str(name));
+
+    BUG_IF(!o);
+    return cfg->values[o - config_params].origin != FROM_DEFAULT;
+}
+
+/* Nothing else of such a list has a colon, but an address in brackets. */
+static bool match_item_is_table(const char *item)
+{
+    item += strspn(item, "!");
+    return *item != '/' && *item != '[' && strchr(item, ':');
+}
+
 void config_each_map(const struct config *cfg, config_map_fn *fn, void *arg)
 {
     for (int p = 0; p < N_PARAMS; p++) {
         const struct config_option *o = &config_params[p];
         const struct strlist *l = (const struct strlist *)(const void *)((const char *)cfg + o->offset);
-        for (size_t i = 0; o->type == TYPE_MAPS && i < l->n; i++)
-            fn(arg, o->name, l->at[i]);
+        for (size_t i = 0; (o->type == TYPE_MAPS || o->type == TYPE_MATCH) && i < l->n; i++)
+            if (o->type == TYPE_MAPS || match_item_is_table(l->at[i]))
+                fn(arg, o->name, l->at[i] + strspn(l->at[i], "!"));
     }
 }
 

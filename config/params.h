@@ -54,9 +54,10 @@ PARAM(inet_protocols, ENUM, "all", WORDS(protocols), RECEIVE | RELAY, RESTART,
 PARAM(mynetworks, NETWORKS, "127.0.0.0/8, [::1]/128", ANY, RECEIVE, LIVE,
     "Networks whose clients may send to anywhere. The first that matches decides; \"!\" before one excludes it. "
     "Host bits that are set (192.0.2.1/24) are cleared, with a warning.")
-PARAM(mydestination, LIST, "", ANY, RECEIVE | RELAY, LIVE,
+PARAM(mydestination, MATCH, "", ANY, RECEIVE | RELAY | CONTROL, LIVE,
     "Domains whose mail ends here. Empty: none does; a null client. Aliases apply to the names of this machine all the "
-    "same (see `alias_maps`).")
+    "same (see `alias_maps`). \"!name\" excludes one, \"/file\" stands for the words of a file, and \"type:table\" for the keys of a "
+    "table; the first that matches decides. \".example.com\" stands for all names below example.com.")
 PARAM(alias_maps, MAPS, "hash:/etc/aliases", ANY, RECEIVE | RELAY, LIVE,
     "Lookup tables in the form of aliases(5), applied to recipients of this machine: without a domain, at `myhostname`, "
     "localhost, localhost.$mydomain and the domains of `mydestination`. Any type that is a file, or none, will do (baton_table(5)); "
@@ -69,9 +70,17 @@ PARAM(relayhost, RELAYHOSTS, "", ANY, RELAY | CONTROL, LIVE,
     "behind it, 25 without. Several, parted by commas, are tried in order. Empty: mail is kept until one is set.")
 PARAM(default_transport, TRANSPORT, "smtp", NOT_EMPTY, RELAY, LIVE,
     "How mail leaves: `smtp`, or \"error:\" or \"retry:\" with a text, which returns or keeps everything.")
-PARAM(local_transport, TRANSPORT, "error:5.1.1 local delivery is disabled", NOT_EMPTY, RECEIVE | RELAY, LIVE,
+PARAM(local_transport, TRANSPORT, "error:5.1.1 local delivery is disabled", NOT_EMPTY, RECEIVE | RELAY | CONTROL, LIVE,
     "What becomes of mail for a domain of `mydestination` that no alias sends elsewhere: \"error:text\" returns it; "
     "`smtp` sends it to the relayhost.")
+
+/* ---- classes of addresses ---- */
+PARAM(virtual_alias_expansion_limit, INT, "1000", RANGE(1, 1000000), RECEIVE | RELAY | CONTROL, LIVE,
+    "How many addresses virtual aliases may make of one. With more the mail is not taken, or waits.")
+PARAM(virtual_alias_recursion_limit, INT, "1000", RANGE(1, 100000), RECEIVE | RELAY | CONTROL, LIVE,
+    "How many virtual aliases may lead from one to the next. With more, or in a loop, the mail is not taken, or waits.")
+PARAM(virtual_alias_address_length_limit, INT, "1000", RANGE(1, 1000000), RECEIVE | RELAY | CONTROL, LIVE,
+    "The longest address that a virtual alias may have as its value.")
 
 /* ---- the spool ---- */
 PARAM(queue_directory, PATH, LOCALSTATEDIR "/spool/baton", NOT_EMPTY, ALL, RESTART,

@@ -47,6 +47,7 @@ static json_t *value_of(const struct config *cfg, enum config_param p)
     case TYPE_SIZE: return json_integer((json_int_t) * (const uint64_t *)(const void *)field);
     case TYPE_LIST:
     case TYPE_MAPS:
+    case TYPE_MATCH:
     case TYPE_INTERFACES:
     case TYPE_NETWORKS:
     case TYPE_RELAYHOSTS: return words(&cfg->values[p].text);

@@ -21,6 +21,7 @@ static const char *const type_names[N_TYPES] = {
     [TYPE_LIST] = "list",
     [TYPE_COMMAND] = "program",
     [TYPE_MAPS] = "tables",
+    [TYPE_MATCH] = "domains",
     [TYPE_INTERFACES] = "addresses",
     [TYPE_TIME] = "time",
     [TYPE_SIZE] = "size",

@@ -178,7 +178,7 @@ static bool read_aliases(struct aliases *a, const char *spec, struct findings *f
     if (!is_read && e.sys == ENOENT)
         findings_add(f, FINDING_NOTE, "aliases", "%s does not exist: nobody has an alias in it", spec);
     else if (!is_read && !e.sys)
-        findings_add(f, FINDING_ERROR, "aliases", "%s", e.text);
+        findings_add(f, e.kind == ERR_TEMPORARY ? FINDING_NOTE : FINDING_ERROR, "aliases", "%s", e.text);
     free(text);
     return is_read;
 }

@@ -47,23 +47,43 @@ static const char *own_login(void)
     return pw ? pw->pw_name : "nobody";
 }
 
-static int check_route(const struct resolver *r, const char *address, struct findings *f)
-{
-    struct route route;
+struct ways { /* what an address expands to */
+    struct findings *f;
+    struct envelope *env; /* gets it */
+    int result;
+};
 
-    resolve_route(r, address, &route);
-    if (route.kind != ROUTE_REFUSED)
-        return 0;
-    findings_add(f, FINDING_ERROR, "address", "<%s>: %s %s", address, route.status, route.text);
-    findings_advise(f,
-                    "its domain is in mydestination, it has no alias, and local_transport says so");
-    return -1;
+static void tell_ways(void *arg, const struct resolution *res)
+{
+    struct ways *w = arg;
+    struct envelope expanded;
+
+    w->result = res->cannot_tell ? -1 : 0;
+    if (res->cannot_tell) {
+        findings_add(w->f, FINDING_ERROR, "address", "a table cannot tell at the moment where <%s> goes", w->env->rcpts[0].address);
+        return;
+    }
+    envelope_init(&expanded);
+    envelope_set_sender(&expanded, w->env->sender);
+    for (size_t i = 0; i < res->n; i++) {
+        const struct route *route = &res->at[i].route;
+        if (res->has_changed)
+            findings_add(w->f, FINDING_OK, "address", "%s is %s", w->env->rcpts[0].address, res->at[i].address);
+        envelope_add(&expanded, res->at[i].address);
+        if (route->kind == ROUTE_REFUSED) {
+            findings_add(w->f, FINDING_ERROR, "address", "<%s>: %s %s", res->at[i].address, route->status, route->text);
+            findings_advise(w->f, "its domain is in mydestination, it has no alias, and local_transport says so");
+            w->result = -1;
+        }
+    }
+    envelope_fini(w->env);
+    *w->env = expanded;
 }
 
 /* Aliases, and the domain for a name without one, as the relay does it. */
 static int expand(const struct config *cfg, struct envelope *env, struct findings *f)
 {
-    struct spool_state state = { 0 };
+    struct ways w = { .f = f, .env = env };
     struct err e;
     struct resolver *r = resolver_new(cfg, &e);
 
@@ -71,31 +91,9 @@ static int expand(const struct config *cfg, struct envelope *env, struct finding
         findings_add(f, FINDING_ERROR, "aliases", "%s", e.text);
         return -1;
     }
-    int expanded_to = resolve_expand(r, env, &state);
-    if (expanded_to < 0) {
-        findings_add(f, FINDING_ERROR, "aliases", "a table of alias_maps cannot tell at the moment");
-        resolver_free(r);
-        return -1;
-    }
-    if (expanded_to > 0) {
-        struct envelope expanded;
-
-        envelope_init(&expanded);
-        envelope_set_sender(&expanded, env->sender);
-        for (size_t i = 0; i < state.n_rcpts; i++) {
-            findings_add(f, FINDING_OK, "address", "%s is %s", env->rcpts[0].address,
-                         state.rcpts[i].rcpt.address);
-            envelope_add(&expanded, state.rcpts[i].rcpt.address);
-        }
-        envelope_fini(env);
-        *env = expanded;
-        spool_state_fini(&state);
-    }
-    int result = 0;
-    for (size_t i = 0; i < env->n_rcpts; i++)
-        result |= check_route(r, env->rcpts[i].address, f);
+    resolve_list(r, env, NULL, tell_ways, &w);
     resolver_free(r);
-    return result;
+    return w.result;
 }
 
 static bool walk(const struct config *cfg, const struct probe_mail *mail, struct envelope *env,

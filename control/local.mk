@@ -27,7 +27,7 @@ baton_SOURCES = \
 	control/sink.c control/sink.h \
 	control/tables.c control/tables.h
 baton_LDFLAGS = $(AM_LDFLAGS) $(LOADS_MODULES)
-baton_LDADD = control/libqueue.a server/libmaps.a relay/libcerts.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/net/libnet.a lib/map/libmap.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
+baton_LDADD = control/libqueue.a server/libmaps.a relay/libcerts.a relay/libroute.a server/librouting.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/net/libnet.a lib/map/libmap.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
 	$(NET_LIBS) $(MAP_LIBS) $(CONFUSE_LIBS) $(JANSSON_LIBS)
 
 # what waits, for mailq too

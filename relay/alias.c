@@ -64,6 +64,12 @@ static struct span unquote(struct span s)
     return s.len >= 2 && s.at[0] == '"' && s.at[s.len - 1] == '"' ? span_of(s.at + 1, s.len - 2) : s;
 }
 
+static bool needs_local(struct span v)
+{
+    struct span plain = unquote(v);
+    return (plain.len && (plain.at[0] == '|' || plain.at[0] == '/')) || span_istarts(plain, ":include:");
+}
+
 static const char *why_not(struct span v)
 {
     struct span plain = unquote(v);
@@ -93,11 +99,13 @@ static bool next_value(struct span *rest, struct span *v)
     return false;
 }
 
-static void cut_up(struct span rest, struct alias_values *out)
+void alias_values_of(struct span rest, struct alias_values *out)
 {
     struct span v;
 
+    *out = (struct alias_values){ 0 };
     while (next_value(&rest, &v)) {
+        out->needs_local |= needs_local(v);
         if (why_not(v))
             continue;
         if (v.len > 2 && v.at[0] == '<' && v.at[v.len - 1] == '>')
@@ -109,46 +117,59 @@ static void cut_up(struct span rest, struct alias_values *out)
 
 /* ---- looking a text through ---- */
 
-static const char *file_of(const struct table *t)
-{
-    const char *colon = strchr(t->spec, ':');
-    return t->spec[0] == '/' || !colon ? t->spec : colon + 1;
-}
+struct look {
+    const char *file;
+    bool has_local;
+    alias_complain_fn *complain;
+    void *arg;
+};
 
-static void complain_of(struct table *t, const struct map_row *row, const char *what, struct span about)
+static void complain_of(const struct look *k, const struct map_row *row, const char *what, struct span about)
 {
-    const char *file = file_of(t);
-    if (!t->complain)
-        return;
-    char *text = xasprintf("%s:%u: %s: \"%.*s\"", file, row->line, what, (int)(about.len > 200 ? 200 : about.len), about.at);
-    t->complain(t->arg, text);
+    char *text = xasprintf("%s:%u: %s: \"%.*s\"", k->file, row->line, what, (int)(about.len > 200 ? 200 : about.len), about.at);
+    k->complain(k->arg, text);
     free(text);
 }
 
 static int look_at_row(void *arg, const struct map_row *row)
 {
-    struct table *t = arg;
+    const struct look *k = arg;
     struct span rest = row->value, v;
     size_t n = 0;
 
     if (!row->line)
         return 1;
     while (next_value(&rest, &v)) {
-        const char *why = why_not(v);
+        const char *why = k->has_local && needs_local(v) ? NULL : why_not(v);
         if (why)
-            complain_of(t, row, why, v);
+            complain_of(k, row, why, v);
         else
             n++;
     }
     if (n == 0)
-        complain_of(t, row, "no address that can be used for", row->key);
+        complain_of(k, row, "no address that can be used for", row->key);
     return 0;
+}
+
+static const char *file_in(const char *spec)
+{
+    const char *colon = strchr(spec, ':');
+    return spec[0] == '/' || !colon ? spec : colon + 1;
+}
+
+void alias_look_through(struct map *m, bool has_local, alias_complain_fn *complain, void *arg)
+{
+    struct look k = { .file = file_in(map_spec(m)), .has_local = has_local, .complain = complain, .arg = arg };
+    struct err e;
+
+    if (complain)
+        map_each(m, look_at_row, &k, &e);
 }
 
 static void look_through(struct table *t)
 {
     t->generation = map_generation(t->map);
-    map_each(t->map, look_at_row, t, NULL);
+    alias_look_through(t->map, false, t->complain, t->arg);
 }
 
 /* ---- tables ---- */
@@ -173,8 +194,7 @@ static int open_table(struct table *t, struct err *e)
         map_close(t->map);
         t->map = NULL;
         e->sys = 0;
-        return err_set(e, ERR_CONFIG, "alias_maps: %s may have to wait for another program; it takes tables that are files here",
-                       t->spec);
+        return err_set(e, ERR_TEMPORARY, "%s: others are asked for it, when mail comes", t->spec);
     }
     look_through(t);
     return 0;
@@ -193,7 +213,7 @@ int aliases_add(struct aliases *a, const char *spec, alias_complain_fn *complain
 /* One whose file was missing, once a second. */
 static void look_for_file(struct table *t)
 {
-    const char *file = file_of(t);
+    const char *file = file_in(t->spec);
     struct stat st;
     struct err e;
 
@@ -215,7 +235,7 @@ static enum map_result find_in(struct table *t, struct span name, struct alias_v
     buf_init(&value, VALUE_MAX);
     enum map_result result = map_lookup(t->map, name, &value, e);
     if (result == MAP_FOUND) {
-        cut_up(buf_span(&value), out);
+        alias_values_of(buf_span(&value), out);
         result = out->n ? MAP_FOUND : MAP_NOT_FOUND;
     }
     buf_fini(&value);

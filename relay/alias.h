@@ -22,7 +22,8 @@ void aliases_free(struct aliases *a);
  * while a table is added, and when it is read again. */
 typedef void alias_complain_fn(void *arg, const char *text);
 
-/* Adds a table, "hash:/etc/aliases"; its type has been registered. -1: it cannot be opened, or may block. One whose file does not
+/* Adds a table, "hash:/etc/aliases"; its type has been registered. -1: it cannot be opened, or may block
+ * (ERR_TEMPORARY). One whose file does not
  * exist (e->sys is ENOENT then, and -1 comes back, too) counts as empty till it appears. */
 int aliases_add(struct aliases *a, const char *spec, alias_complain_fn *complain, void *arg, struct err *e);
 
@@ -30,10 +31,17 @@ int aliases_add(struct aliases *a, const char *spec, alias_complain_fn *complain
  * alias_values_fini() when it is MAP_FOUND. */
 struct alias_values {
     size_t n;
-    char **at; /* as written, trimmed; unqualified names are local names again */
+    char **at;        /* as written, trimmed; unqualified names are local names again */
+    bool needs_local; /* beside them there is a command, a file or an :include: */
 };
 enum map_result aliases_find(struct aliases *a, struct span name, struct alias_values *out, struct err *e);
 void alias_values_fini(struct alias_values *v);
+
+/* The right-hand side of an alias, cut up. */
+void alias_values_of(struct span rhs, struct alias_values *out);
+/* Tells of what is wrong with the rows of a text: all of them, or with `has_local` only those that are no address, nor anything
+ * that local delivery could use. */
+void alias_look_through(struct map *m, bool has_local, alias_complain_fn *complain, void *arg);
 
 /* A table has changed and cannot be read again in here. */
 bool aliases_are_stale(const struct aliases *a);

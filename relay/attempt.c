@@ -2,76 +2,172 @@
 #include "relay/attempt.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+struct attempt_load {
+    struct list link; /* of the relay's */
+    struct attempt *a;
+    bool opens_body;
+    bool cannot_tell;
+    struct resolve_ask *ask;
+    attempt_fn *done;
+    void *arg;
+};
+
 /* From here on the state names all that are left, whether or not something had become of the message before. Aliases are
- * followed once, here; what is left after the attempt is written down with their result. They may have changed since the
- * jobs were made: a destination that only now has recipients gets its job, and one that has none any more loses it. */
-static int list_rcpts(struct attempt *a, struct err *e)
+ * followed once, here; what is left after the attempt is written down with their result. */
+static void list_rcpts(struct attempt *a, const struct resolution *res)
 {
-    struct spool_state expanded;
-
     if (a->state.n_rcpts)
-        return 0;
-    int rc = resolve_expand(a->relay->resolver, &a->env, &expanded);
-    if (rc < 0)
-        return err_set(e, ERR_TEMPORARY, "its aliases cannot be told");
-    if (rc > 0) {
-        a->state.rcpts = expanded.rcpts;
-        a->state.n_rcpts = expanded.n_rcpts;
-        intake_add_jobs(a->relay, a->job->message, &a->state);
-        return 0;
+        return;
+    a->state.rcpts = xcalloc(res->n ? res->n : 1, sizeof *a->state.rcpts);
+    for (size_t i = 0; i < res->n; i++) {
+        struct rcpt *from = &a->env.rcpts[res->at[i].from], *to = &a->state.rcpts[a->state.n_rcpts++].rcpt;
+        bool is_same = strcmp(res->at[i].address, from->address) == 0;
+        if (!res->has_changed) {
+            *to = *from;
+            *from = (struct rcpt){ 0 }; /* moved */
+            continue;
+        }
+        const char *original = from->original ? from->original : is_same ? NULL : from->address;
+        *to = (struct rcpt){
+            .address = xstrdup(res->at[i].address),
+            .orcpt = from->orcpt ? xstrdup(from->orcpt) : NULL,
+            .original = original ? xstrdup(original) : NULL,
+            .notify = from->notify,
+        };
     }
-    a->state.rcpts = xcalloc(a->env.n_rcpts, sizeof *a->state.rcpts);
-    for (size_t i = 0; i < a->env.n_rcpts; i++) {
-        struct rcpt *from = &a->env.rcpts[i], *to = &a->state.rcpts[a->state.n_rcpts++].rcpt;
-        *to = *from;
-        *from = (struct rcpt){ 0 }; /* moved */
-    }
-    a->env.n_rcpts = 0;
-    intake_add_jobs(a->relay, a->job->message, &a->state);
-    return 0;
+    if (!res->has_changed)
+        a->env.n_rcpts = 0;
 }
 
-static bool goes_to(const struct relay *r, const char *address, const struct dest *d)
+/* Which of them are the job's; what the resolver refuses has its fate with that. */
+static void find_mine(struct attempt *a, const struct resolution *res)
 {
-    return strcmp(intake_nexthop(r, address), d->nexthop) == 0;
+    const char *nexthop = a->job->dest->nexthop;
+
+    a->mine = xcalloc(res->n ? res->n : 1, sizeof *a->mine);
+    for (size_t i = 0; i < res->n; i++)
+        if (strcmp(intake_nexthop(&res->at[i].route), nexthop) == 0)
+            a->mine[a->n++] = i;
+    a->fates = xcalloc(a->n ? a->n : 1, sizeof *a->fates);
+    for (size_t i = 0; i < a->n; i++) {
+        const struct route *route = &res->at[a->mine[i]].route;
+        if (route->kind == ROUTE_REFUSED)
+            attempt_decide(a, i, route->status[0] == '4' ? VERDICT_TEMPORARY : VERDICT_RCPT, route->status,
+                           route->text ? route->text : "refused");
+    }
 }
 
-struct attempt *attempt_new(struct relay *r, struct job *j, bool opens_body, struct err *e)
+/* Tables may have changed since the jobs were made: a destination that only now has recipients gets its job, and one that has
+ * none any more loses it. */
+static void resolved(struct attempt_load *l, const struct resolution *res)
+{
+    struct attempt *a = l->a;
+
+    l->cannot_tell = res->cannot_tell;
+    if (res->cannot_tell)
+        return;
+    list_rcpts(a, res);
+    find_mine(a, res);
+    intake_add_jobs(a->relay, a->job->message, res, a->state.attempts);
+}
+
+static void resolved_now(void *arg, const struct resolution *res)
+{
+    resolved(arg, res);
+}
+
+/* The rest needs nobody else. */
+static void finish(struct attempt_load *l)
+{
+    struct attempt *a = l->a;
+    struct job *j = a->job;
+    struct spool *spool = a->relay->spool;
+    struct err e;
+
+    if (l->cannot_tell)
+        err_set(&e, ERR_TEMPORARY, "where its recipients are to go cannot be told");
+    else if (spool_stat(spool, j->message->id, &a->info, &e) == 0 &&
+             (!l->opens_body || (a->body = spool_body_open(spool, j->message->id, &e)))) {
+        l->done(l->arg, j, a, NULL);
+        return;
+    } else
+        e.kind = ERR_PERMANENT;
+    attempt_free(a);
+    l->done(l->arg, j, NULL, &e);
+}
+
+static void resolved_later(void *arg, const struct resolution *res)
+{
+    struct attempt_load *l = arg, was;
+
+    resolved(l, res);
+    was = *l;
+    list_remove(&l->link);
+    l->a->relay->n_loads--;
+    schedule_run(l->a->relay); /* there is room for another one */
+    free(l);
+    finish(&was);
+}
+
+struct attempt_load *attempt_load(struct relay *r, struct job *j, bool opens_body, attempt_fn *done, void *arg)
 {
     struct attempt *a = xcalloc(1, sizeof *a);
+    struct attempt_load here = { .a = a, .opens_body = opens_body, .done = done, .arg = arg };
+    struct err e;
 
     a->relay = r;
     a->job = j;
     a->taken_us = a->connected_us = clock_real_us();
-    if (spool_load(r->spool, j->message->id, &a->env, &a->state, e) < 0) {
+    if (spool_load(r->spool, j->message->id, &a->env, &a->state, &e) < 0) {
         free(a);
-        if (e)
-            e->kind = ERR_PERMANENT;
+        e.kind = ERR_PERMANENT;
+        done(arg, j, NULL, &e);
         return NULL;
     }
-    if (list_rcpts(a, e) < 0)
-        goto wait;
-    if (spool_stat(r->spool, j->message->id, &a->info, e) < 0)
-        goto fail;
-    if (opens_body && !(a->body = spool_body_open(r->spool, j->message->id, e)))
-        goto fail;
-    a->mine = xcalloc(a->state.n_rcpts, sizeof *a->mine);
-    for (size_t i = 0; i < a->state.n_rcpts; i++)
-        if (goes_to(r, a->state.rcpts[i].rcpt.address, j->dest))
-            a->mine[a->n++] = i;
-    a->fates = xcalloc(a->n, sizeof *a->fates);
-    return a;
-fail:
-    if (e)
-        e->kind = ERR_PERMANENT;
-wait:
-    attempt_free(a);
-    return NULL;
+    if (resolve_list_now(r->resolver, &a->env, &a->state, resolved_now, &here)) {
+        finish(&here);
+        return NULL;
+    }
+    struct attempt_load *l = xmalloc(sizeof *l);
+    *l = here;
+    list_append(&r->loads, &l->link);
+    r->n_loads++;
+    struct resolve_ask *ask = resolve_list(r->resolver, &a->env, &a->state, resolved_later, l);
+    if (!ask)
+        return NULL; /* done() was called from inside, and `l` is gone */
+    l->ask = ask;
+    return l;
+}
+
+void attempt_load_cancel(struct attempt_load *l)
+{
+    if (!l)
+        return;
+    resolve_cancel(l->ask);
+    l->a->relay->n_loads--;
+    list_remove(&l->link);
+    attempt_free(l->a);
+    free(l);
+}
+
+void attempt_drop_loads(struct relay *r)
+{
+    while (!list_is_empty(&r->loads))
+        attempt_load_cancel(list_entry(r->loads.next, struct attempt_load, link));
+}
+
+void attempt_set_aside(struct relay *r, struct job *j, const struct err *e)
+{
+    char id[SPOOL_ID_TEXT];
+    log_error("%s: cannot be read, put on hold: %s", spool_id_format(j->message->id, id), e->text);
+    queue_hold(r->queue, j->message);
+    queue_defer(r->queue, j, 0);
 }
 
 void attempt_free(struct attempt *a)

@@ -36,9 +36,19 @@ struct attempt {
     size_t chunk_first, chunk_n;    /* of mine: what is in the transaction under way */
 };
 
-/* Loads envelope, state and (with `opens_body`) content. NULL, and the job is as before: ERR_TEMPORARY when its
- * aliases cannot be told at the moment, else it cannot be read; `e` says why. */
-struct attempt *attempt_new(struct relay *r, struct job *j, bool opens_body, struct err *e);
+/* Loads envelope, state and (with `opens_body`) content of an active job, and finds out where its recipients go: done() comes once,
+ * from inside when no table has to be waited for (and NULL comes back), else later. With `a` NULL the job is as before: ERR_TEMPORARY
+ * when a table cannot tell at the moment, else the message cannot be read; `e` says why. Other jobs of the message may have been
+ * added. With what the resolver refuses decided, `a` is the callback's. */
+struct attempt_load;
+typedef void attempt_fn(void *arg, struct job *j, struct attempt *a, const struct err *e);
+struct attempt_load *attempt_load(struct relay *r, struct job *j, bool opens_body, attempt_fn *done, void *arg);
+/* done() will not be called; the job is still active. NULL is fine. */
+void attempt_load_cancel(struct attempt_load *l);
+/* All that are under way, when the relay ends. */
+void attempt_drop_loads(struct relay *r);
+/* A message that cannot be read waits for a person to look at it; others go on. */
+void attempt_set_aside(struct relay *r, struct job *j, const struct err *e);
 void attempt_free(struct attempt *a);
 
 /* The next recipients for one transaction, `max` at most; returns how many, 0 when all had their turn. */

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Mail that the spool has found becomes jobs: one for each destination that some of its recipients go to. Nothing is
- * written here; aliases are followed again when an attempt begins, and count as they are then. */
-#include "relay/relay_int.h"
+ * written here; aliases are followed again when an attempt begins, and count as they are then.
+ *
+ * Where a table has to be waited for, the message is for a destination of its own first, NEXTHOP_UNKNOWN, whose jobs are looked up
+ * a few at a time: a million that are found at a start are no million questions. */
+#include "relay/attempt.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "relay/worker.h"
 
-const char *intake_nexthop(const struct relay *r, const char *address)
-{
-    struct route route;
+#include <stdlib.h>
 
-    resolve_route(r->resolver, address, &route);
-    switch (route.kind) {
+const char *intake_nexthop(const struct route *route)
+{
+    switch (route->kind) {
     case ROUTE_REFUSED: return NEXTHOP_REFUSED;
     case ROUTE_NOWHERE: return NEXTHOP_NONE;
-    default: return route.nexthop;
+    default: return route->nexthop;
     }
 }
 
@@ -24,10 +27,8 @@ const char *intake_nexthop(const struct relay *r, const char *address)
 enum { WAIT_FOR_TABLES_US = 1000000 };
 
 /* Due at once, also after a restart: what kept it may be gone, and nobody knows how long we were away. */
-static void add_job_for(struct relay *r, struct message *m, const char *address, unsigned attempts)
+static void add_job_for(struct relay *r, struct message *m, const char *nexthop, unsigned attempts)
 {
-    const char *nexthop = intake_nexthop(r, address);
-
     for (struct job *j = m->jobs; j; j = j->next)
         if (strcmp(j->dest->nexthop, nexthop) == 0)
             return;
@@ -35,11 +36,13 @@ static void add_job_for(struct relay *r, struct message *m, const char *address,
     queue_add_job(r->queue, m, queue_dest(r->queue, nexthop), due, attempts);
 }
 
-void intake_add_jobs(struct relay *r, struct message *m, const struct spool_state *state)
+void intake_add_jobs(struct relay *r, struct message *m, const struct resolution *res, unsigned attempts)
 {
-    for (size_t i = 0; i < state->n_rcpts; i++)
-        add_job_for(r, m, state->rcpts[i].rcpt.address, state->attempts);
+    for (size_t i = 0; i < res->n; i++)
+        add_job_for(r, m, intake_nexthop(&res->at[i].route), attempts);
 }
+
+/* ---- what the spool finds ---- */
 
 static void log_found(const struct spool_info *info, const struct envelope *env, size_t n_rcpts, bool is_held)
 {
@@ -48,28 +51,66 @@ static void log_found(const struct spool_info *info, const struct envelope *env,
              (unsigned long long)info->size, n_rcpts, is_held ? "hold" : "active");
 }
 
+struct found {
+    struct relay *relay;
+    struct message *message;
+    unsigned attempts;
+    size_t n;
+};
+
+static void found_ways(void *arg, const struct resolution *res)
+{
+    struct found *f = arg;
+
+    f->n = res->n;
+    intake_add_jobs(f->relay, f->message, res, f->attempts);
+}
+
 void intake_found(void *arg, const struct spool_info *info, const struct envelope *env, const struct spool_state *state)
 {
     struct relay *r = arg;
-    struct spool_state expanded = { 0 };
-    bool has_list = state && state->n_rcpts;
     struct message *m = queue_add(r->queue, info->id, info->size, info->arrival_us, state && state->is_held);
 
     if (!m)
         return;
-    if (!has_list && resolve_expand(r->resolver, env, &expanded) > 0) {
-        state = &expanded;
-        has_list = true;
-    }
-    size_t n = has_list ? state->n_rcpts : env->n_rcpts;
-    for (size_t i = 0; i < n; i++)
-        add_job_for(r, m, has_list ? state->rcpts[i].rcpt.address : env->rcpts[i].address,
-                    state ? state->attempts : 0);
+    struct found f = { .relay = r, .message = m, .attempts = state ? state->attempts : 0 };
+    if (!resolve_list_now(r->resolver, env, state, found_ways, &f) || f.n == 0)
+        add_job_for(r, m, NEXTHOP_UNKNOWN, f.attempts);
+    if (f.n == 0)
+        f.n = state && state->n_rcpts ? state->n_rcpts : env->n_rcpts;
     if (r->is_started || log_level() >= LOG_LEVEL_DEBUG)
-        log_found(info, env, n, m->is_held);
-    spool_state_fini(&expanded);
+        log_found(info, env, f.n, m->is_held);
     if (resolver_is_stale(r->resolver))
         worker_is_stale(r->env);
     pressure_watch(r);
     schedule_run(r);
+}
+
+/* ---- where it goes, asked of others ---- */
+
+/* Deleted meanwhile, perhaps; else it waits for the destinations that it turned out to have. */
+static void sorted_out(void *arg, struct job *j, struct attempt *a, const struct err *e)
+{
+    struct relay *r = arg;
+    struct message *m = j->message;
+    uint64_t id = m->id;
+
+    if (m->is_doomed) {
+        queue_defer(r->queue, j, INT64_MAX - 1);
+        if (queue_remove(r->queue, m))
+            spool_end(r->spool, id);
+    } else if (a) {
+        queue_finish(r->queue, j); /* loading it has made the other jobs */
+    } else if (e->kind == ERR_TEMPORARY) {
+        queue_postpone(r->queue, j, clock_real_us() + r->cfg->minimal_backoff_time);
+    } else {
+        attempt_set_aside(r, j, e);
+    }
+    attempt_free(a);
+    schedule_run(r);
+}
+
+void intake_sort_out(struct relay *r, struct job *j)
+{
+    attempt_load(r, j, false, sorted_out, r);
 }

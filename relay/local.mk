@@ -2,7 +2,9 @@
 
 # where mail goes, for baton test and check too
 noinst_LIBRARIES += relay/libroute.a
-relay_libroute_a_SOURCES = relay/alias.c relay/alias.h relay/resolve.c relay/resolve.h
+relay_libroute_a_SOURCES = relay/alias.c relay/alias.h \
+	relay/expand.c relay/extension.c relay/extension.h relay/lookup.c relay/lookup.h relay/match.c relay/match.h \
+	relay/resolve.c relay/resolve.h relay/resolve_int.h relay/route_hooks.h
 
 # what clients are shown, for baton check too
 noinst_LIBRARIES += relay/libcerts.a
@@ -50,7 +52,7 @@ batond_SOURCES = \
 	relay/worker.c relay/worker.h
 batond_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CARES_CFLAGS) $(SECCOMP_CFLAGS)
 batond_LDFLAGS = $(AM_LDFLAGS) $(LOADS_MODULES)
-batond_LDADD = server/libserver.a server/libmaps.a relay/libcerts.a relay/libroute.a relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/net/libnet.a lib/map/libmap.a \
+batond_LDADD = server/libserver.a server/libmaps.a relay/libcerts.a relay/libroute.a server/librouting.a relay/libroute.a relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/net/libnet.a lib/map/libmap.a \
 	lib/base/libbase.a $(MAP_LIBS) $(CONFUSE_LIBS) $(UV_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(MBEDTLS_LIBS) $(SECCOMP_LIBS)
 
 if HAVE_CMOCKA
@@ -63,7 +65,7 @@ t_unit_test_flow_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
 t_unit_test_window_SOURCES = t/unit/test_window.c t/unit/unit.h relay/window.c relay/window.h
 t_unit_test_window_LDADD = $(CMOCKA_LIBS)
 t_unit_test_resolve_SOURCES = t/unit/test_resolve.c t/unit/unit.h
-t_unit_test_resolve_LDADD = relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/map/libmap.a lib/mail/libmail.a lib/base/libbase.a \
+t_unit_test_resolve_LDADD = relay/libroute.a server/librouting.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/map/libmap.a lib/mail/libmail.a lib/base/libbase.a \
 	$(MAP_LIBS) $(CONFUSE_LIBS) $(CMOCKA_LIBS)
 
 if HAVE_CMOCKA

@@ -20,6 +20,7 @@ enum {
 };
 
 static void take_job(struct peer *p);
+static void stop_loading(struct peer *p);
 
 static struct pool *pool_of(struct dest *d)
 {
@@ -72,6 +73,7 @@ void peer_bury(struct peer *p)
     if (p->state == PEER_DEAD)
         return;
     p->state = PEER_DEAD;
+    stop_loading(p);
     list_remove(&p->link);
     pool->n--;
     p->relay->n_peers--;
@@ -311,39 +313,85 @@ static void send_chunk(struct peer *p)
     smtp_client_send(p->client, &m);
 }
 
-/* A message that cannot be read is set aside for a person to look at; others go on. */
-static void set_aside(struct relay *r, struct job *j, const struct err *e)
-{
-    char id[SPOOL_ID_TEXT];
-    log_error("%s: cannot be read, put on hold: %s", spool_id_format(j->message->id, id), e->text);
-    queue_hold(r->queue, j->message);
-    queue_defer(r->queue, j, 0);
-}
-
-static struct attempt *next_attempt(struct peer *p)
+/* One that is loaded; NULL: nothing is to be sent of it. */
+static struct attempt *take_loaded(struct peer *p, struct job *j, struct attempt *a, const struct err *e)
 {
     struct relay *r = p->relay;
-    struct job *j;
-    struct err e;
 
-    while ((j = schedule_next(r, p->dest))) {
-        struct attempt *a = attempt_new(r, j, true, &e);
-        if (!a && e.kind == ERR_TEMPORARY) { /* its aliases: asked again later */
-            queue_defer(r->queue, j, clock_real_us() + r->cfg->minimal_backoff_time);
-            continue;
-        }
-        if (!a) {
-            set_aside(r, j, &e);
-            continue;
-        }
-        a->remote = xstrdup(p->remote);
-        a->remote_name = xstrdup(p->host);
-        a->connected_us = clock_real_us();
-        if (attempt_next_chunk(a, (size_t)r->cfg->smtp_destination_recipient_limit))
-            return a;
-        settle(a); /* no recipient goes this way any more: a changed configuration */
+    if (!a && e->kind == ERR_TEMPORARY) { /* its tables: asked again later */
+        queue_postpone(r->queue, j, clock_real_us() + r->cfg->minimal_backoff_time);
+        return NULL;
     }
+    if (!a) {
+        attempt_set_aside(r, j, e);
+        return NULL;
+    }
+    a->remote = xstrdup(p->remote);
+    a->remote_name = xstrdup(p->host);
+    a->connected_us = clock_real_us();
+    if (attempt_next_chunk(a, (size_t)r->cfg->smtp_destination_recipient_limit))
+        return a;
+    settle(a); /* no recipient goes this way any more: a changed configuration */
     return NULL;
+}
+
+static void loaded_now(struct peer *p, struct attempt *a)
+{
+    p->loaded = a;
+}
+
+/* Where its recipients go had to be waited for. Meanwhile the peer may have gone on with parts of another message. */
+static void loaded_later(struct peer *p, struct attempt *a)
+{
+    if (a && p->attempt) {
+        p->parked = a;
+        p->dest->n_parked++;
+    } else if (!p->attempt) {
+        p->loaded = a;
+        take_job(p);
+        peer_pump(p);
+    }
+}
+
+static void on_loaded(void *arg, struct job *j, struct attempt *a, const struct err *e)
+{
+    struct peer *p = arg;
+    bool is_later = p->loading != NULL;
+
+    p->loading = NULL;
+    p->loading_job = NULL;
+    a = take_loaded(p, j, a, e);
+    if (is_later)
+        loaded_later(p, a);
+    else
+        loaded_now(p, a);
+}
+
+/* NULL: there is none, or (p->loading) it has to be waited for. */
+static struct attempt *next_attempt(struct peer *p)
+{
+    struct attempt *a = p->loaded;
+    struct job *j;
+
+    while (!a && !p->loading && (j = schedule_next(p->relay, p->dest))) {
+        struct attempt_load *l = attempt_load(p->relay, j, true, on_loaded, p);
+        if (l) {
+            p->loading = l;
+            p->loading_job = j;
+        }
+        a = p->loaded;
+    }
+    p->loaded = NULL;
+    return a;
+}
+
+static void stop_loading(struct peer *p)
+{
+    if (!p->loading)
+        return;
+    attempt_load_cancel(p->loading);
+    p->loading = NULL;
+    queue_put_back(p->relay->queue, p->loading_job);
 }
 
 /* Between two parts of a message: another one's turn, or its own again. */
@@ -374,6 +422,10 @@ static void take_job(struct peer *p)
     take_turns(p);
     if (!p->attempt) {
         p->attempt = next_attempt(p);
+        if (!p->attempt && p->loading) {
+            p->state = PEER_BUSY;
+            return;
+        }
         if (!p->attempt) {
             p->state = PEER_IDLE;
             if (p->is_probe) /* nothing waits any more: that it took our connection has to do */
@@ -439,6 +491,8 @@ void peer_stop_all(struct relay *r)
 
 static void drop_peer(struct peer *p)
 {
+    attempt_load_cancel(p->loading);
+    p->loading = NULL;
     attempt_free(p->attempt);
     attempt_free(p->parked);
     p->attempt = p->parked = NULL;

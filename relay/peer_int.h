@@ -30,6 +30,9 @@ struct peer {
     bool is_without_tls;               /* opportunistic TLS failed: this time without */
     bool is_feeding;                   /* inside smtp_client_*(): output is pumped when it returns */
     struct attempt *attempt;
+    struct attempt_load *loading;      /* the next one: where its recipients go is being asked */
+    struct job *loading_job;
+    struct attempt *loaded;            /* for the moment between the two */
     struct attempt *parked;            /* one with many recipients, while another message has its turn */
     const struct rcpt **rcpts;         /* of the transaction under way */
     bool is_stale;                     /* a kept connection turned out to be gone before it took anything */

@@ -109,7 +109,9 @@ static int open_all(struct receive_worker *w, struct err *e)
         if (!w->r.restrictions)
             return -1;
     }
-    const struct jail_options jail = { .role = JAIL_RECEIVE, .uid = ids.uid, .gid = ids.gid, .spool = sc.dir };
+    const struct jail_options jail = {
+        .role = JAIL_RECEIVE, .uid = ids.uid, .gid = ids.gid, .spool = sc.dir, .read_also = resolver_files(w->r.resolver),
+    };
     if (jail_enter(&jail, e) < 0)
         return -1;
     w->r.loop = worker_loop(stop, w, e);
@@ -118,6 +120,7 @@ static int open_all(struct receive_worker *w, struct err *e)
     if (w->r.restrictions && server_hooks->restrictions_start(w->r.restrictions, w->r.loop, e) < 0)
         return -1;
     sc.runner = loop_runner(w->r.loop);
+    resolver_run_on(w->r.resolver, sc.runner);
     w->r.spool = spool_open(&sc, e);
     return w->r.spool ? listen_on_all(w, e) : -1;
 }

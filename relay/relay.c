@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/offload.h"
+#include "relay/attempt.h"
 #include "relay/control.h"
 #include "relay/jail.h"
 #include "relay/listeners.h"
@@ -198,7 +199,13 @@ static int open_all(struct relay *r, struct err *e)
     read_secrets(r);
     if (open_tls(r, e) < 0)
         return -1;
-    const struct jail_options jail = { .role = JAIL_RELAY, .uid = ids.uid, .gid = ids.gid, .spool = r->cfg->queue_directory };
+    const struct jail_options jail = {
+        .role = JAIL_RELAY,
+        .uid = ids.uid,
+        .gid = ids.gid,
+        .spool = r->cfg->queue_directory,
+        .read_also = resolver_files(r->resolver),
+    };
     if (jail_enter(&jail, e) < 0)
         return -1;
     r->loop = worker_loop(stop, r, e);
@@ -206,6 +213,7 @@ static int open_all(struct relay *r, struct err *e)
         return -1;
     dns_on_stale(r->dns, names_are_stale, r);
     sc.runner = loop_runner(r->loop);
+    resolver_run_on(r->resolver, sc.runner);
     r->spool = spool_open(&sc, e);
     if (!r->spool || spool_start(r->spool, e) < 0 || watch_spool(r, e) < 0)
         return -1;
@@ -222,6 +230,7 @@ static void close_all(struct relay *r)
     control_free(r->control);
     if (r->queue)
         peer_drop_all(r);
+    attempt_drop_loads(r);
     timer_stop(&r->due_timer);
     timer_stop(&r->stop_timer);
     timer_stop(&r->pressure_timer);
@@ -262,6 +271,7 @@ int relay_main(const struct worker_env *env)
 
     r = (struct relay){ .env = env, .cfg = env->cfg, .drop_fd = -1, .started_us = clock_real_us() };
     r.queue = queue_new();
+    list_init(&r.loads);
     srandom((unsigned)(r.started_us ^ getpid()));
     if (open_all(&r, &e) < 0) {
         log_error("%s", e.text);

@@ -21,8 +21,10 @@
 
 struct control;
 
-/* Destinations that are none: what the resolver refuses is settled here, what has no relayhost waits for one. */
+/* Destinations that are none: what the resolver refuses is settled here, what has no relayhost waits for one, and what has to be
+ * looked up in tables that block waits for that. */
 #define NEXTHOP_REFUSED "!"
+#define NEXTHOP_UNKNOWN "?"
 #define NEXTHOP_NONE    ""
 
 struct relay_login { /* secrets are read before the worker gives up its rights */
@@ -52,6 +54,8 @@ struct relay {
     int drop_fd;
     int64_t started_us;
     bool is_started; /* what is found from now on is new mail */
+    struct list loads;          /* of struct attempt_load: attempts that wait for tables */
+    unsigned n_loads;
     unsigned n_peers, n_reports; /* connections, and reports on their way to the disk: a shutdown waits for both */
     bool is_stopping;
 };
@@ -59,11 +63,13 @@ struct relay {
 /* ---- intake.c ---- */
 
 /* Jobs for those destinations of a list that have none yet. */
-void intake_add_jobs(struct relay *r, struct message *m, const struct spool_state *state);
+void intake_add_jobs(struct relay *r, struct message *m, const struct resolution *res, unsigned attempts);
 
 void intake_found(void *arg, const struct spool_info *info, const struct envelope *env, const struct spool_state *state);
-/* The name of the destination that an address goes to: a next hop, or one of the two above. */
-const char *intake_nexthop(const struct relay *r, const char *address);
+/* An active job of NEXTHOP_UNKNOWN: finds out where it goes. */
+void intake_sort_out(struct relay *r, struct job *j);
+/* The name of the destination of a route: a next hop, or one of those above. */
+const char *intake_nexthop(const struct route *route);
 
 /* ---- pressure.c ---- */
 

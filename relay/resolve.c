@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Expansion walks a list that grows at its end: an address that an alias stands for is replaced by the alias's values,
- * which are looked at in their turn. An address that is already in the list is not added again, which also ends loops. */
-#include "relay/resolve.h"
+ * A decision is a pass over the recipients asked for (lookup.h): expand.c makes them a list of addresses that stand for no other,
+ * then each gets its route. Where all tables answer in place a pass is made once, in memory that the resolver keeps; else a
+ * struct resolve_ask holds it, and a copy of what was asked, till the answers are there. */
+#include "relay/resolve_int.h"
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "mail/address.h"
 #include "relay/alias.h"
 
@@ -13,16 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Postfix's virtual_alias_expansion_limit; nobody means to have more. */
-enum { EXPANSION_MAX = 1000 };
-
-struct resolver {
-    const struct config *cfg; /* borrowed */
-    struct aliases *aliases;
-    char *relayhost;          /* "smtp:" and all of relayhost, as written, blanks between; "" when there is none */
-    char *local, *elsewhere;  /* the next hops of local_transport and default_transport */
-    char *local_localhost;    /* "localhost.example.com" */
+struct resolve_ask {
+    struct list link;
+    struct pass *pass;
+    struct envelope env; /* sender and recipients */
+    resolve_rcpt_fn *rcpt_done;
+    resolve_list_fn *list_done;
+    void *arg;
 };
+
+/* ---- opening ---- */
 
 static void complain(void *arg, const char *text)
 {
@@ -30,18 +30,54 @@ static void complain(void *arg, const char *text)
     log_warn("alias_maps: %s", text);
 }
 
+static void look_at_aliases(void *arg, struct map *m)
+{
+    const struct resolver *r = arg;
+    alias_look_through(m, r->has_local, complain, NULL);
+}
+
 static char *join_relayhosts(const struct config *cfg)
 {
     struct buf b;
     buf_init(&b, BUF_NO_MAX);
     for (size_t i = 0; i < cfg->relayhost.n; i++)
-        buf_addf(&b, "%s%s", i ? " " : "smtp:", cfg->relayhost.at[i].text);
+        buf_addf(&b, "%s%s", i ? " " : "", cfg->relayhost.at[i].text);
+    buf_addc(&b, '\0');
     return buf_take(&b);
 }
 
-static char *nexthop_of(const struct transport *t, const char *relayhost)
+/* A way that does not depend on the address. */
+static void fixed_route(struct resolver *r, const struct transport *t, struct route *out)
 {
-    return t->nexthop[0] ? xasprintf("%s:%s", t->name, t->nexthop) : xstrdup(relayhost);
+    bool is_refusal = strcmp(t->name, "error") == 0 || strcmp(t->name, "retry") == 0;
+
+    if (t->nexthop[0] || is_refusal)
+        route_by(&r->fixed, t->name, t->nexthop, out);
+    else if (r->relayhost[0])
+        route_by(&r->fixed, t->name, r->relayhost, out);
+    else
+        *out = (struct route){ .kind = ROUTE_NOWHERE, .nexthop = "" };
+}
+
+static int open_tables(struct resolver *r, struct err *e)
+{
+    const struct config *cfg = r->cfg;
+    const struct tables_options o = { .aliases = &cfg->alias_maps, .may_be_missing = true, .opened = look_at_aliases, .arg = r };
+
+    r->mydestination = match_open("mydestination", &cfg->mydestination, false, e);
+    if (!r->mydestination)
+        return -1;
+    r->has_local = route_hooks && cfg->mydestination.n;
+    r->aliases = tables_open("alias_maps", &cfg->alias_maps, &o, e);
+    if (!r->aliases)
+        return -1;
+    if (route_hooks && route_hooks->open(r, cfg, &r->server, e) < 0)
+        return -1;
+    r->may_block = tables_may_block(r->aliases) || match_may_block(r->mydestination) ||
+                   (r->server && route_hooks->may_block(r->server));
+    if (r->may_block)
+        r->cache = lookup_cache_new();
+    return 0;
 }
 
 struct resolver *resolver_new(const struct config *cfg, struct err *e)
@@ -49,66 +85,84 @@ struct resolver *resolver_new(const struct config *cfg, struct err *e)
     struct resolver *r = xcalloc(1, sizeof *r);
 
     r->cfg = cfg;
-    r->aliases = aliases_new();
+    list_init(&r->asks);
     r->relayhost = join_relayhosts(cfg);
-    r->local = nexthop_of(&cfg->local_transport, r->relayhost);
-    r->elsewhere = nexthop_of(&cfg->default_transport, r->relayhost);
     r->local_localhost = xasprintf("localhost.%s", cfg->mydomain);
-    for (size_t i = 0; i < cfg->alias_maps.n; i++)
-        if (aliases_add(r->aliases, cfg->alias_maps.at[i], complain, NULL, e) < 0) {
-            if (e->sys == ENOENT) { /* the default names /etc/aliases, which many machines do not have */
-                log_info("%s: local names have no aliases", e->text);
-                continue;
-            }
-            resolver_free(r);
-            return NULL;
-        }
+    fixed_route(r, &cfg->local_transport, &r->to_local);
+    fixed_route(r, &cfg->default_transport, &r->elsewhere);
+    if (open_tables(r, e) < 0) {
+        resolver_free(r);
+        return NULL;
+    }
     return r;
+}
+
+static void pass_free(struct pass *p)
+{
+    if (!p)
+        return;
+    lookup_fini(&p->l);
+    free(p->at);
+    free(p->seen.at);
+    free(p->visited.at);
+    free(p);
 }
 
 void resolver_free(struct resolver *r)
 {
     if (!r)
         return;
-    aliases_free(r->aliases);
+    while (!list_is_empty(&r->asks))
+        resolve_cancel(list_entry(r->asks.next, struct resolve_ask, link));
+    pass_free(r->spare);
+    if (r->server)
+        route_hooks->close(r->server);
+    tables_close(r->aliases);
+    match_close(r->mydestination);
+    lookup_cache_free(r->cache);
+    lookup_fini(&r->fixed);
     free(r->relayhost);
-    free(r->local);
-    free(r->elsewhere);
     free(r->local_localhost);
     free(r);
 }
 
-static bool is_in_mydestination(const struct resolver *r, struct span domain)
+void resolver_run_on(struct resolver *r, struct runner *runner)
 {
-    for (size_t i = 0; i < r->cfg->mydestination.n; i++)
-        if (span_ieq_str(domain, r->cfg->mydestination.at[i]))
-            return true;
-    return false;
+    r->runner = runner;
 }
 
-/* Names of this machine that nobody else can deliver to. */
-static bool is_this_machine(const struct resolver *r, struct span domain)
+bool resolver_is_stale(const struct resolver *r)
 {
-    return domain.len == 0 || span_ieq_str(domain, "localhost") || span_ieq_str(domain, r->local_localhost);
+    return tables_are_stale(r->aliases) || match_is_stale(r->mydestination) || (r->server && route_hooks->is_stale(r->server));
 }
 
-static bool is_local(const struct resolver *r, struct span domain)
+const char *const *resolver_files(const struct resolver *r)
 {
-    return is_this_machine(r, domain) || span_ieq_str(domain, r->cfg->myhostname) || is_in_mydestination(r, domain);
+    static const char *const accounts[] = {
+        "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/var/lib/extrausers", "/run/systemd/userdb", NULL,
+    };
+    return r->server ? accounts : NULL;
 }
+
+void resolver_remarks(struct resolver *r, void (*fn)(void *arg, bool is_fault, const char *text), void *arg)
+{
+    if (r->server)
+        route_hooks->remarks(r->server, fn, arg);
+}
+
+/* ---- routes ---- */
 
 static void refuse(struct route *out, const char *status, const char *text)
 {
     out->kind = ROUTE_REFUSED;
+    out->nexthop = "";
     out->text = text;
     snprintf(out->status, sizeof out->status, "%s", status);
 }
 
 /* "5.1.1 local delivery disabled": the status may lead the text (error(8)). */
-static void refuse_as_written(struct route *out, const struct transport *t)
+static void refuse_as_written(struct route *out, bool is_retry, const char *text)
 {
-    bool is_retry = strcmp(t->name, "retry") == 0;
-    const char *text = t->nexthop;
     size_t n = strspn(text, "0123456789.");
 
     if (n >= 5 && n < sizeof out->status && (text[0] == '4' || text[0] == '5') && text[1] == '.') {
@@ -120,212 +174,288 @@ static void refuse_as_written(struct route *out, const struct transport *t)
     refuse(out, is_retry ? "4.0.0" : "5.0.0", *text ? text : "mail for this address is not delivered here");
 }
 
-static void follow(const struct transport *t, const char *nexthop, struct route *out)
-{
-    if (strcmp(t->name, "error") == 0 || strcmp(t->name, "retry") == 0) {
-        refuse_as_written(out, t);
-        return;
-    }
-    out->nexthop = nexthop;
-    out->kind = out->nexthop[0] ? ROUTE_NEXT_HOP : ROUTE_NOWHERE;
-}
-
-void resolve_route(const struct resolver *r, const char *address, struct route *out)
+void route_by(struct lookup *l, const char *name, const char *nexthop, struct route *out)
 {
     *out = (struct route){ .nexthop = "" };
-    struct span domain = address_text_domain(address);
-    if (domain.len && is_in_mydestination(r, domain))
-        follow(&r->cfg->local_transport, r->local, out);
+    if (strcmp(name, "error") == 0 || strcmp(name, "retry") == 0)
+        refuse_as_written(out, name[0] == 'r', lookup_strdup(l, span_str(nexthop)));
     else
-        follow(&r->cfg->default_transport, r->elsewhere, out);
+        out->nexthop = lookup_printf(l, "%s:%s", name, nexthop);
 }
 
-/* ---- aliases ---- */
-
-struct expansion {
-    const struct resolver *r;
-    struct spool_state *out;
-    bool has_changed;
-    bool has_failed; /* a table could not tell */
-};
-
-static bool is_there(const struct spool_state *st, const char *address)
+const char *resolver_relayhost(const struct resolver *r)
 {
-    for (size_t i = 0; i < st->n_rcpts; i++)
-        if (strcmp(st->rcpts[i].rcpt.address, address) == 0)
-            return true;
-    return false;
+    return r->relayhost;
 }
 
-/* The values of its alias. */
-static enum map_result values_of(const struct resolver *r, const char *address, struct alias_values *out)
+enum map_result resolver_is_destination(const struct resolver *r, struct lookup *l, struct span domain)
 {
-    enum map_result result = MAP_NOT_FOUND;
-    struct buf local;
-    struct err e;
-
-    *out = (struct alias_values){ 0 };
-    if (!is_local(r, address_text_domain(address)))
-        return result;
-    buf_init(&local, ADDRESS_MAX);
-    if (address_local_unquoted(address_text_local(address), &local) == 0)
-        result = aliases_find(r->aliases, buf_span(&local), out, &e);
-    buf_fini(&local);
-    if (result == MAP_CANNOT_TELL)
-        log_warn("alias_maps: %s", e.text);
-    return result;
+    return match_find(r->mydestination, l, domain);
 }
 
-static void add(struct expansion *x, const char *address, const struct rcpt *from, bool is_same)
+const struct match *resolver_destinations(const struct resolver *r)
 {
-    struct spool_state *st = x->out;
+    return r->mydestination;
+}
 
-    if (is_there(st, address)) {
-        x->has_changed = true;
+static void route_one(struct pass *p, const char *address, struct route *out)
+{
+    struct resolver *r = p->r;
+
+    *out = (struct route){ .nexthop = "" };
+    if (r->server) {
+        route_hooks->route(r->server, &p->l, p->sender, address, out);
         return;
     }
-    if ((st->n_rcpts & (st->n_rcpts - 1)) == 0)
-        st->rcpts = xreallocarray(st->rcpts, st->n_rcpts ? st->n_rcpts * 2 : 1, sizeof *st->rcpts);
-    const char *original = from->original ? from->original : is_same ? NULL : from->address;
-    st->rcpts[st->n_rcpts++] = (struct spool_rcpt){ .rcpt = {
-        .address = xstrdup(address),
-        .orcpt = from->orcpt ? xstrdup(from->orcpt) : NULL,
-        .original = original ? xstrdup(original) : NULL,
-        .notify = from->notify,
-    } };
+    bool is_local = match_count(r->mydestination) &&
+                    match_find(r->mydestination, &p->l, address_text_domain(address)) == MAP_FOUND;
+    *out = is_local ? r->to_local : r->elsewhere;
 }
 
-/* A value as an address: "\name" is not to be expanded further, which completing it sees to. */
-static bool parse_value(const struct resolver *r, const char *value, char out[ADDRESS_MAX + 1])
-{
-    struct address a;
-    struct err e;
-    bool is_final = value[0] == '\\';
+/* ---- a pass ---- */
 
-    if (address_parse(&a, span_str(value + is_final), ADDRESS_LOCAL | ADDRESS_UTF8, &e) < 0 ||
-        (is_final && address_complete(&a, r->cfg->myorigin, &e) < 0)) {
-        log_warn("alias_maps: %s", e.text);
-        return false;
+static struct pass *take_pass(struct resolver *r)
+{
+    struct pass *p = r->spare;
+
+    r->spare = NULL;
+    if (!p) {
+        p = xcalloc(1, sizeof *p);
+        p->r = r;
     }
-    memcpy(out, a.text, a.len + 1);
+    p->l.runner = r->runner;
+    p->l.cache = r->cache;
+    p->l.may_ask = false;
+    return p;
+}
+
+static void give_back(struct pass *p)
+{
+    struct resolver *r = p->r;
+
+    if (r->spare || p->cap > 1024) {
+        pass_free(p);
+        return;
+    }
+    if (r->may_block)
+        lookup_forget(&p->l);
+    r->spare = p;
+}
+
+static void route_all(struct pass *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        route_one(p, p->at[i].address, &p->at[i].route);
+}
+
+static void judge_route(struct pass *p)
+{
+    struct resolve_verdict *v = &p->verdict;
+
+    for (size_t i = 0; i < p->n; i++)
+        if (i == 0 || p->at[i].route.kind != ROUTE_REFUSED)
+            v->route = p->at[i].route;
+}
+
+/* Its class, and whether anybody is there. */
+static void judge(struct pass *p)
+{
+    struct resolver *r = p->r;
+    struct resolve_verdict *v = &p->verdict;
+    const char *address = p->env->rcpts[0].address;
+
+    *v = (struct resolve_verdict){ .class = CLASS_DEFAULT, .route = { .nexthop = "" } };
+    judge_route(p);
+    if (!r->server) {
+        v->is_ours = p->was_aliased ||
+                     match_find(r->mydestination, &p->l, address_text_domain(address)) == MAP_FOUND;
+        v->class = v->is_ours ? CLASS_LOCAL : CLASS_DEFAULT;
+        return;
+    }
+    const char *whole = pass_complete(p, address);
+    if (route_hooks->classify(r->server, &p->l, whole, &v->class) == MAP_CANNOT_TELL)
+        return;
+    v->is_ours = v->class != CLASS_DEFAULT || p->was_aliased;
+    if (p->was_aliased)
+        v->class = v->class == CLASS_DEFAULT ? CLASS_LOCAL : v->class;
+    else if (!p->was_virtual)
+        route_hooks->unlisted(r->server, &p->l, whole, v->class, &v->unlisted);
+}
+
+static void run(struct pass *p)
+{
+    lookup_begin(&p->l);
+    pass_expand(p);
+    route_all(p);
+    if (p->is_rcpt)
+        judge(p);
+}
+
+static void tell(struct pass *p, resolve_rcpt_fn *rcpt_done, resolve_list_fn *list_done, void *arg)
+{
+    bool has_failed = lookup_has_failed(&p->l) || p->is_too_much;
+
+    if (p->is_rcpt) {
+        p->verdict.cannot_tell = has_failed;
+        rcpt_done(arg, &p->verdict);
+    } else {
+        const struct resolution res = {
+            .cannot_tell = has_failed, .has_changed = p->has_changed, .at = p->at, .n = has_failed ? 0 : p->n,
+        };
+        list_done(arg, &res);
+    }
+}
+
+/* ---- asking ---- */
+
+static void free_ask(struct resolve_ask *a)
+{
+    list_remove(&a->link);
+    pass_free(a->pass);
+    envelope_fini(&a->env);
+    free(a);
+}
+
+static void go_on(struct resolve_ask *a)
+{
+    struct pass *p = a->pass;
+
+    run(p);
+    if (lookup_waits(&p->l) && p->l.n_under_way)
+        return;
+    BUG_IF(lookup_waits(&p->l));
+    struct resolve_ask was = *a; /* done() may free the resolver */
+    list_remove(&a->link);
+    a->pass = NULL;
+    tell(p, was.rcpt_done, was.list_done, was.arg);
+    pass_free(p);
+    envelope_fini(&a->env);
+    free(a);
+}
+
+static void told(void *arg)
+{
+    go_on(arg);
+}
+
+/* What was asked is copied, to be asked again, this time of others. */
+static struct resolve_ask *wait_for(struct pass *p)
+{
+    struct resolve_ask *a = xcalloc(1, sizeof *a);
+    size_t n = pass_count(p);
+
+    envelope_init(&a->env);
+    envelope_set_sender(&a->env, p->sender);
+    for (size_t i = 0; i < n; i++)
+        envelope_add(&a->env, pass_address(p, i));
+    list_append(&p->r->asks, &a->link);
+    a->pass = p;
+    p->env = &a->env;
+    p->state = NULL;
+    p->sender = a->env.sender;
+    p->l.may_ask = true;
+    p->l.when_told = told;
+    p->l.arg = a;
+    return a;
+}
+
+/* True: done. */
+static bool try_now(struct pass *p, resolve_rcpt_fn *rcpt_done, resolve_list_fn *list_done, void *arg)
+{
+    run(p);
+    if (lookup_waits(&p->l))
+        return false;
+    tell(p, rcpt_done, list_done, arg);
+    give_back(p);
     return true;
 }
 
-static void expand_one(struct expansion *x, const char *address, const struct rcpt *from, int depth);
-
-static void expand_alias(struct expansion *x, const struct alias_values *v, const struct rcpt *from, const char *name,
-                         int depth)
+static struct resolve_ask *ask(struct pass *p, resolve_rcpt_fn *rcpt_done, resolve_list_fn *list_done, void *arg)
 {
-    char value[ADDRESS_MAX + 1];
-
-    for (size_t i = 0; i < v->n && x->out->n_rcpts < EXPANSION_MAX; i++) {
-        if (!parse_value(x->r, v->at[i], value))
-            continue;
-        /* "root: root, me@example.com": itself is the way on, not a loop. */
-        if (span_ieq(address_text_local(value), address_text_local(name)) &&
-            is_local(x->r, address_text_domain(value)))
-            expand_one(x, value, from, 0);
-        else
-            expand_one(x, value, from, depth - 1);
-    }
-}
-
-/* `depth` 0: no more aliases. */
-static void expand_one(struct expansion *x, const char *address, const struct rcpt *from, int depth)
-{
-    struct alias_values v = { 0 };
-    enum map_result alias = depth > 0 ? values_of(x->r, address, &v) : MAP_NOT_FOUND;
-    struct span domain = address_text_domain(address);
-
-    if (alias == MAP_CANNOT_TELL) {
-        x->has_failed = true;
-    } else if (alias == MAP_FOUND) {
-        x->has_changed = true;
-        expand_alias(x, &v, from, address, depth);
-        alias_values_fini(&v);
-    } else if (is_this_machine(x->r, domain) && !(domain.len && is_in_mydestination(x->r, domain))) {
-        struct span local = address_text_local(address);
-        char *whole = xasprintf("%.*s@%s", (int)local.len, local.at, x->r->cfg->myorigin);
-        x->has_changed = true;
-        add(x, whole, from, false);
-        free(whole);
-    } else {
-        add(x, address, from, address == from->address || strcmp(address, from->address) == 0);
-    }
-}
-
-int resolve_expand(const struct resolver *r, const struct envelope *env, struct spool_state *out)
-{
-    struct expansion x = { .r = r, .out = out };
-
-    *out = (struct spool_state){ 0 };
-    /* The common case touches nothing: no local name among them. */
-    bool is_needed = false;
-    for (size_t i = 0; i < env->n_rcpts && !is_needed; i++)
-        is_needed = is_local(r, address_text_domain(env->rcpts[i].address));
-    if (!is_needed)
-        return 0;
-    for (size_t i = 0; i < env->n_rcpts; i++)
-        expand_one(&x, env->rcpts[i].address, &env->rcpts[i], 20);
-    if (!x.has_changed || out->n_rcpts == 0 || x.has_failed) {
-        spool_state_fini(out);
-        *out = (struct spool_state){ 0 };
-        return x.has_failed ? -1 : 0;
-    }
-    return 1;
-}
-
-/* Whether mail for it is meant for this machine: its domain is in mydestination, or it has an alias here. */
-static bool is_ours(const struct resolver *r, const char *address)
-{
-    struct alias_values v;
-
-    if (is_in_mydestination(r, address_text_domain(address)))
-        return true;
-    enum map_result alias = values_of(r, address, &v);
-    alias_values_fini(&v);
-    return alias == MAP_FOUND;
-}
-
-static void route_all(const struct resolver *r, const struct spool_state *st, struct route *out)
-{
-    for (size_t i = 0; i < st->n_rcpts; i++) {
-        resolve_route(r, st->rcpts[i].rcpt.address, out);
-        if (out->kind == ROUTE_REFUSED)
-            return;
-    }
-}
-
-struct resolve_ask *resolve_rcpt(struct resolver *r, const char *sender, const char *address, resolve_rcpt_fn *done, void *arg)
-{
-    struct resolve_verdict v = { .class = CLASS_DEFAULT };
-    struct envelope env;
-    struct spool_state st;
-
-    (void)sender;
-    envelope_init(&env);
-    envelope_add(&env, address);
-    int expanded = resolve_expand(r, &env, &st);
-    v.cannot_tell = expanded < 0;
-    v.is_ours = is_ours(r, address);
-    if (v.is_ours)
-        v.class = CLASS_LOCAL;
-    if (expanded == 0)
-        resolve_route(r, address, &v.route);
-    if (expanded > 0)
-        route_all(r, &st, &v.route);
-    done(arg, &v);
-    spool_state_fini(&st);
-    envelope_fini(&env);
-    return NULL;
+    if (try_now(p, rcpt_done, list_done, arg))
+        return NULL;
+    struct resolve_ask *a = wait_for(p);
+    a->rcpt_done = rcpt_done;
+    a->list_done = list_done;
+    a->arg = arg;
+    go_on(a);
+    return a;
 }
 
 void resolve_cancel(struct resolve_ask *a)
 {
-    (void)a;
+    if (a)
+        free_ask(a);
 }
 
-bool resolver_is_stale(const struct resolver *r)
+struct resolve_ask *resolve_rcpt(struct resolver *r, const char *sender, const char *address, resolve_rcpt_fn *done, void *arg)
 {
-    return aliases_are_stale(r->aliases);
+    struct pass *p = take_pass(r);
+    struct rcpt rcpt = { .address = (char *)(uintptr_t)address };
+    struct envelope env = { .rcpts = &rcpt, .n_rcpts = 1 };
+
+    p->env = &env;
+    p->state = NULL;
+    p->is_final = false;
+    p->sender = sender;
+    p->is_rcpt = true;
+    return ask(p, done, NULL, arg);
+}
+
+static struct pass *list_pass(struct resolver *r, const struct envelope *env, const struct spool_state *state)
+{
+    struct pass *p = take_pass(r);
+
+    p->env = env;
+    p->state = state && state->n_rcpts ? state : NULL;
+    p->is_final = p->state != NULL;
+    p->sender = env->sender;
+    p->is_rcpt = false;
+    return p;
+}
+
+struct resolve_ask *resolve_list(struct resolver *r, const struct envelope *env, const struct spool_state *state,
+                                 resolve_list_fn *done, void *arg)
+{
+    return ask(list_pass(r, env, state), NULL, done, arg);
+}
+
+bool resolve_list_now(struct resolver *r, const struct envelope *env, const struct spool_state *state, resolve_list_fn *done,
+                      void *arg)
+{
+    struct pass *p = list_pass(r, env, state);
+
+    if (try_now(p, NULL, done, arg))
+        return true;
+    give_back(p);
+    return false;
+}
+
+/* ---- addresses in envelopes and headers ---- */
+
+int resolve_rewrite(struct resolver *r, const char *address, enum resolve_where where, struct buf *out)
+{
+    const char *now = NULL;
+
+    if (!r->server)
+        return 0;
+    struct pass *p = take_pass(r);
+    lookup_begin(&p->l);
+    enum map_result result = route_hooks->rewrite(r->server, &p->l, address, where, &now);
+    bool has_changed = result == MAP_FOUND && now && strcmp(now, address) != 0;
+    if (has_changed) {
+        buf_clear(out);
+        buf_adds(out, now);
+    }
+    give_back(p);
+    return result == MAP_CANNOT_TELL ? -1 : has_changed;
+}
+
+const char *address_class_name(enum address_class class)
+{
+    static const char *const names[] = {
+        [CLASS_LOCAL] = "local",  [CLASS_VIRTUAL_ALIAS] = "virtual alias", [CLASS_VIRTUAL_MAILBOX] = "virtual mailbox",
+        [CLASS_RELAY] = "relay", [CLASS_DEFAULT] = "default",
+    };
+    return names[class];
 }

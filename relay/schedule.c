@@ -21,6 +21,7 @@
 enum {
     SLICE = 200,            /* jobs settled in one turn of the loop, so that it stays responsive */
     SETTLED_A_SECOND = 1000, /* for the trouble of a destination */
+    LOADS_MAX = 20,          /* attempts that wait for tables, beside those that have a connection */
 };
 
 static void run(void *arg);
@@ -60,6 +61,8 @@ static bool is_new_alarm(struct dest *d)
 /* "smtp:" is a matter of course. */
 const char *schedule_dest_name(const struct dest *d)
 {
+    if (strcmp(d->nexthop, NEXTHOP_UNKNOWN) == 0)
+        return "lookup tables";
     return strncmp(d->nexthop, "smtp:", 5) == 0 ? d->nexthop + 5 : d->nexthop[0] ? d->nexthop : "relayhost";
 }
 
@@ -209,6 +212,30 @@ static bool has_share(struct dest *d, int64_t now)
     return d->n_settled < SETTLED_A_SECOND;
 }
 
+/* It cannot be looked at now. */
+static void put_off(struct relay *r, struct job *j, const struct err *e)
+{
+    if (e->kind == ERR_TEMPORARY)
+        queue_postpone(r->queue, j, clock_real_us() + r->cfg->minimal_backoff_time);
+    else
+        queue_defer(r->queue, j, clock_real_us() + r->cfg->maximal_backoff_time);
+    schedule_run(r);
+}
+
+static void settle_for_trouble(void *arg, struct job *j, struct attempt *a, const struct err *e)
+{
+    struct dest *d = j->dest;
+
+    if (!a) {
+        put_off(arg, j, e);
+        return;
+    }
+    bool is_config = d->trouble == TROUBLE_CONFIG;
+    attempt_decide_rest(a, is_config ? VERDICT_CONFIG : VERDICT_TEMPORARY, is_config ? "4.3.5" : "4.4.1",
+                        d->trouble_text ? d->trouble_text : "the next hop does not take mail now");
+    settle(a);
+}
+
 static void defer_for_trouble(struct relay *r, struct job *j)
 {
     struct dest *d = j->dest;
@@ -219,34 +246,21 @@ static void defer_for_trouble(struct relay *r, struct job *j)
         return;
     }
     d->n_settled++;
-    struct attempt *a = attempt_new(r, j, false, NULL);
-
-    if (!a) {
-        queue_defer(r->queue, j, clock_real_us() + r->cfg->maximal_backoff_time);
-        return;
-    }
-    bool is_config = d->trouble == TROUBLE_CONFIG;
-    attempt_decide_rest(a, is_config ? VERDICT_CONFIG : VERDICT_TEMPORARY, is_config ? "4.3.5" : "4.4.1",
-                        d->trouble_text ? d->trouble_text : "the next hop does not take mail now");
-    settle(a);
+    attempt_load(r, j, false, settle_for_trouble, r);
 }
 
-/* What the resolver refuses needs no connection. */
+/* What the resolver refuses needs no connection: loading it has decided everything. */
+static void settle_decided(void *arg, struct job *j, struct attempt *a, const struct err *e)
+{
+    if (a)
+        settle(a);
+    else
+        put_off(arg, j, e);
+}
+
 static void settle_refused(struct relay *r, struct job *j)
 {
-    struct attempt *a = attempt_new(r, j, false, NULL);
-
-    if (!a) {
-        queue_defer(r->queue, j, clock_real_us() + r->cfg->maximal_backoff_time);
-        return;
-    }
-    for (size_t i = 0; i < a->n; i++) {
-        struct route route;
-        resolve_route(r->resolver, attempt_rcpt(a, i)->address, &route);
-        attempt_decide(a, i, route.status[0] == '4' ? VERDICT_TEMPORARY : VERDICT_RCPT, route.status,
-                       route.text ? route.text : "refused");
-    }
-    settle(a);
+    attempt_load(r, j, false, settle_decided, r);
 }
 
 static void settle_due(struct relay *r, struct dest *d, int64_t now, void (*how)(struct relay *, struct job *))
@@ -254,7 +268,7 @@ static void settle_due(struct relay *r, struct dest *d, int64_t now, void (*how)
     struct job *j;
     int n = 0;
 
-    while (n < SLICE && has_share(d, now) && (j = queue_take(r->queue, d, now))) {
+    while (n < SLICE && r->n_loads < LOADS_MAX && has_share(d, now) && (j = queue_take(r->queue, d, now))) {
         how(r, j);
         n++;
     }
@@ -262,10 +276,23 @@ static void settle_due(struct relay *r, struct dest *d, int64_t now, void (*how)
         schedule_run(r);
 }
 
+/* Its recipients have to be looked up; each that is done asks for the next. */
+static void look_up_due(struct relay *r, struct dest *d, int64_t now)
+{
+    struct job *j;
+
+    for (int n = 0; n < SLICE && r->n_loads < LOADS_MAX && (j = queue_take(r->queue, d, now)); n++)
+        intake_sort_out(r, j);
+    if (r->n_loads < LOADS_MAX && queue_due(d) <= now)
+        schedule_run(r);
+}
+
 static void run_dest(struct relay *r, struct dest *d, int64_t now)
 {
     if (strcmp(d->nexthop, NEXTHOP_REFUSED) == 0) {
         settle_due(r, d, now, settle_refused);
+    } else if (strcmp(d->nexthop, NEXTHOP_UNKNOWN) == 0) {
+        look_up_due(r, d, now);
     } else if (strcmp(d->nexthop, NEXTHOP_NONE) == 0) {
         if (d->n_waiting && d->trouble == NO_TROUBLE)
             schedule_alarm(r, d, "there is no relayhost: set relayhost = \"[smtp.example.com]:587\" in the configuration");

@@ -1,5 +1,5 @@
 # server: the optional module; none.c stands for all of it when it is not built
-noinst_LIBRARIES += server/libserver.a server/libmaps.a
+noinst_LIBRARIES += server/libserver.a server/libmaps.a server/librouting.a
 EXTRA_DIST += server/README.md server/exports
 RESTRICT_FILES = \
 	server/restrict.c server/restrict.h server/restrict_int.h server/restrict_fns.h \
@@ -14,6 +14,8 @@ server_libmaps_a_SOURCES = \
 	server/maps.c \
 	server/module.c server/module.h
 server_libmaps_a_CPPFLAGS = $(AM_CPPFLAGS) -DMODULEDIR=\"$(moduledir)\"
+# where mail goes, for baton too
+server_librouting_a_SOURCES = server/none_routing.c
 EXTRA_DIST += server/none.c server/none_maps.c
 
 # What needs a library of its own: loaded when the configuration names it (module.h). A program that loads one is linked with
@@ -29,6 +31,7 @@ server_ldap_so_LDADD = $(LDAP_LIBS)
 else
 server_libserver_a_SOURCES = server/none.c
 server_libmaps_a_SOURCES = server/none_maps.c
+server_librouting_a_SOURCES = server/none_routing.c
 EXTRA_DIST += $(RESTRICT_FILES) server/server.c server/map_ldap.c server/map_ldap.h server/maps.c server/module.c server/module.h \
 	server/ldap_module.c
 endif

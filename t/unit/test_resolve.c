@@ -2,6 +2,7 @@
 #include "relay/resolve.h"
 
 #include "base/mem.h"
+#include "map/map_kind.h"
 #include "relay/alias.h"
 
 #include "unit.h"
@@ -57,24 +58,37 @@ static struct config *make_config(const char *extra)
     return cfg;
 }
 
-static char *expand(const struct resolver *r, const char *address)
+static void write_list(void *arg, const struct resolution *res)
+{
+    struct buf *out = arg;
+
+    if (res->cannot_tell)
+        buf_adds(out, "cannot tell");
+    else if (!res->has_changed)
+        buf_adds(out, "same");
+    for (size_t i = 0; i < res->n && res->has_changed; i++)
+        buf_addf(out, "%s%s", i ? " " : "", res->at[i].address);
+}
+
+static char *expand_list(struct resolver *r, const char *const *addresses)
 {
     struct envelope env;
-    struct spool_state st;
     struct buf out;
 
     envelope_init(&env);
-    envelope_add(&env, address);
+    for (; *addresses; addresses++)
+        envelope_add(&env, *addresses);
     buf_init(&out, BUF_NO_MAX);
-    if (!resolve_expand(r, &env, &st)) {
-        buf_addf(&out, "same");
-    } else {
-        for (size_t i = 0; i < st.n_rcpts; i++)
-            buf_addf(&out, "%s%s", i ? " " : "", st.rcpts[i].rcpt.address);
-        spool_state_fini(&st);
-    }
+    assert_null(resolve_list(r, &env, NULL, write_list, &out));
     envelope_fini(&env);
+    buf_cstr(&out);
     return buf_take(&out);
+}
+
+static char *expand(struct resolver *r, const char *address)
+{
+    const char *const list[] = { address, NULL };
+    return expand_list(r, list);
 }
 
 static void local_names_follow_their_aliases(void **state)
@@ -140,6 +154,25 @@ static struct resolve_verdict judge(struct resolver *r, const char *address)
     return v;
 }
 
+static void take_route(void *arg, const struct resolution *res)
+{
+    struct route *out = arg;
+    assert_int_equal(res->n, 1);
+    *out = res->at[0].route;
+}
+
+/* Of an address that has been expanded. Valid till the next one is asked for. */
+static void route_of(struct resolver *r, const char *address, struct route *out)
+{
+    struct envelope env;
+    struct spool_rcpt rcpt = { .rcpt.address = (char *)(uintptr_t)address };
+    struct spool_state st = { .rcpts = &rcpt, .n_rcpts = 1 };
+
+    envelope_init(&env);
+    assert_null(resolve_list(r, &env, &st, take_route, out));
+    envelope_fini(&env);
+}
+
 static void routes_follow_the_configuration(void **state)
 {
     struct route route;
@@ -150,10 +183,10 @@ static void routes_follow_the_configuration(void **state)
     struct resolver *r = resolver_new(cfg, &e);
     (void)state;
 
-    resolve_route(r, "a@example.org", &route);
+    route_of(r, "a@example.org", &route);
     assert_int_equal(route.kind, ROUTE_NEXT_HOP);
     assert_string_equal(route.nexthop, "smtp:[relay.example.com]:587 [backup.example.com]");
-    resolve_route(r, "a@HERE.example", &route);
+    route_of(r, "a@HERE.example", &route);
     assert_int_equal(route.kind, ROUTE_REFUSED);
     assert_string_equal(route.status, "5.1.1");
     assert_string_equal(route.text, "local delivery disabled");
@@ -176,7 +209,7 @@ static void without_a_relayhost_mail_goes_nowhere(void **state)
     struct resolver *r = resolver_new(cfg, &e);
     (void)state;
 
-    resolve_route(r, "a@example.org", &route);
+    route_of(r, "a@example.org", &route);
     assert_int_equal(route.kind, ROUTE_NOWHERE);
     resolver_free(r);
     config_free(cfg);
@@ -217,20 +250,166 @@ static void aliases_that_cannot_be_told_are_a_refusal_for_now(void **state)
     strlist_add(&cfg->alias_maps, SPAN("fail:x"));
     struct err e;
     struct resolver *r = resolver_new(cfg, &e);
-    struct spool_state st;
-    struct envelope env;
 
     assert_non_null(r);
-    envelope_init(&env);
-    envelope_add(&env, "joe@example.org");
-    assert_int_equal(resolve_expand(r, &env, &st), 0);
-    envelope_add(&env, "team");
-    assert_int_equal(resolve_expand(r, &env, &st), -1);
+    const char *const both[] = { "joe@example.org", "team", NULL };
+    char *got = expand(r, "joe@example.org");
+    assert_string_equal(got, "same");
+    free(got);
+    got = expand_list(r, both);
+    assert_string_equal(got, "cannot tell");
+    free(got);
     assert_true(judge(r, "team").cannot_tell);
     assert_true(judge(r, "root").cannot_tell);
     assert_false(judge(r, "joe@example.org").cannot_tell);
-    envelope_fini(&env);
     resolver_free(r);
+    config_free(cfg);
+}
+
+/* ---- tables that block ---- */
+
+/* A runner that works when it is told to, and a table whose answers are counted. */
+struct held_job {
+    runner_fn *work, *done;
+    void *arg;
+};
+
+static struct held_job held[8];
+static size_t n_held;
+static unsigned n_asked;
+
+static void hold(struct runner *r, runner_fn *work, runner_fn *done, void *arg)
+{
+    (void)r;
+    assert_true(n_held < ARRAY_LEN(held));
+    held[n_held++] = (struct held_job){ work, done, arg };
+}
+
+static void let_go(void)
+{
+    struct held_job job = held[--n_held];
+    job.work(job.arg);
+    job.done(job.arg);
+}
+
+static void *open_slow(const struct map_source *src, struct err *e)
+{
+    (void)src;
+    (void)e;
+    return &n_asked;
+}
+
+static void close_slow(void *self)
+{
+    (void)self;
+}
+
+static enum map_result look_up_slow(void *self, struct span key, struct buf *value, struct err *e)
+{
+    (void)self;
+    n_asked++;
+    if (span_eq(key, SPAN("team")))
+        return buf_adds(value, "ann, bob@example.net"), MAP_FOUND;
+    if (span_eq(key, SPAN("ann")))
+        return buf_adds(value, "ann@example.org"), MAP_FOUND;
+    if (span_eq(key, SPAN("broken"))) {
+        err_set(e, ERR_TEMPORARY, "it is away");
+        return MAP_CANNOT_TELL;
+    }
+    return MAP_NOT_FOUND;
+}
+
+static const struct map_kind slow = {
+    .type = "slow", .flags = MAP_FOLDS | MAP_BLOCKS, .open = open_slow, .close = close_slow, .lookup = look_up_slow,
+};
+
+static struct runner holder = { hold };
+
+static struct resolver *slow_resolver(struct config **cfg)
+{
+    struct err e;
+
+    map_register(&slow);
+    *cfg = make_config("relayhost = \"[relay.example.com]\"\n");
+    strlist_clear(&(*cfg)->alias_maps);
+    strlist_add(&(*cfg)->alias_maps, SPAN("slow:x"));
+    struct resolver *r = resolver_new(*cfg, &e);
+    assert_non_null(r);
+    resolver_run_on(r, &holder);
+    n_asked = 0;
+    n_held = 0;
+    return r;
+}
+
+static struct resolve_ask *ask_for(struct resolver *r, const char *address, struct buf *out)
+{
+    struct envelope env;
+
+    buf_init(out, BUF_NO_MAX);
+    envelope_init(&env);
+    envelope_add(&env, address);
+    struct resolve_ask *a = resolve_list(r, &env, NULL, write_list, out);
+    envelope_fini(&env);
+    return a;
+}
+
+static void a_table_that_blocks_answers_later(void **state)
+{
+    struct config *cfg;
+    struct resolver *r = slow_resolver(&cfg);
+    struct buf out;
+    (void)state;
+
+    assert_non_null(ask_for(r, "team", &out));
+    while (n_held)
+        let_go();
+    assert_string_equal(buf_cstr(&out), "ann@example.org bob@example.net");
+    assert_int_equal(n_asked, 2);
+    buf_fini(&out);
+    /* Known for a few seconds. */
+    assert_null(ask_for(r, "team", &out));
+    assert_string_equal(buf_cstr(&out), "ann@example.org bob@example.net");
+    assert_int_equal(n_asked, 2);
+    buf_fini(&out);
+    /* Nobody has to be asked for what is not local. */
+    assert_null(ask_for(r, "joe@example.org", &out));
+    assert_string_equal(buf_cstr(&out), "same");
+    buf_fini(&out);
+    resolver_free(r);
+    config_free(cfg);
+}
+
+static void a_table_that_is_away_is_no_answer(void **state)
+{
+    struct config *cfg;
+    struct resolver *r = slow_resolver(&cfg);
+    struct buf out;
+    (void)state;
+
+    assert_non_null(ask_for(r, "broken", &out));
+    let_go();
+    assert_string_equal(buf_cstr(&out), "cannot tell");
+    assert_int_equal(n_held, 0);
+    buf_fini(&out);
+    resolver_free(r);
+    config_free(cfg);
+}
+
+static void who_has_gone_gets_no_answer(void **state)
+{
+    struct config *cfg;
+    struct resolver *r = slow_resolver(&cfg);
+    struct buf out;
+    (void)state;
+
+    resolve_cancel(ask_for(r, "team", &out));
+    let_go();
+    assert_int_equal(out.len, 0);
+    assert_int_equal(n_held, 0);
+    assert_non_null(ask_for(r, "other", &out));
+    resolver_free(r); /* while it is asked */
+    let_go();
+    assert_int_equal(out.len, 0);
     config_free(cfg);
 }
 
@@ -243,6 +422,9 @@ int main(void)
         cmocka_unit_test(aliases_that_cannot_be_told_are_a_refusal_for_now),
         cmocka_unit_test(routes_follow_the_configuration),
         cmocka_unit_test(without_a_relayhost_mail_goes_nowhere),
+        cmocka_unit_test(a_table_that_blocks_answers_later),
+        cmocka_unit_test(a_table_that_is_away_is_no_answer),
+        cmocka_unit_test(who_has_gone_gets_no_answer),
         cmocka_unit_test(bad_alias_lines_are_named_with_file_and_line),
     };
     if (!mkdtemp(dir))
