@@ -161,6 +161,16 @@ struct restriction_class {
 #include "config/params.h"
 };
 
+enum config_ldap_bind { CONFIG_LDAP_BIND_NONE, CONFIG_LDAP_BIND_SIMPLE, CONFIG_LDAP_BIND_SASL };
+enum config_ldap_scope { CONFIG_LDAP_BASE, CONFIG_LDAP_ONE, CONFIG_LDAP_SUB }; /* LDAP's own numbers */
+
+struct ldap_table { /* a section `ldap NAME`, or a file with the same parameters */
+    char *name;
+    int line;
+#define LDAP(name, type, def, range, doc) CTYPE_##type name;
+#include "config/params.h"
+};
+
 struct config {
 #define PARAM(name, type, def, range, who, change, doc) CTYPE_##type name;
 #include "config/params.h"
@@ -170,6 +180,8 @@ struct config {
     size_t n_listens;
     struct restriction_class *restriction_classes;
     size_t n_restriction_classes;
+    struct ldap_table *ldaps;
+    size_t n_ldaps;
     char *file; /* that was read, or NULL: there was none, defaults and environment only */
     struct config_value *values; /* as they were written: config_int.h */
     unsigned flags;              /* of config_load() */
@@ -251,6 +263,11 @@ enum config_listen_tls config_listen_tls(const struct config *cfg, const struct 
  * memory. End it with config_secret_free(), which wipes. */
 char *config_login_secret(const struct config *cfg, const struct login *login, struct err *e);
 void config_secret_free(char *secret);
+
+/* What ldap:NAME is asked with: the section of `cfg`, or, when the name begins with "/", that file, in the form of Postfix's
+ * ldap_table(5): "name = value" lines, continued by blanks. *password is bind_pw's, for config_secret_free(), or NULL. */
+struct ldap_table *config_ldap_table(const struct config *cfg, const char *name, char **password, struct err *e);
+void config_ldap_table_free(struct ldap_table *t);
 
 /* Reads one relayhost, "[host]:port"; also what a user gives on a command line. -1 with the cure in
  * `e`. */

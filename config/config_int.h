@@ -91,10 +91,17 @@ enum {
     N_RESTRICTION_CLASS_OPTIONS,
 };
 
+enum {
+#define LDAP(name, type, def, range, doc) LDAP_##name,
+#include "config/params.h"
+    N_LDAP_OPTIONS,
+};
+
 extern const struct config_option config_params[N_PARAMS];
 extern const struct config_option config_login_options[N_LOGIN_OPTIONS];
 extern const struct config_option config_listen_options[N_LISTEN_OPTIONS];
 extern const struct config_option config_restriction_class_options[N_RESTRICTION_CLASS_OPTIONS];
+extern const struct config_option config_ldap_options[N_LDAP_OPTIONS];
 
 const struct config_option *config_option_find(const struct config_option *table, size_t n,
                                                struct span name);
@@ -202,6 +209,8 @@ struct conversion {
 typedef int convert_fn(struct conversion *c, void *field);
 int convert_value(struct conversion *c, void *base);
 void convert_free(const struct config_option *table, size_t n, void *base);
+/* In a copy of a struct with such a table, what its fields point to becomes its own. */
+void convert_own(const struct config_option *table, size_t n, void *base);
 int convert_maps(struct conversion *c, void *field);
 int convert_match(struct conversion *c, void *field);
 int convert_interfaces(struct conversion *c, void *field);
@@ -239,6 +248,11 @@ const char *suggest_option(const struct config_option *table, size_t n, struct s
 const char *suggest_param(struct span name);
 /* What to do about a parameter of Postfix that Baton has not, or NULL. */
 const char *suggest_postfix(struct span name);
+
+/* The password of a section. */
+char *config_ldap_secret(const struct config *cfg, const struct ldap_table *t, struct err *e);
+/* ldap.c: the rules between the parameters of one table. */
+int ldap_check(const struct ldap_table *t, struct err *e);
 
 /* show.c */
 int config_find_param(const char *name, enum config_param *p, struct err *e);

@@ -447,3 +447,20 @@ void convert_free(const struct config_option *table, size_t n, void *base)
     for (size_t i = 0; i < n; i++)
         types[table[i].type].free((char *)base + table[i].offset);
 }
+
+void convert_own(const struct config_option *table, size_t n, void *base)
+{
+    for (size_t i = 0; i < n; i++) {
+        void *field = (char *)base + table[i].offset;
+        if (types[table[i].type].free == free_text) {
+            *(char **)field = xstrdup(*(char **)field);
+        } else if (types[table[i].type].free == free_list) {
+            struct strlist theirs = *(struct strlist *)field;
+            *(struct strlist *)field = (struct strlist){ 0 };
+            for (size_t j = 0; j < theirs.n; j++)
+                strlist_add(field, span_str(theirs.at[j]));
+        } else {
+            BUG_IF(types[table[i].type].free != free_nothing);
+        }
+    }
+}

@@ -98,6 +98,21 @@ static void make_restriction_class(struct reader *rd, const struct section *s)
     cfg->restriction_classes[cfg->n_restriction_classes++] = c;
 }
 
+static void make_ldap(struct reader *rd, const struct section *s)
+{
+    struct config *cfg = rd->cfg;
+    struct ldap_table t = { .line = s->line, .name = xstrdup(s->title) };
+    struct err e;
+
+    if (s->title[0] == '/')
+        remark(rd->report, CONFIG_ERROR, reader_at(rd, s->line), "ldap \"%s\": a name that begins with / is a file's", s->title);
+    convert_section(rd, s, &t);
+    if (rd->report->n_errors == 0 && ldap_check(&t, &e) < 0)
+        remark(rd->report, CONFIG_ERROR, reader_at(rd, s->line), "ldap \"%s\": %s", s->title, e.text);
+    cfg->ldaps = xreallocarray(cfg->ldaps, cfg->n_ldaps + 1, sizeof *cfg->ldaps);
+    cfg->ldaps[cfg->n_ldaps++] = t;
+}
+
 void reader_make_fields(struct reader *rd)
 {
     expand_all(rd->cfg, rd->report);
@@ -110,6 +125,8 @@ void reader_make_fields(struct reader *rd)
             make_listen(rd, s);
         else if (s->options == config_restriction_class_options)
             make_restriction_class(rd, s);
+        else if (s->options == config_ldap_options)
+            make_ldap(rd, s);
     }
     if (rd->cfg->flags & CONFIG_ENV)
         reader_take_login(rd);

@@ -37,6 +37,22 @@ static const struct config_word smtpd_tls_levels[] = {
     { NULL, 0 },
 };
 
+static const struct config_word ldap_scopes[] = {
+    { "sub", CONFIG_LDAP_SUB },
+    { "one", CONFIG_LDAP_ONE },
+    { "base", CONFIG_LDAP_BASE },
+    { NULL, 0 },
+};
+
+static const struct config_word ldap_binds[] = {
+    { "yes", CONFIG_LDAP_BIND_SIMPLE },
+    { "simple", CONFIG_LDAP_BIND_SIMPLE },
+    { "no", CONFIG_LDAP_BIND_NONE },
+    { "none", CONFIG_LDAP_BIND_NONE },
+    { "sasl", CONFIG_LDAP_BIND_SASL },
+    { NULL, 0 },
+};
+
 static const struct config_word listen_tls[] = {
     { "auto", CONFIG_LISTEN_TLS_AUTO },
     { "no", CONFIG_LISTEN_TLS_NO },
@@ -150,6 +166,18 @@ const struct config_option config_restriction_class_options[N_RESTRICTION_CLASS_
       .offset = offsetof(struct restriction_class, n),                                             \
       range,                                                                                       \
       .who = RECEIVE | SERVER,                                                                     \
+      .doc = text },
+#include "config/params.h"
+};
+
+const struct config_option config_ldap_options[N_LDAP_OPTIONS] = {
+#define LDAP(n, t, d, range, text)                                                                 \
+    { .name = #n,                                                                                  \
+      .type = TYPE_##t,                                                                            \
+      .def = d,                                                                                    \
+      .offset = offsetof(struct ldap_table, n),                                                    \
+      range,                                                                                       \
+      .who = RECEIVE | RELAY,                                                                      \
       .doc = text },
 #include "config/params.h"
 };

@@ -16,7 +16,7 @@
  *     change   LIVE: a reload is enough; RESTART: it needs stop and start
  *     doc      one or more sentences for the manual; `name` marks a parameter or word
  *              SERVER beside it: it means something only where the server module is built
- *   LOGIN(name, type, default, range, doc), LISTEN(...), RESTRICTION_CLASS(...): the same for what stands in a section. */
+ *   LOGIN(name, type, default, range, doc), LISTEN(...), RESTRICTION_CLASS(...), LDAP(...): the same for what stands in a section. */
 #ifndef PARAM
 #define PARAM(name, type, def, range, who, change, doc)
 #endif
@@ -28,6 +28,9 @@
 #endif
 #ifndef RESTRICTION_CLASS
 #define RESTRICTION_CLASS(name, type, def, range, doc)
+#endif
+#ifndef LDAP
+#define LDAP(name, type, def, range, doc)
 #endif
 
 /* clang-format off */
@@ -400,9 +403,96 @@ LISTEN(tls, ENUM, "auto", WORDS(listen_tls),
 RESTRICTION_CLASS(restrictions, RESTRICTIONS, "", NOT_EMPTY,
     "What is asked where the name of this section stands among restrictions, or in an access table.")
 
+/* ---- ldap NAME { ... }, and files of that form ---- */
+LDAP(server_host, LIST, "localhost", NOT_EMPTY,
+    "The servers, tried in this order: names or addresses, with \":port\" or without, or URLs: ldap://host:port, "
+    "ldaps://host (TLS from the first byte, port 636), ldapi://%2Frun%2Fslapd%2Fldapi (a UNIX socket).")
+LDAP(server_port, INT, "389", RANGE(1, 65535),
+    "The port of servers that are written without one.")
+LDAP(timeout, TIME, "10s", RANGE(1, 3600),
+    "How long a server may take to be connected to, to let us in, and to answer a search.")
+LDAP(search_base, STR, "", NOT_EMPTY,
+    "The DN to search below. `%s` and the like may stand in it, as in `query_filter`, quoted as RFC 4514 asks.")
+LDAP(query_filter, STR, "mailacceptinggeneralid=%s", NOT_EMPTY,
+    "The filter (RFC 4515; the outermost parentheses may be left out). In it `%s` is the key; `%u` its part before the @, or all "
+    "of it when there is none; `%d` its domain; `%1` the last label of the domain, `%2` the one before it, up to `%9`; `%S`, `%U`, "
+    "`%D` are the same as the small letters; `%%` is a percent sign. A key that lacks what the filter asks for (a domain, a label, "
+    "something before the @) is not searched for: it is not there.")
+LDAP(result_attribute, LIST, "maildrop", ANY,
+    "The attributes whose values are the answer, with commas between.")
+LDAP(result_format, STR, "%s", NOT_EMPTY,
+    "What is made of each value: `%s` is the value, `%u` and `%d` are its parts, as in `query_filter`; `%S`, `%U`, `%D` and `%1` to "
+    "`%9` are those of the key. Also written result_filter.")
+LDAP(special_result_attribute, LIST, "", ANY,
+    "Attributes that hold DNs, or LDAP URLs: the entries that they name are looked up, and their values are part of the answer. "
+    "A URL's entries give those attributes only that the URL names, too.")
+LDAP(leaf_result_attribute, LIST, "", ANY,
+    "As `result_attribute`, but from entries only that have no `special_result_attribute`: the members, not the group.")
+LDAP(terminal_result_attribute, LIST, "", ANY,
+    "An entry that has one of these gives nothing else.")
+LDAP(domain, LIST, "", ANY,
+    "Domains, and tables that have them as keys. If set, keys in another domain, without a domain or with nothing before the @ "
+    "are not searched for: they are not there.")
+LDAP(scope, ENUM, "sub", WORDS(ldap_scopes),
+    "`sub`: all below `search_base`; `one`: what is right below it; `base`: that entry alone.")
+LDAP(size_limit, INT, "0", RANGE(0, 1000000000),
+    "The entries that a search may find; with more, the answer is that it cannot be told. 0: as many as `expansion_limit`.")
+LDAP(expansion_limit, INT, "0", RANGE(0, 1000000000),
+    "The values that an answer may have; with more, it cannot be told. 0: no limit.")
+LDAP(recursion_limit, INT, "1000", RANGE(1, 100000),
+    "How deep `special_result_attribute` is followed; deeper, it cannot be told. An entry is visited once.")
+LDAP(bind, ENUM, "yes", WORDS(ldap_binds),
+    "How to log in: `yes` or `simple` (with `bind_dn` and `bind_pw`; anonymously when both are empty), `no` or `none` (not at "
+    "all), `sasl`.")
+LDAP(bind_dn, STR, "", ANY,
+    "The DN to log in as; with `sasl`, the user's name.")
+LDAP(bind_pw, SECRET, "", ANY,
+    "The password. What it stands in must not be readable by others.")
+LDAP(sasl_mechs, STR, "", ANY,
+    "SASL mechanisms that may be used, parted by blanks. Empty: the best of the server's.")
+LDAP(sasl_realm, STR, "", ANY,
+    "The SASL realm.")
+LDAP(sasl_authz_id, STR, "", ANY,
+    "Whom to act as.")
+LDAP(sasl_minssf, INT, "0", RANGE(0, 1000),
+    "The least strength of protection (RFC 4422) that SASL must give: 1 is integrity, 56 and more encryption.")
+LDAP(version, INT, "3", RANGE(2, 3),
+    "The version of LDAP. 2 is for servers of the last century: TLS and `sasl` need 3.")
+LDAP(start_tls, BOOL, "no", ANY,
+    "TLS over ldap:// (ldaps:// has it anyway): a server that does not offer it is not used.")
+LDAP(tls_require_cert, BOOL, "yes", ANY,
+    "Whether the server's certificate must be from a known authority and bear the name in `server_host`. `no`: anybody on the way "
+    "can be the directory.")
+LDAP(tls_ca_cert_file, PATH, "", ANY,
+    "A PEM file with the certificates of the authorities to trust. Neither this nor `tls_ca_cert_dir`: the system's.")
+LDAP(tls_ca_cert_dir, PATH, "", ANY,
+    "A folder of such files.")
+LDAP(tls_cert, PATH, "", ANY,
+    "Our certificate, in PEM, for servers that ask for one.")
+LDAP(tls_key, PATH, "", ANY,
+    "Its key, without a passphrase. Default: it stands in `tls_cert`, too.")
+LDAP(tls_cipher_suite, STR, "", ANY,
+    "The ciphers, in the form of the TLS library that libldap was built with: a priority string of GnuTLS on Debian.")
+LDAP(tls_random_file, PATH, "", ANY,
+    "Taken for Postfix's sake and without effect.")
+LDAP(dereference, INT, "0", RANGE(0, 3),
+    "When aliases of the directory are followed: 0 never, 1 while searching, 2 to find `search_base`, 3 always.")
+LDAP(chase_referrals, BOOL, "no", ANY,
+    "Whether to ask other servers that one refers to, without logging in there.")
+LDAP(debuglevel, INT, "0", RANGE(0, 65535),
+    "What libldap tells on stderr: 0 nothing, 1 its calls.")
+LDAP(cache, BOOL, "no", ANY,
+    "Whether answers are kept: those found, and that something was not found. Changes in the directory count up to "
+    "`cache_expiry` later then.")
+LDAP(cache_expiry, TIME, "30s", RANGE(1, 86400),
+    "How long an answer is kept.")
+LDAP(cache_size, SIZE, "32768", RANGE(1024, 1 << 30),
+    "The bytes that answers may take up in each process.")
+
 /* clang-format on */
 
 #undef PARAM
 #undef LOGIN
 #undef LISTEN
 #undef RESTRICTION_CLASS
+#undef LDAP

@@ -169,6 +169,7 @@ static const struct {
     { "login", config_login_options, N_LOGIN_OPTIONS },
     { "listen", config_listen_options, N_LISTEN_OPTIONS },
     { "restriction_class", config_restriction_class_options, N_RESTRICTION_CLASS_OPTIONS },
+    { "ldap", config_ldap_options, N_LDAP_OPTIONS },
 };
 
 static void on_open(struct reader *rd, const struct scan_item *it)
@@ -189,7 +190,7 @@ static void on_open(struct reader *rd, const struct scan_item *it)
         prescan_unquote(it->value, &title);
     if (!s.n_options)
         remark(rd->report, CONFIG_ERROR, reader_at(rd, it->line),
-               "there is no section \"%.*s\"; there are login \"HOST\" { }, listen NAME { } and restriction_class NAME { }",
+               "there is no section \"%.*s\"; there are login \"HOST\" { }, listen NAME { }, ldap NAME { } and restriction_class NAME { }",
                (int)it->name.len, it->name.at);
     else if (!title.len)
         remark(rd->report, CONFIG_ERROR, reader_at(rd, it->line),
@@ -339,6 +340,10 @@ void config_free(struct config *cfg)
         free(cfg->restriction_classes[i].name);
         convert_free(config_restriction_class_options, N_RESTRICTION_CLASS_OPTIONS, &cfg->restriction_classes[i]);
     }
+    for (size_t i = 0; i < cfg->n_ldaps; i++) {
+        free(cfg->ldaps[i].name);
+        convert_free(config_ldap_options, N_LDAP_OPTIONS, &cfg->ldaps[i]);
+    }
     for (int p = 0; p < N_PARAMS; p++)
         value_fini(&cfg->values[p]);
     convert_free(config_params, N_PARAMS, cfg);
@@ -346,6 +351,7 @@ void config_free(struct config *cfg)
     free(cfg->logins);
     free(cfg->listens);
     free(cfg->restriction_classes);
+    free(cfg->ldaps);
     free(cfg->file);
     free(cfg);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * secret.c - a login's password, for who needs it and just before it is needed.
+ * secret.c - a login's password, or an ldap section's, for who needs it and just before it is needed.
  *
  * It comes into one piece of memory that has its full size from the start, is copied out once, and
  * is wiped: so that no old piece of it stays behind in freed memory. */
@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -115,8 +116,28 @@ static char *expanded(const struct config *cfg, const char *value, struct err *e
     return secret;
 }
 
-static char *from_statements(const struct config *cfg, const struct login *login, struct span text,
-                             struct err *e)
+/* Which secret of the file's: its parameter, and the section in which it stands. */
+struct wanted {
+    const char *section, *option;
+    const struct login *login;     /* either the section's login, */
+    const struct ldap_table *ldap; /* or its table */
+};
+
+static bool is_section(const struct config *cfg, const struct wanted *w, const struct scan_item *it)
+{
+    struct buf title;
+
+    if (!span_eq(it->name, span_str(w->section)))
+        return false;
+    if (w->login)
+        return title_is(cfg, it->value, w->login);
+    buf_init(&title, SECRET_MAX);
+    bool is_it = it->value && prescan_unquote(it->value, &title) && strcasecmp(buf_cstr(&title), w->ldap->name) == 0;
+    buf_fini(&title);
+    return is_it;
+}
+
+static char *from_statements(const struct config *cfg, const struct wanted *w, struct span text, struct err *e)
 {
     struct scan scan;
     const struct scan_item *it;
@@ -127,10 +148,10 @@ static char *from_statements(const struct config *cfg, const struct login *login
     prescan_init(&scan, text);
     while (!secret && (it = prescan_next(&scan))->kind != SCAN_END) {
         if (it->kind == SCAN_OPEN)
-            is_in_it = span_eq(it->name, SPAN("login")) && title_is(cfg, it->value, login);
+            is_in_it = is_section(cfg, w, it);
         else if (it->kind == SCAN_CLOSE)
             is_in_it = false;
-        else if (it->kind == SCAN_ASSIGN && is_in_it && span_eq(it->name, SPAN("password"))) {
+        else if (it->kind == SCAN_ASSIGN && is_in_it && span_eq(it->name, span_str(w->option))) {
             secret = expanded(cfg, it->value, e);
             break;
         }
@@ -139,7 +160,7 @@ static char *from_statements(const struct config *cfg, const struct login *login
     return secret;
 }
 
-static char *from_config(const struct config *cfg, const struct login *login, struct err *e)
+static char *from_config(const struct config *cfg, const struct wanted *w, struct err *e)
 {
     mode_t mode;
     size_t len;
@@ -147,12 +168,12 @@ static char *from_config(const struct config *cfg, const struct login *login, st
     char *secret = NULL;
 
     if (text) {
-        secret = from_statements(cfg, login, span_of(text, len), e);
+        secret = from_statements(cfg, w, span_of(text, len), e);
         wipe(text, len);
         free(text);
     }
     if (!secret)
-        err_prefix(e, "the password of login \"%s\" in %s", login->host.text, cfg->file);
+        err_prefix(e, "the password of %s \"%s\" in %s", w->section, w->login ? w->login->host.text : w->ldap->name, cfg->file);
     return secret;
 }
 
@@ -263,11 +284,16 @@ char *config_login_secret(const struct config *cfg, const struct login *login, s
     if (login->password_file[0])
         return from_file(login->password_file, e);
     if (login->line)
-        return from_config(cfg, login, e);
+        return from_config(cfg, &(struct wanted){ "login", "password", .login = login }, e);
 
     const char *text = getenv(ENV_LOGIN_PASSWORD);
     char *secret = checked(span_str(text), e);
     if (!secret)
         err_prefix(e, "the environment's " ENV_LOGIN_PASSWORD);
     return secret;
+}
+
+char *config_ldap_secret(const struct config *cfg, const struct ldap_table *t, struct err *e)
+{
+    return from_config(cfg, &(struct wanted){ "ldap", "bind_pw", .ldap = t }, e);
 }

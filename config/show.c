@@ -84,12 +84,35 @@ static void show_listen(const struct listen *l, struct buf *out)
     buf_fini(&address);
 }
 
+/* Of the many parameters those that say which directory. */
+static void show_ldap(const struct ldap_table *t, struct buf *out)
+{
+    struct buf hosts;
+
+    buf_init(&hosts, BUF_NO_MAX);
+    strlist_join(&t->server_host, &hosts);
+    buf_adds(out, "ldap ");
+    add_quoted(out, t->name);
+    buf_adds(out, " {\n");
+    add_option(out, "server_host", buf_cstr(&hosts));
+    add_option(out, "search_base", t->search_base);
+    add_option(out, "query_filter", t->query_filter);
+    if (t->bind_dn[0])
+        add_option(out, "bind_dn", t->bind_dn);
+    if (t->bind_pw)
+        buf_adds(out, "    # bind_pw is set\n");
+    buf_adds(out, "}\n");
+    buf_fini(&hosts);
+}
+
 static void show_sections(const struct config *cfg, struct buf *out)
 {
     for (size_t i = 0; i < cfg->n_logins; i++)
         show_login(&cfg->logins[i], out);
     for (size_t i = 0; i < cfg->n_listens; i++)
         show_listen(&cfg->listens[i], out);
+    for (size_t i = 0; i < cfg->n_ldaps; i++)
+        show_ldap(&cfg->ldaps[i], out);
 }
 
 int config_find_param(const char *name, enum config_param *p, struct err *e)

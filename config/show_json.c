@@ -89,16 +89,25 @@ static json_t *listener(const struct listen *l)
     return o;
 }
 
+static json_t *ldap_table(const struct ldap_table *t)
+{
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:b}", "name", text(t->name), "server_host", list(&t->server_host), "search_base",
+                     text(t->search_base), "query_filter", text(t->query_filter), "bind_dn", text(t->bind_dn), "bind_pw", t->bind_pw);
+}
+
 static void add_sections(json_t *to, const struct config *cfg)
 {
-    json_t *logins = json_array(), *listens = json_array();
+    json_t *logins = json_array(), *listens = json_array(), *ldaps = json_array();
 
     for (size_t i = 0; i < cfg->n_logins; i++)
         json_array_append_new(logins, login(&cfg->logins[i]));
     for (size_t i = 0; i < cfg->n_listens; i++)
         json_array_append_new(listens, listener(&cfg->listens[i]));
+    for (size_t i = 0; i < cfg->n_ldaps; i++)
+        json_array_append_new(ldaps, ldap_table(&cfg->ldaps[i]));
     json_object_set_new(to, "login", logins);
     json_object_set_new(to, "listen", listens);
+    json_object_set_new(to, "ldap", ldaps);
 }
 
 int config_show_json(const struct config *cfg, char *const *names, unsigned flags, struct buf *out,

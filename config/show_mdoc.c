@@ -85,7 +85,7 @@ static const char *add_word(struct buf *out, const char *s)
         buf_addc(out, '\n');
     }
     BUG_IF(!end);
-    buf_addf(out, ".Ic %.*s", (int)(end - s), s);
+    buf_addf(out, ".Ic %s%.*s", *s == '%' ? "\\&" : "", (int)(end - s), s); /* %D is a macro */
     for (s = end + 1; *s && strchr(",.:;)", *s); s++)
         buf_addf(out, " %c", *s);
     buf_addc(out, '\n');
@@ -196,11 +196,13 @@ int config_show_mdoc(const char *what, struct buf *out, struct err *e)
         add_options(out, config_listen_options, N_LISTEN_OPTIONS, false);
     else if (strcmp(what, "restriction_class") == 0)
         add_options(out, config_restriction_class_options, N_RESTRICTION_CLASS_OPTIONS, false);
+    else if (strcmp(what, "ldap") == 0)
+        add_options(out, config_ldap_options, N_LDAP_OPTIONS, false);
     else if (strcmp(what, "differences") == 0)
         add_differences(out);
     else
         return err_set(e, ERR_CONFIG,
-                       "there is no list \"%s\": there are parameters, login, listen, restriction_class, differences",
+                       "there is no list \"%s\": there are parameters, login, listen, restriction_class, ldap, differences",
                        what);
     return 0;
 }

@@ -34,7 +34,7 @@ static bool take_options(struct tables_options *o, int argc, char **argv)
 
 static int run(const struct command_options *options, int argc, char **argv)
 {
-    struct tables_options o = { .me = "baton map", .is_json = options->json };
+    struct tables_options o = { .me = "baton map", .is_json = options->json, .config_file = options->file };
 
     if (argc < 2 || !take_options(&o, argc - 1, argv + 1))
         return command_usage(&cmd_map);

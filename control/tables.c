@@ -2,7 +2,9 @@
 #include "control/tables.h"
 
 #include "base/mem.h"
+#include "config/config.h"
 #include "map/map_build.h"
+#include "relay/hooks.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -41,12 +43,28 @@ static char *whole_spec(const char *spec)
     return colon < s.len && colon < slash ? xstrdup(spec) : xasprintf("hash:%s", spec);
 }
 
+/* For tables that are a section of it; read once. What is wrong in it is not our subject, as long as it can be read. */
+static const struct config *config_of(const struct tables_options *o)
+{
+    static struct config *cfg;
+    struct config_report report = { 0 };
+
+    if (cfg)
+        return cfg;
+    cfg = config_load(o->config_file, CONFIG_ENV, &report);
+    config_report_print(&report, stderr, o->me, CONFIG_ERROR);
+    config_report_fini(&report);
+    return cfg;
+}
+
 static struct map *open_table(const struct tables_options *o, const char *spec, struct err *e)
 {
     struct map_options m = map_options(o);
     char *whole = whole_spec(spec);
 
     m.is_read_only = true; /* who asks does not mean to write */
+    if (server_maps && strncmp(whole, "ldap:", 5) == 0 && whole[5] != '/')
+        server_maps->use(config_of(o));
     struct map *map = map_open(whole, &m, e);
     free(whole);
     return map;

@@ -17,6 +17,7 @@ struct tables_options {
     bool is_json;           /* an object a row: { "key": ..., "value": ... } */
     bool is_short_json;     /* { KEY: VALUE } */
     bool is_verbose;
+    const char *config_file; /* for tables that are a section of the configuration; NULL: the usual one */
 };
 
 /* Indexes of texts; a table that has none is looked through, and that is all. */

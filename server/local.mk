@@ -10,7 +10,12 @@ server_libserver_a_SOURCES = \
 	server/server.c
 # tables, for baton too
 server_libmaps_a_SOURCES = \
-	server/map_ldap.c server/map_ldap.h \
+	server/ldap_wire.h \
+	server/map_ldap.c server/map_ldap.h server/map_ldap_int.h \
+	server/map_ldap_ask.c \
+	server/map_ldap_cache.c server/map_ldap_cache.h \
+	server/map_ldap_expand.c server/map_ldap_expand.h \
+	server/map_ldap_result.c \
 	server/maps.c \
 	server/module.c server/module.h
 server_libmaps_a_CPPFLAGS = $(AM_CPPFLAGS) -DMODULEDIR=\"$(moduledir)\"
@@ -23,7 +28,8 @@ EXTRA_DIST += server/none.c server/none_maps.c
 moduledir = $(libdir)/baton
 module_PROGRAMS = server/ldap.so
 LOADS_MODULES = -Wl,--dynamic-list=$(srcdir)/server/exports
-server_ldap_so_SOURCES = server/ldap_module.c server/module.h
+server_ldap_so_SOURCES = server/ldap_wire.c server/ldap_wire.h server/ldap_wire_int.h server/ldap_search.c \
+	server/ldap_watch.c server/module.h
 server_ldap_so_CFLAGS = $(AM_CFLAGS) -fPIC
 server_ldap_so_CPPFLAGS = $(AM_CPPFLAGS) $(LDAP_CFLAGS)
 server_ldap_so_LDFLAGS = $(AM_LDFLAGS) -shared
@@ -32,8 +38,7 @@ else
 server_libserver_a_SOURCES = server/none.c
 server_libmaps_a_SOURCES = server/none_maps.c
 server_librouting_a_SOURCES = server/none_routing.c
-EXTRA_DIST += $(RESTRICT_FILES) server/server.c server/map_ldap.c server/map_ldap.h server/maps.c server/module.c server/module.h \
-	server/ldap_module.c
+EXTRA_DIST += $(wildcard $(srcdir)/server/*.[ch])
 endif
 
 # the lists of access restrictions as config/ reads them

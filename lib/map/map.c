@@ -160,24 +160,61 @@ enum map_result map_value_too_long(struct span key, struct err *e)
     return MAP_CANNOT_TELL;
 }
 
+/* In `small`, or in memory of its own. */
+static char *fold(const struct map *m, struct span key, char *small, size_t size)
+{
+    bool folds = (m->kind->flags & MAP_FOLDS) && !m->source.o.keeps_case;
+    char *copy = key.len < size ? small : xmalloc(key.len + 1);
+
+    for (size_t i = 0; i < key.len; i++)
+        copy[i] = folds ? (char)ascii_lower((unsigned char)key.at[i]) : key.at[i];
+    copy[key.len] = '\0';
+    return copy;
+}
+
 enum map_result map_lookup(struct map *m, struct span key, struct buf *value, struct err *e)
 {
     char small[512];
-    bool folds = (m->kind->flags & MAP_FOLDS) && !m->source.o.keeps_case;
 
     buf_clear(value);
     if (key.len > MAP_KEY_MAX)
         return MAP_NOT_FOUND;
-    char *copy = key.len < sizeof small ? small : xmalloc(key.len + 1);
-    for (size_t i = 0; i < key.len; i++)
-        copy[i] = folds ? (char)ascii_lower((unsigned char)key.at[i]) : key.at[i];
-    copy[key.len] = '\0';
+    char *copy = fold(m, key, small, sizeof small);
     enum map_result result = m->kind->lookup(m->self, span_of(copy, key.len), value, e);
     if (copy != small)
         free(copy);
     if (result == MAP_CANNOT_TELL)
         err_prefix(e, "%s", m->spec);
     return result;
+}
+
+void map_lookup_many(struct map *m, struct map_question *const *questions, size_t n)
+{
+    struct span *keys = xcalloc(n, sizeof *keys);
+
+    for (size_t i = 0; i < n; i++) {
+        struct map_question *q = questions[i];
+        buf_clear(q->value);
+        keys[i] = q->key;
+        q->key = span_of(fold(m, q->key, NULL, 0), q->key.len);
+    }
+    if (m->kind->lookup_many)
+        m->kind->lookup_many(m->self, questions, n);
+    for (size_t i = 0; i < n; i++) {
+        struct map_question *q = questions[i];
+        if (!m->kind->lookup_many)
+            q->result = m->kind->lookup(m->self, q->key, q->value, q->err);
+        if (q->result == MAP_CANNOT_TELL)
+            err_prefix(q->err, "%s", m->spec);
+        free((char *)(uintptr_t)q->key.at);
+        q->key = keys[i];
+    }
+    free(keys);
+}
+
+int map_try(struct map *m, struct err *e)
+{
+    return m->kind->try && m->kind->try(m->self, e) < 0 ? err_prefix(e, "%s", m->spec) : 0;
 }
 
 int map_each(struct map *m, map_row_fn *row, void *arg, struct err *e)

@@ -87,6 +87,14 @@ bool map_may_block(const struct map *m);
 /* The value is copied to `value` (the caller's, emptied before; its ceiling holds). `e` is filled in for MAP_CANNOT_TELL only. */
 enum map_result map_lookup(struct map *m, struct span key, struct buf *value, struct err *e);
 
+/* Several questions at once, each of which gets its result: as map_lookup() for each, but a table that others serve need not
+ * answer one before it hears the next. */
+struct map_question;
+void map_lookup_many(struct map *m, struct map_question *const *questions, size_t n);
+
+/* Whether a table that others serve could be asked now: connects and logs in. 0, also for those that nobody serves. */
+int map_try(struct map *m, struct err *e);
+
 /* All rows of a table that can tell them (texts and indexes), in the order in which they lie there, as borrowed spans. row()
  * returns 0 to go on; anything else ends it and is returned. -1 with *e: this type cannot, or it failed. */
 struct map_row {

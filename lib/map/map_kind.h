@@ -26,6 +26,13 @@ enum { /* of struct map_kind.flags */
     MAP_BLOCKS = 2, /* a lookup may wait for others: it runs on another thread, but never two of a table at once */
 };
 
+struct map_question {
+    struct span key;   /* as for lookup() */
+    struct buf *value; /* empty */
+    struct err *err;
+    enum map_result result;
+};
+
 struct map_kind {
     const char *type;
     unsigned flags;
@@ -34,6 +41,9 @@ struct map_kind {
     void (*close)(void *self); /* NULL is fine */
     /* A NUL stands behind the key. `value` is empty; -1 of a buf_add*() is MAP_CANNOT_TELL, see map_value_too_long(). */
     enum map_result (*lookup)(void *self, struct span key, struct buf *value, struct err *e);
+    /* The same for several, none of which has to wait for another; or NULL. Each gets its result. */
+    void (*lookup_many)(void *self, struct map_question *const *questions, size_t n);
+    int (*try)(void *self, struct err *e); /* whether it could be asked now: connects to whoever serves it; or NULL */
     int (*each)(void *self, map_row_fn *row, void *arg, struct err *e); /* or NULL */
     bool (*may_block)(const void *self);                                /* or NULL: MAP_BLOCKS says it */
 };

@@ -178,7 +178,7 @@ sub config {
         $text .= "$name = " . _value($value) . "\n";
     }
     # What has a password in it may be read by its owner only, or is refused.
-    spew($self->{conf}, $text . $raw, $raw =~ /\bpassword\s*=/ ? 0600 : 0644);
+    spew($self->{conf}, $text . $raw, $raw =~ /\b(?:password|bind_pw)\s*=/ ? 0600 : 0644);
     return $self->{conf};
 }
 
