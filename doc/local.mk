@@ -1,0 +1,2 @@
+# doc: procedures for administrators
+dist_doc_DATA += doc/handbook.md
