@@ -36,6 +36,7 @@ static const struct {
     { "smtp_tls_security_level", "" },
     { "smtpd_helo_required", "no" },
     { "smtpd_per_request_deadline", "no" },
+    { "smtpd_relay_restrictions", "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination" },
     { "smtpd_tls_auth_only", "no" },
     { "smtpd_tls_mandatory_protocols", ">=TLSv1" },
     { "smtpd_tls_protocols", ">=TLSv1" },

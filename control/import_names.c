@@ -78,7 +78,7 @@ static const struct {
     { "luser_relay", MAILBOXES },
     { "smtpd_sender_login_maps", ACCESS },
     { "smtpd_*_restrictions", ACCESS },
-    { "smtpd_restriction_classes", ACCESS },
+    { "*restriction_class*", ACCESS },
     { "smtpd_reject_*", ACCESS },
     { "smtpd_delay_reject", ACCESS },
     { "reject_*", ACCESS },

@@ -188,6 +188,28 @@ static void server_wrapper(struct import *im, const struct postfix_setting *s, c
     free(source);
 }
 
+/* Each class is a section, with the restrictions of the setting of its name. */
+static void restriction_classes(struct import *im, const struct postfix_setting *s, const char *value)
+{
+    struct span rest = span_str(value), word;
+
+    (void)s;
+    while (postfix_list_next(&rest, &word)) {
+        char *name = span_dup(word);
+        struct postfix_setting *class = postfix_find(&im->main, name);
+        char *list = class ? postfix_value(&im->main, name, NULL) : NULL;
+        if (list) {
+            char *quoted = import_quote(list, true), *source = import_source(class);
+            struct import_item *it = import_section(im, "restriction_class", name);
+            import_add(it, "restrictions", quoted, source);
+            free(quoted);
+            free(source);
+        }
+        free(list);
+        free(name);
+    }
+}
+
 /* import_logins() looks at it. */
 static void passwords(struct import *im, const struct postfix_setting *s, const char *value)
 {
@@ -206,6 +228,7 @@ static const struct {
     { "smtp_tls_wrappermode", wrapper },
     { "smtpd_tls_wrappermode", server_wrapper },
     { "smtp_sasl_password_maps", passwords },
+    { "smtpd_restriction_classes", restriction_classes },
 };
 
 /* ---- one setting ---- */
@@ -221,8 +244,7 @@ static void carry(struct import *im, const char *name, const struct postfix_sett
         import_lose(im, name, source, "%s", e.text);
     } else {
         struct import_item *it = import_param(im, name, v.kept, v.plain, source);
-        if (config_shape_of(span_str(name)) == CONFIG_SHAPE_MAPS)
-            import_look_at_tables(im, it, v.text);
+        import_look_at_tables(im, it, v.text);
         for (size_t i = 0; i < notes.n; i++)
             import_note(&it->notes, "%s", notes.at[i]);
         value_fini(&v);
@@ -275,6 +297,16 @@ static bool is_own_name(struct import *im, const struct postfix_setting *s)
 
 static void find_used(struct import *im)
 {
+    struct postfix_setting *classes = postfix_find(&im->main, "smtpd_restriction_classes");
+    struct span rest = span_str(classes ? classes->value : ""), word;
+
+    while (postfix_list_next(&rest, &word)) {
+        char *name = span_dup(word);
+        struct postfix_setting *s = postfix_find(&im->main, name);
+        if (s)
+            s->is_used = true;
+        free(name);
+    }
     for (size_t i = 0; i < im->main.n; i++) {
         struct postfix_setting *s = &im->main.at[i];
         struct buf out;
@@ -332,6 +364,8 @@ void import_defaults(struct import *im)
     by_default(im, "mydestination", "Postfix's default; Baton's is empty.");
     if (config_shape_of(SPAN("mailbox_transport")) != CONFIG_SHAPE_NONE)
         by_default(im, "local_transport", "Postfix's default.");
+    if (config_shape_of(SPAN("smtpd_relay_restrictions")) != CONFIG_SHAPE_NONE)
+        by_default(im, "smtpd_relay_restrictions", "Postfix's default; Baton's refuses for good (554) instead of for now (454).");
     by_default(im, "smtpd_helo_required", "Postfix's default; Baton's is yes.");
     if (!postfix_find(&im->main, "mynetworks") && !postfix_find(&im->main, "mynetworks_style"))
         import_note(&im->notes, "main.cf sets no mynetworks: Postfix trusts all addresses of this machine, Baton 127.0.0.0/8 and "

@@ -44,7 +44,7 @@ static void look_at_table(struct import_item *it, struct span spec)
     struct map *m = map_open(text, &o, &e);
     if (!m)
         import_note(&it->notes, "Warning: %s cannot be opened: %s", text, e.text);
-    else if (map_is_file(span_of(spec.at, span_find(spec, ':'))))
+    else
         map_each(m, look_at_row, &k, NULL);
     if (k.angles)
         import_note(&it->notes, "Note: %s has %u key%s in angle brackets, which Postfix never found: write addresses without them.",
@@ -55,11 +55,15 @@ static void look_at_table(struct import_item *it, struct span spec)
 
 void import_look_at_tables(struct import *im, struct import_item *it, const char *value)
 {
-    struct span rest = span_str(value), spec;
+    struct span rest = span_str(value), word;
 
     (void)im;
-    while (map_next_spec(&rest, &spec))
-        look_at_table(it, spec);
+    while (postfix_list_next(&rest, &word)) {
+        if (word.at[0] == '!')
+            word = span_from(word, 1);
+        if (map_is_file(span_of(word.at, span_find(word, ':'))) && span_find(word, ':') < word.len)
+            look_at_table(it, word);
+    }
 }
 
 /* ---- lists in files ---- */
