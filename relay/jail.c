@@ -18,7 +18,7 @@
 
 /* c-ares reads these, again when they have changed. Authorities, aliases and secrets are read before. */
 static const char *const resolver_files[] = {
-    "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/services",
+    "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/services",
     /* where resolv.conf may lead: folders, so that one written anew can be read */
     "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager", "/run/connman", "/dev/urandom", NULL,
 };
@@ -97,7 +97,12 @@ static int become(const struct jail_options *o, struct err *e)
 
 int jail_enter(const struct jail_options *o, struct err *e)
 {
-    const struct jail_rules *r = &rules[o->role];
+    struct jail_rules with = rules[o->role];
+    const struct jail_rules *r = &with;
+    if (o->connects) {
+        with.network |= JAIL_CONNECT;
+        with.readable = resolver_files;
+    }
     if (!r->is_worker)
         return geteuid() == 0 ? drop_powers(e) : 0;
     tzset(); /* reads /etc/localtime for the log and for Date: */

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 enum jail_role {
@@ -26,6 +27,7 @@ struct jail_options {
     uid_t uid; /* workers, when we are root: what to become; else nothing is changed */
     gid_t gid;
     const char *spool;            /* workers: the one folder to be read and written */
+    bool connects;                /* workers: may look names up and connect outwards, whatever the role: the configuration asks */
     const char *const *read_also; /* workers: more files and folders that may be read, NULL at the end; or NULL. A
                                    * file is known by its inode: once it is replaced, the new one may not be read */
 };

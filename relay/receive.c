@@ -4,6 +4,7 @@
  * committed, the relay learns of from the spool. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "map/map.h"
 #include "net/listen.h"
 #include "net/offload.h"
 #include "net/tls.h"
@@ -87,6 +88,12 @@ static int listen_on_all(struct receive_worker *w, struct err *e)
     return 0;
 }
 
+/* Whether what the configuration names lies on other machines. */
+static bool connects_out(void)
+{
+    return map_n_blocking() > 0;
+}
+
 static int open_all(struct receive_worker *w, struct err *e)
 {
     struct worker_ids ids;
@@ -111,6 +118,7 @@ static int open_all(struct receive_worker *w, struct err *e)
     }
     const struct jail_options jail = {
         .role = JAIL_RECEIVE, .uid = ids.uid, .gid = ids.gid, .spool = sc.dir, .read_also = resolver_files(w->r.resolver),
+        .connects = connects_out(),
     };
     if (jail_enter(&jail, e) < 0)
         return -1;

@@ -14,6 +14,7 @@
 
 static const struct map_kind *kinds[48];
 static size_t n_kinds;
+static unsigned n_blocking; /* open tables of those that block */
 
 static const struct map_kind **find_kind(struct span type)
 {
@@ -97,6 +98,7 @@ static struct map *open_span(struct span spec, const struct map_options *o, stru
         map_free(m);
         return NULL;
     }
+    n_blocking += (m->kind->flags & MAP_BLOCKS) != 0;
     return m;
 }
 
@@ -119,6 +121,7 @@ struct map *map_open_member(const struct map_source *whole, struct span spec, st
 
 void map_free(struct map *m)
 {
+    n_blocking -= m->self && (m->kind->flags & MAP_BLOCKS);
     m->kind->close(m->self);
     free(m->spec);
     free(m->type);
@@ -140,6 +143,11 @@ const char *map_spec(const struct map *m)
 bool map_may_block(const struct map *m)
 {
     return m->kind->may_block ? m->kind->may_block(m->self) : (m->kind->flags & MAP_BLOCKS) != 0;
+}
+
+unsigned map_n_blocking(void)
+{
+    return n_blocking;
 }
 
 unsigned map_generation(const struct map *m)

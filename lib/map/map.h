@@ -84,6 +84,9 @@ const char *map_spec(const struct map *m);
 /* Whether a lookup may wait for another program or machine: then it belongs into map_ask(). */
 bool map_may_block(const struct map *m);
 
+/* How many such tables this process has open: whoever enters a jail leaves itself what they need. */
+unsigned map_n_blocking(void);
+
 /* The value is copied to `value` (the caller's, emptied before; its ceiling holds). `e` is filled in for MAP_CANNOT_TELL only. */
 enum map_result map_lookup(struct map *m, struct span key, struct buf *value, struct err *e);
 
