@@ -287,8 +287,8 @@ enum config_shape {
 };
 
 enum config_shape config_shape_of(struct span name);
-/* Of an option of listen sections. */
-enum config_shape config_listen_shape_of(struct span name);
+/* Of what stands in sections of a kind, "listen". */
+enum config_shape config_section_shape_of(const char *kind, struct span name);
 /* What to do about a parameter of Postfix that Baton has not, or NULL. */
 const char *config_postfix_cure(struct span name);
 

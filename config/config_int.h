@@ -106,6 +106,8 @@ extern const struct config_option config_ldap_options[N_LDAP_OPTIONS];
 const struct config_option *config_option_find(const struct config_option *table, size_t n,
                                                struct span name);
 
+enum config_shape config_option_shape(const struct config_option *o); /* NULL: there is none */
+
 /* ---- lists of text ---- */
 
 /* "a, b, c" */

@@ -219,7 +219,7 @@ void config_each_map(const struct config *cfg, config_map_fn *fn, void *arg)
 
 /* ---- for who writes a configuration ---- */
 
-static enum config_shape shape_of(const struct config_option *o)
+enum config_shape config_option_shape(const struct config_option *o)
 {
     if (!o)
         return CONFIG_SHAPE_NONE;
@@ -237,10 +237,5 @@ static enum config_shape shape_of(const struct config_option *o)
 
 enum config_shape config_shape_of(struct span name)
 {
-    return shape_of(config_option_find(config_params, N_PARAMS, name));
-}
-
-enum config_shape config_listen_shape_of(struct span name)
-{
-    return shape_of(config_option_find(config_listen_options, N_LISTEN_OPTIONS, name));
+    return config_option_shape(config_option_find(config_params, N_PARAMS, name));
 }

@@ -28,6 +28,7 @@ struct postfix_setting {
     int line;
     int earlier_line; /* of a setting of the same name that this one overrides, or 0 */
     bool is_used;     /* another value refers to it: by postfix_expand() */
+    bool is_taken;    /* for who goes through them: it needs nothing more */
 };
 
 struct postfix_fault {

@@ -185,6 +185,9 @@ static int add_inner(struct postfix_main *m, struct span inner, struct buf *out,
     if (!name.len || (rest.len && rest.at[0] != '?' && rest.at[0] != ':'))
         return err_set(e, ERR_CONFIG, "${%.*s} is not understood", (int)inner.len, inner.at);
     char *text = span_dup(name), *value = postfix_value(m, text, e);
+    struct postfix_setting *setting = postfix_find(m, text);
+    if (setting)
+        setting->is_used = true;
     int result = value ? 0 : -1;
     if (value && rest.len)
         result = choose(m, *value != '\0', rest, out, e);
@@ -227,8 +230,6 @@ char *postfix_value(struct postfix_main *m, const char *name, struct err *e)
     char *text = xstrdup(s ? s->value : def ? def : "");
     struct buf out;
 
-    if (s)
-        s->is_used = true;
     buf_init(&out, (size_t)1 << 20);
     int result = postfix_expand(m, span_str(text), &out, e);
     free(text);

@@ -172,6 +172,14 @@ static const struct {
     { "ldap", config_ldap_options, N_LDAP_OPTIONS },
 };
 
+enum config_shape config_section_shape_of(const char *kind, struct span name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(section_kinds); i++)
+        if (strcmp(section_kinds[i].name, kind) == 0)
+            return config_option_shape(config_option_find(section_kinds[i].options, section_kinds[i].n, name));
+    return CONFIG_SHAPE_NONE;
+}
+
 static void on_open(struct reader *rd, const struct scan_item *it)
 {
     struct section s = { .kind = "", .line = it->line };

@@ -115,6 +115,7 @@ static int import(struct import *im, const struct wish *w)
         fprintf(stderr, "baton: %s\n", e.text);
         return e.sys == EACCES || e.sys == EPERM ? EX_NOPERM : EX_NOINPUT;
     }
+    import_directories(im);
     import_settings(im);
     import_defaults(im);
     import_logins(im);

@@ -93,6 +93,7 @@ void import_settings(struct import *im);   /* import_params.c: main.cf */
 void import_defaults(struct import *im);   /* and what Postfix does where it says nothing */
 void import_services(struct import *im);   /* import_listen.c: master.cf */
 void import_logins(struct import *im);     /* import_login.c: smtp_sasl_password_maps */
+void import_directories(struct import *im); /* import_ldap.c: ldap:NAME, before import_settings() */
 void import_look_at_tables(struct import *im, struct import_item *it, const char *value); /* import_tables.c */
 /* The texts of the lists that a value names, "/file" and "type:table", in their place; to be freed. */
 char *import_inline_files(struct import *im, const char *value, struct strlist *notes, struct err *e);

@@ -128,7 +128,7 @@ static void take_override(struct import *im, struct import_item *it, const char 
 {
     char *quoted = import_quote(value, true);
 
-    if (config_listen_shape_of(span_str(name)) != CONFIG_SHAPE_NONE)
+    if (config_section_shape_of("listen", span_str(name)) != CONFIG_SHAPE_NONE)
         set_line(it, name, quoted, source);
     else if (!take_known(it, name, value, source) && !is_same_as_main(im, name, value))
         import_line_lose(import_add(it, name, NULL, source), "%s",

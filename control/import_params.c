@@ -328,6 +328,8 @@ void import_settings(struct import *im)
         struct postfix_setting *s = &im->main.at[i];
         if (s->earlier_line)
             import_note(&im->notes, "main.cf:%d: %s overrides line %d; the last one counts.", s->line, s->name, s->earlier_line);
+        if (s->is_taken)
+            continue;
         if (is_own_name(im, s))
             import_note(&im->not_needed, "%s", s->name);
         else

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "map/map.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -53,6 +54,15 @@ static void look_at_table(struct import_item *it, struct span spec)
     free(text);
 }
 
+static void look_at_file(struct import_item *it, struct span name)
+{
+    char *file = span_dup(name);
+
+    if (access(file, R_OK) < 0)
+        import_note(&it->notes, "Warning: %s cannot be read: %s", file, strerror(errno));
+    free(file);
+}
+
 void import_look_at_tables(struct import *im, struct import_item *it, const char *value)
 {
     struct span rest = span_str(value), word;
@@ -61,7 +71,9 @@ void import_look_at_tables(struct import *im, struct import_item *it, const char
     while (postfix_list_next(&rest, &word)) {
         if (word.at[0] == '!')
             word = span_from(word, 1);
-        if (map_is_file(span_of(word.at, span_find(word, ':'))) && span_find(word, ':') < word.len)
+        if (span_starts(word, "ldap:/"))
+            look_at_file(it, span_from(word, strlen("ldap:")));
+        else if (map_is_file(span_of(word.at, span_find(word, ':'))) && span_find(word, ':') < word.len)
             look_at_table(it, word);
     }
 }

@@ -143,6 +143,14 @@ like($r->{lines}, qr/^restriction_class "only_us" \{\n    restrictions = "permit
 like($r->{lines}, qr{^smtpd_client_restrictions = "permit_mynetworks, only_us"$}m, 'and who uses it');
 unlike($r->{lines}, qr/relay_restrictions/, 'what is the default is not written') or diag $r->{out};
 
+# ---- directories ----
+$r = import_cf("$null\nalias_maps = proxy:ldap:staff\nstaff_server_host = ldap.example.com\nstaff_search_base = dc=example,dc=com\n"
+    . "staff_bind_dn = cn=x\nstaff_bind_pw = s3cret\n");
+like($r->{lines}, qr/^ldap "staff" \{\n    server_host = "ldap\.example\.com"\n    search_base = "dc=example,dc=com"\n    bind_dn = "cn=x"\n    bind_pw = "\$\{LDAP_PASSWORD\}"\n\}$/m,
+    'a directory that main.cf describes is a section') or diag $r->{out};
+unlike($r->{out} . $r->{err}, qr/s3cret/, 'its password is not printed');
+unlike($r->{out}, qr/^# NOT CARRIED: main\.cf:\d+: staff_(?!bind_pw)/m, 'nothing of it is lost');
+
 # ---- the main.cf that Debian's Postfix comes with, where one is ----
 SKIP: {
     my ($share) = grep { -r "$_/main.cf.debian" } '/usr/share/postfix', ($ENV{PEERS_DIR} // '/var/tmp/peers') . '/root/postfix/usr/share/postfix';
