@@ -107,6 +107,7 @@ enum config_rewrite {
     CONFIG_HEADER_SENDER = 4,
     CONFIG_HEADER_RCPT = 8,
 };
+enum config_mailbox_lock { CONFIG_LOCK_FCNTL = 1, CONFIG_LOCK_FLOCK = 2, CONFIG_LOCK_DOTLOCK = 4 };
 
 enum config_bare_newline { CONFIG_BARE_NEWLINE_NO, CONFIG_BARE_NEWLINE_NORMALIZE, CONFIG_BARE_NEWLINE_REJECT };
 
@@ -251,6 +252,10 @@ const struct login *config_login_for(const struct config *cfg, const struct rela
 enum config_tls_level config_tls_level(const struct config *cfg, const struct relayhost *host);
 /* TLS from the first byte, without STARTTLS: port 465. */
 bool config_tls_is_implicit(const struct relayhost *host);
+
+/* The services that deliver on this machine, as sockets in queue_directory/private: "local", "virtual", "pipe.NAME". Those that
+ * the configuration can send mail to. */
+void config_deliveries(const struct config *cfg, struct strlist *names);
 
 /* A certificate to show to clients is named. */
 bool config_has_certificate(const struct config *cfg);

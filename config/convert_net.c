@@ -287,7 +287,7 @@ int convert_relayhosts(struct conversion *c, void *field)
 
 static bool transport_is_known(struct span name)
 {
-    static const char *const known[] = { "smtp", "relay", "error", "retry" };
+    static const char *const known[] = { "smtp", "relay", "error", "retry", "local", "virtual" };
 
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         if (span_eq(name, span_str(known[i])))

@@ -5,6 +5,7 @@ config_libconfig_a_SOURCES = \
 	config/check.c config/check_restrict.c \
 	config/config.h config/config_int.h \
 	config/convert.c config/convert_net.c \
+	config/deliver.c \
 	config/differs.h \
 	config/env.c \
 	config/expand.c \

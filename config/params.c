@@ -76,6 +76,13 @@ static const struct config_word log_levels[] = {
     { NULL, 0 },
 };
 
+static const struct config_word mailbox_locks[] = {
+    { "fcntl", CONFIG_LOCK_FCNTL },
+    { "flock", CONFIG_LOCK_FLOCK },
+    { "dotlock", CONFIG_LOCK_DOTLOCK },
+    { NULL, 0 },
+};
+
 static const struct config_word listen_protocols[] = {
     { "smtp", CONFIG_LISTEN_SMTP },
     { "lmtp", CONFIG_LISTEN_LMTP },

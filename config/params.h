@@ -84,6 +84,25 @@ PARAM(virtual_alias_recursion_limit, INT, "1000", RANGE(1, 100000), RECEIVE | RE
     "How many virtual aliases may lead from one to the next. With more, or in a loop, the mail is not taken, or waits.")
 PARAM(virtual_alias_address_length_limit, INT, "1000", RANGE(1, 1000000), RECEIVE | RELAY | CONTROL, LIVE,
     "The longest address that a virtual alias may have as its value.")
+/* ---- mailboxes of this machine ---- */
+PARAM(command_time_limit, TIME, "1000s", RANGE(1, 86400), RELAY, LIVE,
+    "How long a command may take that mail is delivered to; then it is ended, and the mail tried again later.")
+PARAM(virtual_mailbox_base, PATH, "", ANY, RELAY | CONTROL, LIVE,
+    "The folder that the values of `virtual_mailbox_maps` lie in.")
+PARAM(virtual_mailbox_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL, LIVE,
+    "Lookup tables with the mailboxes that the transport `virtual` delivers to, below `virtual_mailbox_base`: \"info@example.com "
+    "example.com/info/\". One that ends with / is a Maildir, else it is an mbox file. Looked up are the whole address, the address "
+    "without its extension, and \"@domain\".")
+PARAM(virtual_uid_maps, MAPS, "", ANY, RELAY | CONTROL, LIVE,
+    "Lookup tables with the number of the user that a mailbox belongs to: \"static:5000\", or a number for each address.")
+PARAM(virtual_gid_maps, MAPS, "", ANY, RELAY | CONTROL, LIVE,
+    "The same for the group.")
+PARAM(virtual_minimum_uid, INT, "100", RANGE(1, INT32_MAX), RELAY | CONTROL, LIVE,
+    "The lowest number that `virtual_uid_maps` may give; mail for a mailbox with a lower one is kept, and the log says why.")
+PARAM(virtual_mailbox_limit, SIZE, "51200000", RANGE(0, INT64_MAX), RELAY, LIVE,
+    "The largest mbox file, or file of a Maildir, that `virtual` writes, in bytes. 0: no limit.")
+PARAM(virtual_mailbox_lock, FLAGS, "fcntl", WORDS(mailbox_locks), RELAY, LIVE,
+    "How `virtual` locks an mbox file: `fcntl`, `flock`, `dotlock`, or several of them. A Maildir needs no lock.")
 
 /* ---- the spool ---- */
 PARAM(queue_directory, PATH, LOCALSTATEDIR "/spool/baton", NOT_EMPTY, ALL, RESTART,

@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "relay/anvil.h"
 #include "relay/ceiling.h"
+#include "relay/hooks.h"
+#include "relay/listeners.h"
 #include "relay/resolve.h"
 #include "relay/tls_setup.h"
 #include "relay/worker.h"
@@ -28,7 +30,9 @@ enum {
     YOUNG_S = 10,
 };
 
-static const char *const role_names[] = { [ROLE_RELAY] = "baton/relay", [ROLE_RECEIVE] = "baton/receive" };
+static const char *const role_names[] = {
+    [ROLE_RELAY] = "baton/relay", [ROLE_RECEIVE] = "baton/receive", [ROLE_DELIVER] = "baton/deliver",
+};
 
 /* The keys of TLS are for those who show them. */
 static void keep_own_secrets(struct supervisor *s, enum worker_role role)
@@ -41,6 +45,18 @@ static void keep_own_secrets(struct supervisor *s, enum worker_role role)
     tls_tickets_free(s->tickets);
     s->tls = NULL;
     s->tickets = NULL;
+}
+
+typedef int main_fn(const struct worker_env *env);
+
+static main_fn *main_of(enum worker_role role)
+{
+    switch (role) {
+    case ROLE_RELAY: return relay_main;
+    case ROLE_RECEIVE: return receive_main;
+    case ROLE_DELIVER: return server_hooks->deliver_main;
+    }
+    return NULL;
 }
 
 static void run_worker(struct supervisor *s, const struct worker *w, int ready_fd, pid_t parent)
@@ -77,7 +93,7 @@ static void run_worker(struct supervisor *s, const struct worker *w, int ready_f
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
         _exit(0);
-    exit(w->role == ROLE_RELAY ? relay_main(&env) : receive_main(&env));
+    exit(main_of(w->role)(&env));
 }
 
 static void start(struct supervisor *s, struct worker *w)
@@ -135,6 +151,12 @@ void children_add_receivers(struct supervisor *s)
 {
     for (unsigned n = config_receivers(s->cfg); n > 0; n--)
         children_add(s, ROLE_RECEIVE);
+}
+
+void children_add_deliverer(struct supervisor *s)
+{
+    if (listeners_have(s->listeners, LISTEN_DELIVER) && server_hooks && server_hooks->deliver_main)
+        children_add(s, ROLE_DELIVER);
 }
 
 void children_dismiss(struct worker *w)
@@ -260,7 +282,7 @@ static void replace(struct supervisor *s, struct worker *w)
         return;
     }
     resolver_free(r);
-    if (w->role == ROLE_RECEIVE && !children_add(s, ROLE_RECEIVE))
+    if (w->role != ROLE_RELAY && !children_add(s, w->role))
         return;
     log_info("tables have changed: a new %s reads them, %s[%d] leaves", role_names[w->role], role_names[w->role], (int)w->pid);
     children_dismiss(w);

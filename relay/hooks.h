@@ -10,6 +10,7 @@ struct err;
 struct gate_step;
 struct loop;
 struct restrictions;
+struct worker_env;
 
 struct server_hooks {
     /* Who else is asked before a client gets its answer (gate.h), in this order; NULL: nobody. `restrictions` takes the place of
@@ -19,6 +20,8 @@ struct server_hooks {
     struct restrictions *(*restrictions_open)(const struct config *cfg, struct err *e);
     int (*restrictions_start)(struct restrictions *r, struct loop *l, struct err *e);
     void (*restrictions_close)(struct restrictions *r);
+    /* The worker that delivers to mailboxes and to programs (supervise.h). It serves the sockets of kind LISTEN_DELIVER. */
+    int (*deliver_main)(const struct worker_env *env);
 };
 
 /* NULL: built without. */

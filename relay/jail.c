@@ -11,6 +11,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -29,32 +30,27 @@ static const struct jail_rules rules[] = {
     [JAIL_SUPERVISOR] = { "supervisor", nothing,                JAIL_UNIX | JAIL_CONNECT,     false },
     [JAIL_RECEIVE] =    { "receive",    nothing,                JAIL_UNIX,                    true },
     [JAIL_RELAY] =      { "relay",      resolver_files,         JAIL_UNIX | JAIL_CONNECT,     true },
+    [JAIL_DELIVER] =    { "deliver",    nothing,                JAIL_UNIX | JAIL_CONNECT,     false },
 };
+
+#define BIT(cap) (UINT64_C(1) << (cap))
 
 /* What root's supervisor does: makes the spool for its owner, reads secrets whoever owns them, binds ports below 1024,
  * lets workers become another user, and signals them afterwards. */
-static const unsigned char kept[] = {
-    CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL,
-    CAP_SETGID, CAP_SETUID, CAP_NET_BIND_SERVICE, CAP_SYS_RESOURCE,
-};
+#define SUPERVISING                                                                                                    \
+    (BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) |           \
+     BIT(CAP_KILL) | BIT(CAP_SETGID) | BIT(CAP_SETUID) | BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SYS_RESOURCE))
+/* Its files and those of the spool it opens as whom they belong to. */
+#define DELIVERING (BIT(CAP_KILL) | BIT(CAP_SETGID) | BIT(CAP_SETUID))
 
-static bool is_kept(unsigned cap)
-{
-    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
-        if (kept[i] == cap)
-            return true;
-    }
-    return false;
-}
-
-static int drop_powers(struct err *e)
+static int drop_powers(uint64_t kept, struct err *e)
 {
     struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
     struct __user_cap_data_struct caps[2];
     if (syscall(SYS_capget, &head, caps) < 0)
         return err_sys(e, "look at capabilities");
     for (unsigned cap = 0; cap < 64; cap++) {
-        if (is_kept(cap))
+        if (kept & BIT(cap))
             continue;
         unsigned bit = 1u << (cap % 32);
         caps[cap / 32].effective &= ~bit;
@@ -104,11 +100,11 @@ int jail_enter(const struct jail_options *o, struct err *e)
         with.readable = resolver_files;
     }
     if (!r->is_worker)
-        return geteuid() == 0 ? drop_powers(e) : 0;
+        return geteuid() == 0 ? drop_powers(o->role == JAIL_DELIVER ? DELIVERING : SUPERVISING, e) : 0;
     tzset(); /* reads /etc/localtime for the log and for Date: */
     if (become(o, e) < 0)
         return -1;
-    if (geteuid() == 0 && drop_powers(e) < 0)
+    if (geteuid() == 0 && drop_powers(SUPERVISING, e) < 0)
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return err_sys(e, "no_new_privs");

@@ -20,6 +20,8 @@ enum jail_role {
     JAIL_SUPERVISOR, /* keeps its user and its files; of root's powers only what opening, forking and signalling need */
     JAIL_RECEIVE,
     JAIL_RELAY,
+    JAIL_DELIVER, /* keeps its user: of root's powers only those that becoming a recipient and ending a delivery need. Files and
+                   * calls are not restricted, for its children run the programs of users, and would inherit that */
 };
 
 struct jail_options {

@@ -128,10 +128,24 @@ static int add_interfaces(struct listeners *l, const struct config *cfg, const c
     return rc;
 }
 
+static void add_deliveries(struct listeners *l, const struct config *cfg)
+{
+    struct strlist names = { 0 };
+
+    config_deliveries(cfg, &names);
+    for (size_t i = 0; i < names.n; i++) {
+        char *path = xasprintf("%s/private/%s", cfg->queue_directory, names.at[i]);
+        add(l, LISTEN_DELIVER, names.at[i], path, NULL);
+        free(path);
+    }
+    strlist_clear(&names);
+}
+
 static int list_all(struct listeners *l, const struct config *cfg, struct err *e)
 {
     add_unix(l, cfg, LISTEN_SUBMIT, "submit", "local submission");
     add_unix(l, cfg, LISTEN_CONTROL, "control", "control");
+    add_deliveries(l, cfg);
     if (cfg->n_listens == 0 && add_interfaces(l, cfg, "smtp", &cfg->inet_interfaces, 25, e) < 0)
         return -1;
     for (size_t i = 0; i < l->n; i++)
@@ -233,6 +247,14 @@ fail:
     return -1;
 }
 
+bool listeners_have(const struct listeners *l, enum listen_kind kind)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->at[i].kind == kind)
+            return true;
+    return false;
+}
+
 unsigned listeners_allow_files(const struct listeners *l)
 {
     enum { OTHERS = 512 }; /* segments, the log, connections that are being closed */
@@ -240,7 +262,7 @@ unsigned listeners_allow_files(const struct listeners *l)
     unsigned n = 0;
 
     for (size_t i = 0; i < l->n; i++)
-        n += l->at[i].kind == LISTEN_CONTROL ? 0 : (unsigned)l->at[i].process_limit;
+        n += l->at[i].kind == LISTEN_CONTROL || l->at[i].kind == LISTEN_DELIVER ? 0 : (unsigned)l->at[i].process_limit;
     if (getrlimit(RLIMIT_NOFILE, &now) < 0 || now.rlim_cur >= n + OTHERS)
         return n;
     rlim_t want = now.rlim_max < n + OTHERS ? now.rlim_max : n + OTHERS;

@@ -76,7 +76,7 @@ static int listen_on_all(struct receive_worker *w, struct err *e)
 
     w->inlets = xcalloc(l->n, sizeof *w->inlets);
     for (size_t i = 0; i < l->n; i++) {
-        if (l->at[i].kind == LISTEN_CONTROL || l->at[i].fd < 0)
+        if ((l->at[i].kind != LISTEN_SUBMIT && l->at[i].kind != LISTEN_SMTP) || l->at[i].fd < 0)
             continue;
         struct inlet *in = &w->inlets[w->n_inlets];
         *in = (struct inlet){ .worker = w, .on = &l->at[i] };

@@ -101,6 +101,7 @@ static void reload(struct supervisor *s)
         if (s->workers[i].is_used)
             children_dismiss(&s->workers[i]);
     children_add_receivers(s);
+    children_add_deliverer(s);
     s->was_ready = false;
 }
 
@@ -273,6 +274,7 @@ int supervise(const struct config *cfg, const char *path)
     }
     children_add(&s, ROLE_RELAY);
     children_add_receivers(&s);
+    children_add_deliverer(&s);
     serve(&s);
     anvil_report(s.anvil, 0, s.cfg->anvil_rate_time_unit);
     anvil_free(s.anvil);

@@ -16,7 +16,7 @@ struct listeners;
 struct spool_shared;
 struct tls_setup;
 
-enum worker_role { ROLE_RELAY, ROLE_RECEIVE };
+enum worker_role { ROLE_RELAY, ROLE_RECEIVE, ROLE_DELIVER };
 
 /* What a worker is born with. All of it is borrowed from the supervisor's memory, which the fork copied. */
 struct worker_env {
@@ -33,7 +33,8 @@ struct worker_env {
     const struct tls_setup *tls; /* receive workers only */
 };
 
-/* The two roles. They return the exit status of their process, after SIGTERM. */
+/* The roles of every build; server_hooks->deliver_main is the third. They return the exit status of their process, after
+ * SIGTERM. */
 int relay_main(const struct worker_env *env);
 int receive_main(const struct worker_env *env);
 

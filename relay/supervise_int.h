@@ -44,6 +44,8 @@ struct supervisor {
 /* One more of this role, started when it is looked after next; NULL with a line in the log: there is no room. */
 struct worker *children_add(struct supervisor *s, enum worker_role role);
 void children_add_receivers(struct supervisor *s);
+/* The worker that delivers to mailboxes, when the configuration sends mail there. */
+void children_add_deliverer(struct supervisor *s);
 /* SIGTERM; who overstays is killed. */
 void children_dismiss(struct worker *w);
 /* After SIGCHLD: who has died is started again, with back-off, unless he was dismissed. */

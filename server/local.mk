@@ -4,9 +4,21 @@ EXTRA_DIST += server/README.md server/exports
 RESTRICT_FILES = \
 	server/restrict.c server/restrict.h server/restrict_int.h server/restrict_fns.h \
 	server/restrict_address.c server/restrict_plain.c server/restrict_tables.c
+DELIVER_FILES = \
+	server/content.c server/content.h \
+	server/deliver.c server/deliver.h \
+	server/deliver_session.c \
+	server/deliver_virtual.c \
+	server/delivery_head.c \
+	server/errands.c server/errands.h \
+	server/file.c server/file.h \
+	server/identity.c server/identity.h \
+	server/maildir.c server/maildir.h \
+	server/outcome.c server/outcome.h
 if SERVER
 server_libserver_a_SOURCES = \
 	$(RESTRICT_FILES) \
+	$(DELIVER_FILES) \
 	server/server.c
 # tables, for baton too
 server_libmaps_a_SOURCES = \

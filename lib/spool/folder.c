@@ -28,6 +28,7 @@ static const struct {
     { "free", 0700, 0700, false },
     { "drop", 01730, 0700, true },
     { "public", 0755, 0755, false },
+    { "private", 0700, 0700, false },
 };
 
 static int make_folder(const char *dir, size_t i, uid_t owner, gid_t group, struct err *e)

@@ -405,7 +405,7 @@ static void contradictions_are_refused_with_their_cure(void **state)
     assert_refused("smtp_tls_mandatory_protocols = \"!TLSv1.2, !TLSv1.3\"", "leaves no version");
     assert_refused("smtp_sasl_password_maps = \"hash:/etc/postfix/sasl\"",
                    "write a section instead: login");
-    assert_refused("local_transport = local", "there is no transport \"local\"");
+    assert_refused("local_transport = procmail", "there is no transport \"procmail\"");
     assert_refused("myorigin = \"a b\"", "takes one value");
     assert_refused("mail_name = { a, b }", "not a list");
     assert_refused("mail_name = \"a\\x07\"", "control character");

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * deliver.h - the worker that delivers on this machine: to mailboxes, and to programs. To the relay it is a few LMTP servers, one for
+ * each service, at sockets that only mail_owner can reach; so results, retries and bounces are the relay's, as for any next hop.
+ *
+ *     relay ── LMTP ──▶ deliver_session.c ── content.h, one delivery for each recipient ──▶ deliver_virtual.c, _local.c, _pipe.c
+ *                            ▲                                                                │ an errand: a child that becomes the
+ *                            └──────────────────── outcome ◀──────────────────────────────────┘ recipient and does it
+ *
+ * It is the only worker that may become another user. It does nothing with root's rights but that: mailboxes, commands and the
+ * files of users are touched by children that have become them. */
+#ifndef SERVER_DELIVER_H
+#define SERVER_DELIVER_H
+
+#include "base/envelope.h"
+#include "relay/lookup.h"
+#include "relay/worker.h"
+#include "server/content.h"
+#include "server/errands.h"
+
+struct deliver_service;
+struct deliver_session;
+
+struct deliver { /* the worker */
+    const struct worker_env *env; /* borrowed */
+    const struct config *cfg;     /* env->cfg */
+    struct loop *loop;
+    struct worker_ids ids;        /* of mail_owner: who may connect, who owns the spool */
+    struct errands errands;
+    struct list sessions, mails;
+    bool is_stopping;
+    struct tables *virtual_mailboxes, *virtual_uids, *virtual_gids;
+};
+
+/* A message that came by LMTP. It outlives its session while deliveries are under way. */
+struct mail {
+    struct list link;
+    struct deliver *deliver;
+    const struct deliver_service *service;
+    struct deliver_session *session; /* NULL: it is gone, and nobody waits for the results */
+    struct envelope env;
+    struct content *content;
+    struct delivery *deliveries; /* one for each recipient */
+    size_t n_left;
+};
+
+/* A recipient of it. A service gets it with start(), and ends it with delivery_end(). */
+struct delivery {
+    struct mail *mail;
+    size_t index;
+    const struct rcpt *rcpt; /* borrowed from the mail's envelope */
+    struct lookup lookup;    /* the service's, as what follows */
+    char *path;
+    uint64_t uid, gid;
+    struct outcome outcome;
+};
+
+struct deliver_service {
+    const char *name; /* of its socket; "pipe." stands for all of its kind */
+    /* Opens what it needs. -1: it cannot. */
+    int (*open)(struct deliver *w, struct err *e);
+    void (*close)(struct deliver *w);
+    /* A table has changed that this process cannot read. May be NULL. */
+    bool (*is_stale)(const struct deliver *w);
+    void (*start)(struct delivery *d);
+};
+
+extern const struct deliver_service deliver_virtual;
+
+/* hooks.h */
+int deliver_main(const struct worker_env *env);
+
+/* ---- deliver_session.c ---- */
+
+struct conn;
+void deliver_session_start(struct deliver *w, const struct deliver_service *service, const char *name, struct conn *c);
+/* For a shutdown: those between messages are told 421. */
+void deliver_session_stop_all(struct deliver *w);
+void deliver_session_drop_all(struct deliver *w);
+
+/* What became of it; the delivery may be gone afterwards. */
+void delivery_end(struct delivery *d, const struct outcome *o);
+/* Starts an errand for it, with the delivery as its argument; its outcome ends the delivery. */
+void delivery_errand(struct delivery *d, errand_work_fn *work);
+
+/* ---- delivery_head.c: for the child ---- */
+
+/* The address before it was rewritten. */
+const char *delivery_original(const struct delivery *d);
+enum { HEAD_FROM_LINE = 1, HEAD_RETURN_PATH = 2, HEAD_ORIGINAL = 4, HEAD_DELIVERED = 8 };
+/* The lines that go in front of the content; `recipient` is what Delivered-To: says. */
+void delivery_head(const struct delivery *d, unsigned what, const char *recipient, struct buf *out);
+/* Whether it was delivered to `recipient` before: a Delivered-To: says so. */
+bool delivery_is_loop(const struct delivery *d, const char *recipient);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * delivery_head.c - what a delivery adds on top of a message, and what it finds there: a Delivered-To: of the same recipient is a
+ * loop, for whoever writes one delivers once. */
+#include "server/deliver.h"
+
+#include "base/clock.h"
+#include "mail/header.h"
+
+#include <stdlib.h>
+#include <strings.h>
+#include <time.h>
+
+const char *delivery_original(const struct delivery *d)
+{
+    const char *orcpt = d->rcpt->orcpt;
+
+    if (orcpt && strncasecmp(orcpt, "rfc822;", 7) == 0)
+        return orcpt + 7;
+    return d->rcpt->address;
+}
+
+/* A header field of ours is one line, whatever is in an address. */
+static void add_line(struct buf *out, const char *name, const char *open, const char *value, const char *close)
+{
+    buf_addf(out, "%s: %s", name, open);
+    for (; *value; value++)
+        buf_addc(out, (unsigned char)*value < ' ' || *value == 127 ? '?' : *value);
+    buf_addf(out, "%s\n", close);
+}
+
+/* "From a@b Thu Nov 26 14:00:00 2026": no blank in the address, or nobody could read the line. */
+static void add_from_line(const struct delivery *d, struct buf *out)
+{
+    const char *sender = d->mail->env.sender[0] ? d->mail->env.sender : "MAILER-DAEMON";
+    time_t now = (time_t)(clock_real_us() / USEC_PER_SEC);
+    struct tm tm;
+    char date[64];
+
+    buf_adds(out, "From ");
+    for (; *sender; sender++)
+        buf_addc(out, (unsigned char)*sender <= ' ' || *sender == 127 ? '_' : *sender);
+    strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", localtime_r(&now, &tm));
+    buf_addf(out, " %s\n", date);
+}
+
+void delivery_head(const struct delivery *d, unsigned what, const char *recipient, struct buf *out)
+{
+    if (what & HEAD_FROM_LINE)
+        add_from_line(d, out);
+    if (what & HEAD_RETURN_PATH)
+        add_line(out, "Return-Path", "<", d->mail->env.sender, ">");
+    if (what & HEAD_ORIGINAL)
+        add_line(out, "X-Original-To", "", delivery_original(d), "");
+    if (what & HEAD_DELIVERED)
+        add_line(out, "Delivered-To", "", recipient, "");
+}
+
+bool delivery_is_loop(const struct delivery *d, const char *recipient)
+{
+    enum { HEAD_MAX = 1 << 20 }; /* more than a receiver takes of header */
+    uint64_t size = content_size(d->mail->content);
+    size_t len = size < HEAD_MAX ? (size_t)size : HEAD_MAX, got = 0;
+    char *text = xmalloc(len + 1);
+    struct header_field f;
+    struct header_scan s;
+    bool is_loop = false;
+    ssize_t n;
+
+    while (got < len && (n = content_read(d->mail->content, got, text + got, len - got)) > 0)
+        got += (size_t)n;
+    header_scan_init(&s, span_of(text, got));
+    while (!is_loop && header_next(&s, &f))
+        is_loop = header_is(&f, "Delivered-To") && span_ieq_str(span_trim(f.value), recipient);
+    free(text);
+    return is_loop;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/errands.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct errand {
+    struct list link;
+    struct errands *of;
+    pid_t pid; /* 0: it waits for its turn */
+    int fd;
+    struct watch watch;
+    struct timer limit;
+    bool is_too_long;
+    struct outcome outcome;
+    size_t got;
+    errand_work_fn *work;
+    int keep_fd;
+    errand_done_fn *done;
+    void *arg;
+};
+
+static void start_waiting(struct errands *c);
+
+void errands_init(struct errands *c, struct loop *l, unsigned limit, int64_t time_limit_ms)
+{
+    *c = (struct errands){ .loop = l, .limit = limit, .time_limit_ms = time_limit_ms };
+    list_init(&c->running);
+    list_init(&c->waiting);
+}
+
+static void kill_group(const struct errand *k, int signum)
+{
+    if (k->pid > 0 && kill(-k->pid, signum) < 0) /* before its setsid() it has no group of its own */
+        kill(k->pid, signum);
+}
+
+static void errand_free(struct errand *k)
+{
+    int status;
+
+    watch_stop(&k->watch);
+    timer_stop(&k->limit);
+    if (k->fd >= 0)
+        close(k->fd);
+    while (k->pid > 0 && waitpid(k->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    list_remove(&k->link);
+    free(k);
+}
+
+void errands_fini(struct errands *c)
+{
+    list_each(it, &c->running) {
+        kill_group(list_entry(it, struct errand, link), SIGKILL);
+        errand_free(list_entry(it, struct errand, link));
+    }
+    list_each(it, &c->waiting)
+        errand_free(list_entry(it, struct errand, link));
+}
+
+void errands_end_all(struct errands *c)
+{
+    list_each(it, &c->running)
+        kill_group(list_entry(it, struct errand, link), SIGTERM);
+}
+
+/* ---- in the child ---- */
+
+static void close_all_but(int a, int b)
+{
+    int low = a < b ? a : b, high = a < b ? b : a;
+
+    if (low < 3) {
+        close_range(3, (unsigned)high - 1, 0);
+    } else {
+        if (low > 3)
+            close_range(3, (unsigned)low - 1, 0);
+        if (high > low + 1)
+            close_range((unsigned)low + 1, (unsigned)high - 1, 0);
+    }
+    close_range((unsigned)high + 1, UINT_MAX, 0);
+}
+
+_Noreturn static void run(const struct errand *k, int fd)
+{
+    static struct outcome out;
+    static const int as_ever[] = { SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGCHLD };
+    sigset_t none;
+
+    setsid();
+    sigemptyset(&none);
+    for (size_t i = 0; i < ARRAY_LEN(as_ever); i++)
+        signal(as_ever[i], as_ever[i] == SIGPIPE ? SIG_IGN : SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    close_all_but(fd, k->keep_fd);
+    k->work(k->arg, &out);
+    for (size_t at = 0; at < sizeof out;) {
+        ssize_t n = write(fd, (const char *)&out + at, sizeof out - at);
+        if (n < 0 && errno != EINTR)
+            break;
+        at += n > 0 ? (size_t)n : 0;
+    }
+    _exit(0);
+}
+
+/* ---- in the parent ---- */
+
+static void end(struct errand *k)
+{
+    struct errands *c = k->of;
+    errand_done_fn *done = k->done;
+    void *arg = k->arg;
+    struct outcome o = k->outcome;
+
+    if (k->is_too_long)
+        outcome_set(&o, "4.3.0", "delivery took longer than %lld s and was given up", (long long)c->time_limit_ms / 1000);
+    else if (k->got < sizeof o)
+        outcome_set(&o, "4.3.0", "the process that delivers has ended without a result");
+    o.dsn[sizeof o.dsn - 1] = o.text[sizeof o.text - 1] = '\0';
+    kill(k->pid, SIGKILL); /* a user may have stopped it, behind its last word */
+    errand_free(k);
+    c->n_running--;
+    done(arg, &o);
+    start_waiting(c);
+}
+
+static void take_outcome(void *arg)
+{
+    struct errand *k = arg;
+    ssize_t n = read(k->fd, (char *)&k->outcome + k->got, sizeof k->outcome - k->got);
+
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    k->got += n > 0 ? (size_t)n : 0;
+    if (n <= 0 || k->got == sizeof k->outcome)
+        end(k);
+}
+
+static void too_long(void *arg)
+{
+    struct errand *k = arg;
+    k->is_too_long = true;
+    kill_group(k, SIGKILL);
+    end(k);
+}
+
+static int fork_one(struct errand *k, struct err *e)
+{
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return err_sys(e, "make a pipe");
+    log_flush(); /* or the child would have our lines too */
+    k->pid = fork();
+    if (k->pid == 0)
+        run(k, fds[1]);
+    int error = errno;
+    close(fds[1]);
+    k->fd = fds[0];
+    if (k->pid < 0) {
+        k->pid = 0;
+        errno = error;
+        return err_sys(e, "start a process to deliver");
+    }
+    fcntl(k->fd, F_SETFL, O_NONBLOCK);
+    return watch_start(&k->watch, k->of->loop, k->fd, take_outcome, k, e);
+}
+
+static void start_failed(void *arg)
+{
+    struct errand *k = arg;
+    kill_group(k, SIGKILL);
+    end(k);
+}
+
+static void start_waiting(struct errands *c)
+{
+    struct err e;
+
+    while (c->n_running < c->limit && !list_is_empty(&c->waiting)) {
+        struct errand *k = list_entry(c->waiting.next, struct errand, link);
+        list_remove(&k->link);
+        list_append(&c->running, &k->link);
+        c->n_running++;
+        if (fork_one(k, &e) == 0) {
+            timer_start(&k->limit, c->loop, c->time_limit_ms, too_long, k);
+            continue;
+        }
+        k->got = sizeof k->outcome;
+        outcome_defer(&k->outcome, "4.3.0", &e);
+        timer_start(&k->limit, c->loop, 0, start_failed, k);
+    }
+}
+
+struct errand *errand_start(struct errands *c, errand_work_fn *work, int keep_fd, errand_done_fn *done, void *arg)
+{
+    struct errand *k = xcalloc(1, sizeof *k);
+
+    *k = (struct errand){ .of = c, .fd = -1, .work = work, .keep_fd = keep_fd, .done = done, .arg = arg };
+    list_append(&c->waiting, &k->link);
+    start_waiting(c);
+    return k;
+}

@@ -1,0 +1,79 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+# Delivery to mailboxes of people who are no users of this machine: the service virtual of the delivery worker.
+use strict;
+use warnings;
+use FindBin;
+use Test::More;
+use lib "$FindBin::Bin/lib";
+use Baton::Lmtp;
+use Baton::Test;
+
+my $t = Baton::Test->new;
+my ($uid, $gid) = is_root() ? (4711, 4712) : ($>, $) + 0);
+my $base = $t->path('mail');
+mkdir $base or die "$base: $!";
+chown $uid, $gid, $base if is_root();
+
+sub maps {
+    my (@rows) = @_;
+    spew($t->path('mailboxes'), join '', map { "$_\n" } @rows);
+    return 'hash:' . $t->path('mailboxes');
+}
+
+my %with = (
+    default_transport    => 'virtual:',
+    virtual_mailbox_base => $base,
+    virtual_mailbox_maps => maps('info@example.com example.com/info/', '@catch.example all/', 'up@example.com ../up/'),
+    virtual_uid_maps     => "static:$uid",
+    virtual_gid_maps     => "static:$gid",
+    recipient_delimiter  => '+',
+);
+$t->config(%with);
+chmod 0711, $t->dir;
+$t->start_batond;
+
+subtest 'a Maildir' => sub {
+    my $l = Baton::Lmtp->new($t, 'virtual');
+    my %said = $l->deliver('joe@example.org', ['info@example.com'], "Subject: one\n\n.\nHello\nFrom here\n");
+    is($said{'info@example.com'}, '250 2.0.0 delivered to maildir', 'is said to be delivered');
+    my ($file, @more) = glob "$base/example.com/info/new/*";
+    is(@more, 0, 'to one file');
+    is(slurp($file), "Return-Path: <joe\@example.org>\nX-Original-To: info\@example.com\nDelivered-To: info\@example.com\n"
+          . "Subject: one\n\n.\nHello\nFrom here\n", 'with what it was and whom it was for');
+    is_deeply([ (stat $file)[2, 4, 5] ], [ 0100600, $uid, $gid ], 'which is its owner\'s');
+    is_deeply([ glob "$base/example.com/info/tmp/*" ], [], 'and nothing is left in tmp');
+    is((stat "$base/example.com/info")[2] & 07777, 0700, 'its folders are for its owner only');
+};
+
+subtest 'keys of an address' => sub {
+    my $l = Baton::Lmtp->new($t, 'virtual');
+    my %said = $l->deliver('', [ 'info+news@example.com', 'any@catch.example', 'nobody@example.com',
+        [ 'x@catch.example', 'ORCPT=rfc822;before@example.net' ], 'up@example.com' ], "Subject: two\n\nx\n");
+    like($said{'info+news@example.com'}, qr/^250 /, 'without its extension');
+    like($said{'any@catch.example'}, qr/^250 /, 'its domain');
+    is($said{'nobody@example.com'}, '550 5.1.1 unknown user: "nobody@example.com"', 'nobody');
+    like($said{'up@example.com'}, qr/^450 4\.3\.5 .*virtual_mailbox_maps/, 'one that leads out of the folder');
+    my %to = map { slurp($_) =~ /^X-Original-To: (.*)\nDelivered-To: (.*)/m; $2 => $1 } glob "$base/all/new/*";
+    is_deeply(\%to, { 'any@catch.example' => 'any@catch.example', 'x@catch.example' => 'before@example.net' }, 'the original recipient');
+};
+
+subtest 'loops' => sub {
+    my %said = Baton::Lmtp->new($t, 'virtual')->deliver('joe@example.org', ['info@example.com'],
+        "Delivered-To: other\@example.com\nDelivered-To: Info\@Example.com\nSubject: x\n\nx\n");
+    is($said{'info@example.com'}, '550 5.4.6 mail forwarding loop for info@example.com', 'end');
+    %said = Baton::Lmtp->new($t, 'virtual')->deliver('joe@example.org', ['info@example.com'],
+        "Subject: x\n\nDelivered-To: info\@example.com\n");
+    like($said{'info@example.com'}, qr/^250 /, 'what stands in the body is none');
+};
+
+subtest 'a large message' => sub {
+    my $body = join '', map { sprintf "%07d %s\n", $_, 'x' x 90 } 1 .. 30000;
+    my %said = Baton::Lmtp->new($t, 'virtual')->deliver('joe@example.org', ['large@catch.example', 'large2@catch.example'], "Subject: large\n\n$body", timeout => 60);
+    like($said{$_}, qr/^250 /, "to $_") for sort keys %said;
+    my @found = grep { slurp($_) =~ /^Delivered-To: large.*\nSubject: large\n\n\Q$body\E\z/m } glob "$base/all/new/*";
+    is(@found, 2, 'arrives whole');
+    is_deeply([ glob $t->spool . '/deliver.*' ], [], 'and leaves no file in the spool');
+};
+
+done_testing;
