@@ -5,6 +5,8 @@ lib_smtp_libsmtp_a_SOURCES = \
 	lib/smtp/client_auth.c \
 	lib/smtp/client_mail.c \
 	lib/smtp/dot.c lib/smtp/dot.h \
+	lib/smtp/milter.c lib/smtp/milter.h lib/smtp/milter_int.h \
+	lib/smtp/milter_reply.c \
 	lib/smtp/params.c lib/smtp/params.h \
 	lib/smtp/proxy.c lib/smtp/proxy.h \
 	lib/smtp/reply.c lib/smtp/reply.h \
@@ -20,8 +22,10 @@ lib_smtp_libsmtp_a_SOURCES = \
 
 if HAVE_CMOCKA
 check_PROGRAMS += t/unit/test_smtp_server t/unit/test_smtp_client t/unit/test_smtp_reply t/unit/test_smtp_pair
-check_PROGRAMS += t/unit/test_proxy
+check_PROGRAMS += t/unit/test_proxy t/unit/test_milter
 endif
+t_unit_test_milter_SOURCES = t/unit/test_milter.c t/unit/unit.h
+t_unit_test_milter_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
 t_unit_test_proxy_SOURCES = t/unit/test_proxy.c t/unit/unit.h
 t_unit_test_proxy_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
 SMTP_LIBS = lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a
@@ -34,7 +38,9 @@ t_unit_test_smtp_reply_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
 t_unit_test_smtp_pair_SOURCES = t/unit/test_smtp_pair.c t/unit/unit.h
 t_unit_test_smtp_pair_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
 
-check_PROGRAMS += t/fuzz/fuzz_smtp_server t/fuzz/fuzz_smtp_reply
+check_PROGRAMS += t/fuzz/fuzz_smtp_server t/fuzz/fuzz_smtp_reply t/fuzz/fuzz_milter
+t_fuzz_fuzz_milter_SOURCES = t/fuzz/fuzz_milter.c t/fuzz/replay.c
+t_fuzz_fuzz_milter_LDADD = $(SMTP_LIBS)
 t_fuzz_fuzz_smtp_server_SOURCES = t/fuzz/fuzz_smtp_server.c t/fuzz/replay.c
 t_fuzz_fuzz_smtp_server_LDADD = $(SMTP_LIBS)
 t_fuzz_fuzz_smtp_reply_SOURCES = t/fuzz/fuzz_smtp_reply.c t/fuzz/replay.c
