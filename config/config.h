@@ -65,6 +65,27 @@ struct transport {
                       is disabled"; "" */
 };
 
+enum config_milter_action { CONFIG_MILTER_ACCEPT, CONFIG_MILTER_REJECT, CONFIG_MILTER_TEMPFAIL, CONFIG_MILTER_QUARANTINE, CONFIG_MILTER_SHUTDOWN };
+
+struct milter_spec { /* a filter */
+    char *name;         /* its address as it was written */
+    char *path;         /* of its UNIX socket; or NULL, then */
+    char *host;         /* name or address, without brackets, and */
+    uint16_t port;
+    int default_action; /* enum config_milter_action; -1, as the zeroes of what follows: as the parameter says */
+    int protocol;
+    int64_t connect_timeout, command_timeout, content_timeout;
+};
+
+struct milter_list {
+    struct milter_spec *at;
+    size_t n;
+};
+
+/* "inet:localhost:11332, { unix:/path, default_action=accept }"; -1: what is wrong, and `l` is empty. */
+int milter_list_parse(struct span text, struct milter_list *l, struct err *e);
+void milter_list_clear(struct milter_list *l);
+
 struct tls_range {
     int min, max; /* 12 is TLSv1.2, 13 is TLSv1.3 */
 };
@@ -121,6 +142,7 @@ enum config_bare_newline { CONFIG_BARE_NEWLINE_NO, CONFIG_BARE_NEWLINE_NORMALIZE
 #define CTYPE_LOG      char * /* "stderr", "syslog" or "/file" */
 #define CTYPE_LIST     struct strlist
 #define CTYPE_COMMAND  struct strlist
+#define CTYPE_MILTERS  struct milter_list
 #define CTYPE_MAPS     struct strlist /* lookup tables, "type:name" (map/map.h) */
 #define CTYPE_MATCH    struct strlist /* names, "!name", "/file", "type:table" (relay/match.h) */
 #define CTYPE_INTERFACES                                                                           \

@@ -27,6 +27,7 @@ enum config_type {
     TYPE_COMMAND,
     TYPE_MAPS,
     TYPE_MATCH,
+    TYPE_MILTERS,
     TYPE_INTERFACES,
     TYPE_TIME,
     TYPE_SIZE,
@@ -215,6 +216,10 @@ void convert_free(const struct config_option *table, size_t n, void *base);
 void convert_own(const struct config_option *table, size_t n, void *base);
 int convert_maps(struct conversion *c, void *field);
 int convert_match(struct conversion *c, void *field);
+/* milter.c, with the words of two of its options, which are parameters too (params.c) */
+int convert_milters(struct conversion *c, void *field);
+void free_milters(void *field);
+extern const struct config_word config_milter_actions[], config_milter_protocols[];
 int convert_interfaces(struct conversion *c, void *field);
 int convert_networks(struct conversion *c, void *field);
 int convert_restrictions(struct conversion *c, void *field);

@@ -419,6 +419,7 @@ static const struct {
     [TYPE_COMMAND] = { convert_command, free_list },
     [TYPE_MAPS] = { convert_maps, free_list },
     [TYPE_MATCH] = { convert_match, free_list },
+    [TYPE_MILTERS] = { convert_milters, free_milters },
     [TYPE_INTERFACES] = { convert_interfaces, free_list },
     [TYPE_TIME] = { convert_time, free_nothing },
     [TYPE_SIZE] = { convert_size, free_nothing },

@@ -11,6 +11,7 @@ config_libconfig_a_SOURCES = \
 	config/expand.c \
 	config/fields.c \
 	config/ldap.c \
+	config/milter.c \
 	config/params.c config/params.h \
 	config/postfix.h config/postfix_defaults.c config/postfix_expand.c config/postfix_lines.c config/postfix_main.c \
 	config/postfix_master.c \

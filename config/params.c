@@ -95,6 +95,15 @@ static const struct config_word listen_proxies[] = {
     { NULL, 0 },
 };
 
+const struct config_word config_milter_actions[] = {
+    { "accept", CONFIG_MILTER_ACCEPT },
+    { "reject", CONFIG_MILTER_REJECT },
+    { "tempfail", CONFIG_MILTER_TEMPFAIL },
+    { "quarantine", CONFIG_MILTER_QUARANTINE },
+    { "shutdown", CONFIG_MILTER_SHUTDOWN },
+    { NULL, 0 },
+};
+const struct config_word config_milter_protocols[] = { { "2", 2 }, { "3", 3 }, { "4", 4 }, { "6", 6 }, { NULL, 0 } };
 static const struct config_word bare_newline[] = {
     { "normalize", CONFIG_BARE_NEWLINE_NORMALIZE },
     { "yes", CONFIG_BARE_NEWLINE_NORMALIZE },

@@ -378,6 +378,54 @@ PARAM(unknown_relay_recipient_reject_code, INT, "550", RANGE(400, 599), RECEIVE 
 PARAM(relay_domains_reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER, LIVE,
     "What `reject_unauth_destination` answers; `defer_unauth_destination` answers with 4 in front.")
 
+/* ---- milters ---- */
+PARAM(smtpd_milters, MILTERS, "", ANY, RECEIVE | CONTROL | SERVER, LIVE,
+    "Filters (milters: rspamd, OpenDKIM and their like) that are asked about mail from the network, in this order; each sees what "
+    "those before it have changed. Commas or blanks part them: inet:host:port, unix:/path. In braces one may have "
+    "options of its own: { inet:localhost:11332, default_action=accept, command_timeout=10s }, beside them `protocol`, "
+    "`connect_timeout` and `content_timeout`.")
+PARAM(non_smtpd_milters, MILTERS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Filters that are asked about mail that programs of this machine submit with sendmail(8). They are told that it comes from "
+    "localhost, 127.0.0.1.")
+PARAM(smtpd_milter_maps, MAPS, "", ANY, RECEIVE | SERVER, LIVE,
+    "Tables in which a client's address is looked up: what they say goes before `smtpd_milters`. DISABLE: no filters for that "
+    "client.")
+PARAM(milter_default_action, ENUM, "tempfail", WORDS(config_milter_actions), RECEIVE | RELAY | SERVER, LIVE,
+    "What becomes of mail when a filter is away, too slow, or makes no sense: `accept` goes on as if it were not there; `reject` and "
+    "`tempfail` refuse, for good or for now; `quarantine` takes the mail and holds it in the queue; `shutdown` disconnects the "
+    "client.")
+PARAM(milter_protocol, ENUM, "6", WORDS(config_milter_protocols), RECEIVE | RELAY | SERVER, LIVE,
+    "The highest version of the protocol that is offered to filters: `2`, `3`, `4` or `6`. A filter may choose a lower one.")
+PARAM(milter_connect_timeout, TIME, "30s", RANGE(1, 3600), RECEIVE | RELAY | SERVER, LIVE,
+    "How long a connection to a filter may take, its negotiation included.")
+PARAM(milter_command_timeout, TIME, "30s", RANGE(1, 3600), RECEIVE | RELAY | SERVER, LIVE,
+    "How long a filter may take for its answer to a command.")
+PARAM(milter_content_timeout, TIME, "300s", RANGE(1, 7200), RECEIVE | RELAY | SERVER, LIVE,
+    "How long a filter may take for content, and for its answer at the end of a message; it may ask for more time.")
+PARAM(milter_macro_daemon_name, STR, "$myhostname", ANY, RECEIVE | RELAY | SERVER, LIVE,
+    "The macro {daemon_name}. Some filters take mail for outgoing by it.")
+PARAM(milter_macro_v, STR, "$mail_name " PACKAGE_VERSION, ANY, RECEIVE | RELAY | SERVER, LIVE,
+    "The macro v: the name of the mail system and its version.")
+PARAM(milter_macro_defaults, LIST, "", ANY, RECEIVE | RELAY | SERVER, LIVE,
+    "Values of macros that would have none: \"auth_type=none {mail_mailer}=smtp\".")
+PARAM(milter_connect_macros, LIST, "j {daemon_name} {daemon_addr} v _", ANY, RECEIVE | RELAY | SERVER, LIVE,
+    "Macros that are sent when a client connects. Here as with those below: a filter that asks for macros by name gets those.")
+PARAM(milter_helo_macros, LIST, "{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}", ANY, RECEIVE | RELAY | SERVER, LIVE,
+    "Macros that are sent with HELO and EHLO.")
+PARAM(milter_mail_macros, LIST, "i {auth_type} {auth_authen} {auth_author} {mail_addr} {mail_host} {mail_mailer}", ANY,
+    RECEIVE | RELAY | SERVER, LIVE,
+    "Macros that are sent with MAIL FROM.")
+PARAM(milter_rcpt_macros, LIST, "i {rcpt_addr} {rcpt_host} {rcpt_mailer}", ANY, RECEIVE | RELAY | SERVER, LIVE,
+    "Macros that are sent with RCPT TO.")
+PARAM(milter_data_macros, LIST, "i", ANY, RECEIVE | RELAY | SERVER, LIVE,
+    "Macros that are sent with DATA.")
+PARAM(milter_end_of_header_macros, LIST, "i", ANY, RECEIVE | RELAY | SERVER, LIVE,
+    "Macros that are sent at the end of the header section.")
+PARAM(milter_end_of_data_macros, LIST, "i", ANY, RECEIVE | RELAY | SERVER, LIVE,
+    "Macros that are sent at the end of the message.")
+PARAM(milter_unknown_command_macros, LIST, "", ANY, RECEIVE | SERVER, LIVE,
+    "Taken for Postfix's sake and without effect: a command that is unknown is refused, and no filter is asked about it.")
+
 /* ---- the log ---- */
 PARAM(log, LOG, "stderr", NOT_EMPTY, ALL, RESTART,
     "Where the log goes: `stderr`, `syslog`, or a file by its full name.")

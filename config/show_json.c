@@ -48,6 +48,7 @@ static json_t *value_of(const struct config *cfg, enum config_param p)
     case TYPE_LIST:
     case TYPE_MAPS:
     case TYPE_MATCH:
+    case TYPE_MILTERS:
     case TYPE_INTERFACES:
     case TYPE_NETWORKS:
     case TYPE_RELAYHOSTS: return words(&cfg->values[p].text);

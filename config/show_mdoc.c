@@ -22,6 +22,7 @@ static const char *const type_names[N_TYPES] = {
     [TYPE_COMMAND] = "program",
     [TYPE_MAPS] = "tables",
     [TYPE_MATCH] = "domains",
+    [TYPE_MILTERS] = "milters",
     [TYPE_INTERFACES] = "addresses",
     [TYPE_TIME] = "time",
     [TYPE_SIZE] = "size",

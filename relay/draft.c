@@ -33,6 +33,15 @@ size_t draft_memory(const struct draft *d)
 
 /* ---- header ---- */
 
+bool draft_next_header(const struct draft *d, struct header_scan *scan, struct header_field *f)
+{
+    do {
+        if (!header_next(scan, f))
+            return false;
+    } while (f->whole.at == d->header.at + d->own_at);
+    return true;
+}
+
 /* "Name: value" CRLF. No line of it but the first begins without a blank, so that it is one field whatever the value holds. */
 static int format_field(struct span name, struct span value, bool has_space, struct buf *out)
 {
@@ -72,6 +81,8 @@ static int splice(struct draft *d, size_t at, size_t len, struct span text, stru
     if (text.len)
         memcpy(h->at + at, text.at, text.len);
     h->len = at + text.len + rest;
+    if (at <= d->own_at)
+        d->own_at += text.len - len;
     d->is_changed = true;
     return 0;
 }
@@ -127,8 +138,7 @@ int draft_change_header(struct draft *d, uint32_t index, struct span name, struc
     if (index == 0)
         index = 1;
     header_scan_init(&scan, buf_span(&d->header));
-    header_next(&scan, &f);
-    while (!is_found && header_next(&scan, &f))
+    while (!is_found && draft_next_header(d, &scan, &f))
         is_found = span_ieq(f.name, name) && --index == 0;
     if (!is_found)
         return value.len ? draft_add_header(d, name, value, has_space, e) : 0;

@@ -3,8 +3,8 @@
  * draft.h - the content of a message that somebody wants to see, and maybe change, before it is kept: its header section in
  * memory, its body where there is room for it (scratch_new()).
  *
- * Fields are named as the milter protocol names them: the first one is our own Received:, which nobody is shown and which counts
- * only where a place among all fields is meant. A value is what stands behind the colon; line ends in it may be any, and each
+ * Fields are named as the milter protocol names them: our own Received:, at first the topmost, is shown to nobody and counts only
+ * where a place among all fields is meant. A value is what stands behind the colon; line ends in it may be any, and each
  * further line is made to begin with a blank. */
 #ifndef RELAY_DRAFT_H
 #define RELAY_DRAFT_H
@@ -18,6 +18,7 @@
 struct draft {
     struct spool *spool;  /* borrowed */
     struct buf header;    /* CRLF line ends, with the empty line */
+    size_t own_at;        /* where our Received: stands in it */
     struct scratch *body; /* never NULL */
     struct scratch *next; /* the new body, while it comes */
     struct lines lines;   /* its line ends */
@@ -31,6 +32,9 @@ struct draft *draft_new(struct spool *s, struct span header, size_t header_max);
 void draft_free(struct draft *d);
 /* Bytes of memory. */
 size_t draft_memory(const struct draft *d);
+
+/* The fields but our own, from one end to the other; `scan` is to be initialized with d->header. */
+bool draft_next_header(const struct draft *d, struct header_scan *scan, struct header_field *f);
 
 /* All of these: -1 when it does not fit, or cannot be a field. */
 int draft_add_header(struct draft *d, struct span name, struct span value, bool has_space, struct err *e);

@@ -139,6 +139,8 @@ static void tell_facts(const struct session *s, struct gate_facts *f)
         .rcpt = s->gate->at == GATE_RCPT && s->env && s->env->n_rcpts ? &s->env->rcpts[s->env->n_rcpts - 1] : NULL,
         .draft = s->gate->at == GATE_END ? s->draft : NULL,
         .tls = s->conn ? conn_tls(s->conn) : NULL,
+        .local = s->conn ? conn_local(s->conn) : NULL,
+        .dns = s->receiver->dns,
     };
 }
 
@@ -168,6 +170,15 @@ static void go_on(struct gate *g)
     then(g->session, &g->no);
 }
 
+static void forget_wishes(struct gate *g)
+{
+    free(g->wishes.redirect);
+    strlist_clear(&g->wishes.bcc);
+    buf_fini(&g->wishes.prepend);
+    g->wishes = (struct wishes){ 0 };
+    g->has_wishes = false;
+}
+
 void gate_ask(struct session *s, enum gate_at at, gate_fn *then)
 {
     struct gate *g = s->gate;
@@ -180,6 +191,8 @@ void gate_ask(struct session *s, enum gate_at at, gate_fn *then)
     g->then = then;
     g->step = 0;
     g->no = (struct refusal){ 0 };
+    if (at == GATE_MAIL && g->has_wishes) /* of one that was refused before it began */
+        forget_wishes(g);
     go_on(g);
 }
 
@@ -225,6 +238,11 @@ struct envelope *gate_envelope(struct gate *g)
     return s->changed;
 }
 
+bool gate_has_changed(const struct gate *g)
+{
+    return g->session->changed != NULL;
+}
+
 bool gate_wants_content(struct session *s)
 {
     struct gate *g = s->gate;
@@ -235,15 +253,6 @@ bool gate_wants_content(struct session *s)
             return true;
     }
     return false;
-}
-
-static void forget_wishes(struct gate *g)
-{
-    free(g->wishes.redirect);
-    strlist_clear(&g->wishes.bcc);
-    buf_fini(&g->wishes.prepend);
-    g->wishes = (struct wishes){ 0 };
-    g->has_wishes = false;
 }
 
 static void forget(struct gate *g, bool is_session)

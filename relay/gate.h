@@ -60,6 +60,8 @@ struct gate_facts {
     struct rcpt *rcpt;           /* at GATE_RCPT: the last of env */
     struct draft *draft;         /* at GATE_END: the content, when a step wants it; or NULL */
     const struct tls_info *tls;  /* or NULL: in the clear */
+    const union addr *local;     /* where it has come to, or NULL */
+    struct dns *dns;             /* NULL: nothing that the configuration names has to be looked up */
     const char *auth_method;     /* "PLAIN", or NULL: not logged in */
 };
 
@@ -93,6 +95,7 @@ void **gate_slot(struct gate *g);
 struct wishes *gate_wishes(struct gate *g);
 /* At GATE_END: the envelope as it will be kept, to be changed; facts->env is what the client has said. */
 struct envelope *gate_envelope(struct gate *g);
+bool gate_has_changed(const struct gate *g); /* gate_envelope() was called for this message */
 
 /* "NOQUEUE: EVENT: RCPT from CLIENT: CODE STATUS TEXT; from=<> to=<> proto=ESMTP helo=<>", EVENT as "reject". Of a program of this
  * machine nothing is logged. */

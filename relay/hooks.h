@@ -5,6 +5,8 @@
 #ifndef RELAY_HOOKS_H
 #define RELAY_HOOKS_H
 
+#include <stdbool.h>
+
 struct config;
 struct err;
 struct gate_step;
@@ -22,6 +24,11 @@ struct server_hooks {
     void (*restrictions_close)(struct restrictions *r);
     /* The worker that delivers to mailboxes and to programs (supervise.h). It serves the sockets of kind LISTEN_DELIVER. */
     int (*deliver_main)(const struct worker_env *env);
+    /* Whether a receive worker connects to others, and looks up their names, because of what the configuration says. */
+    bool (*receive_connects)(const struct config *cfg);
+    /* Tables of the milters, opened before the jail. */
+    int (*milters_open)(const struct config *cfg, struct err *e);
+    void (*milters_close)(void);
 };
 
 /* NULL: built without. */

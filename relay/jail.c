@@ -84,7 +84,7 @@ static int become(const struct jail_options *o, struct err *e)
     if (o->uid == 0)
         return 0; /* told to stay root: a container that knows nobody else */
     prctl(PR_GET_PDEATHSIG, &signum);
-    if (setgroups(0, NULL) < 0 || setresgid(o->gid, o->gid, o->gid) < 0 || setresuid(o->uid, o->uid, o->uid) < 0)
+    if ((o->groups_of ? initgroups(o->groups_of, o->gid) : setgroups(0, NULL)) < 0 || setresgid(o->gid, o->gid, o->gid) < 0 || setresuid(o->uid, o->uid, o->uid) < 0)
         return err_sys(e, "become uid %ld, gid %ld", (long)o->uid, (long)o->gid);
     if (setuid(0) == 0 || getresuid(&r, &eff, &saved) < 0 || r != o->uid || eff != o->uid || saved != o->uid)
         return err_set(e, ERR_PERMANENT, "root can be had back after becoming uid %ld", (long)o->uid);

@@ -32,6 +32,7 @@ struct jail_options {
     bool connects;                /* workers: may look names up and connect outwards, whatever the role: the configuration asks */
     const char *const *read_also; /* workers: more files and folders that may be read, NULL at the end; or NULL. A
                                    * file is known by its inode: once it is replaced, the new one may not be read */
+    const char *groups_of;        /* the user whose groups count too, for sockets that only they may open; or NULL */
 };
 
 /* -1: a right could not be given up that should have been. */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "map/map.h"
+#include "net/dns.h"
 #include "net/listen.h"
 #include "net/offload.h"
 #include "net/tls.h"
@@ -89,9 +90,9 @@ static int listen_on_all(struct receive_worker *w, struct err *e)
 }
 
 /* Whether what the configuration names lies on other machines. */
-static bool connects_out(void)
+static bool connects_out(const struct config *cfg)
 {
-    return map_n_blocking() > 0;
+    return map_n_blocking() > 0 || (server_hooks && server_hooks->receive_connects(cfg));
 }
 
 static int open_all(struct receive_worker *w, struct err *e)
@@ -116,14 +117,19 @@ static int open_all(struct receive_worker *w, struct err *e)
         if (!w->r.restrictions)
             return -1;
     }
+    bool connects = connects_out(w->r.cfg);
+    if (server_hooks && server_hooks->milters_open(w->r.cfg, e) < 0)
+        return -1;
     const struct jail_options jail = {
         .role = JAIL_RECEIVE, .uid = ids.uid, .gid = ids.gid, .spool = sc.dir, .read_also = resolver_files(w->r.resolver),
-        .connects = connects_out(),
+        .connects = connects, .groups_of = connects ? w->r.cfg->mail_owner : NULL,
     };
     if (jail_enter(&jail, e) < 0)
         return -1;
     w->r.loop = worker_loop(stop, w, e);
     if (!w->r.loop)
+        return -1;
+    if (connects && !(w->r.dns = dns_new(w->r.loop, NULL, e)))
         return -1;
     if (w->r.restrictions && server_hooks->restrictions_start(w->r.restrictions, w->r.loop, e) < 0)
         return -1;
@@ -147,6 +153,9 @@ static void close_all(struct receive_worker *w)
     if (w->r.restrictions)
         server_hooks->restrictions_close(w->r.restrictions);
     resolver_free(w->r.resolver);
+    dns_free(w->r.dns);
+    if (server_hooks)
+        server_hooks->milters_close();
     loop_free(w->r.loop);
 }
 

@@ -20,6 +20,7 @@ struct receiver { /* what all sessions of a worker share; receive.c's */
     struct spool *spool;
     struct resolver *resolver;
     struct restrictions *restrictions; /* hooks.h; NULL: none */
+    struct dns *dns;              /* NULL: nothing is looked up */
     struct list sessions;
     unsigned n_sessions;
     bool is_stopping;

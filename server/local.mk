@@ -19,6 +19,10 @@ if SERVER
 server_libserver_a_SOURCES = \
 	$(RESTRICT_FILES) \
 	$(DELIVER_FILES) \
+	server/milter.c server/milter.h server/milter_int.h \
+	server/milter_change.c \
+	server/milter_link.c \
+	server/milter_macros.c \
 	server/server.c
 # tables, for baton too
 server_libmaps_a_SOURCES = \
