@@ -123,6 +123,21 @@ static void set_min_version(mbedtls_ssl_config *conf, enum tls_version min)
 #endif
 }
 
+/* mbedTLS 2.28 prefers the longest curve, at twice the price of a handshake; 3.6 has this order by itself. The list also says which
+ * curves a certificate may be on, so all are there. mbedTLS keeps the pointer. */
+static void prefer_fast_curves(mbedtls_ssl_config *conf)
+{
+#if !WITH_TLS_1_3
+    static const mbedtls_ecp_group_id curves[] = {
+        MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_SECP521R1,
+        MBEDTLS_ECP_DP_BP256R1,    MBEDTLS_ECP_DP_BP384R1,   MBEDTLS_ECP_DP_BP512R1,   MBEDTLS_ECP_DP_NONE,
+    };
+    mbedtls_ssl_conf_curves(conf, curves);
+#else
+    (void)conf;
+#endif
+}
+
 void tls_config_no_1_3(mbedtls_ssl_config *conf)
 {
 #if WITH_TLS_1_3
@@ -207,6 +222,7 @@ int tls_config_init(mbedtls_ssl_config *conf, int endpoint, enum tls_version min
     set_min_version(conf, min);
     mbedtls_ssl_conf_rng(conf, tls_random, NULL);
     mbedtls_ssl_conf_ciphersuites(conf, cipher_ids(grade));
+    prefer_fast_curves(conf);
     mbedtls_ssl_conf_cert_profile(conf, &mbedtls_x509_crt_profile_next);
     return 0;
 }
