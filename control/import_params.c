@@ -339,48 +339,73 @@ void import_settings(struct import *im)
 
 /* ---- what Postfix does where main.cf says nothing ---- */
 
-static struct import_line *by_default(struct import *im, const char *name, const char *why)
+/* Defaults that are not ours, and when they matter: a parameter that is not empty, and not "no". */
+static const struct {
+    const char *name, *when, *say;
+} defaults[] = {
+    { "inet_interfaces", NULL, "Postfix's default; Baton's is loopback-only." },
+    { "mydestination", NULL, "Postfix's default; Baton's is empty." },
+    { "smtpd_relay_restrictions", NULL, "Postfix's default; Baton's refuses for good (554) instead of for now (454)." },
+    { "smtpd_tls_auth_only", "smtpd_sasl_auth_enable", "Postfix's default; Baton's is yes, and keeps passwords off the open wire." },
+    { "smtpd_helo_required", NULL, "Postfix's default; Baton's is yes." },
+};
+
+static bool has_value(struct import *im, const char *name)
+{
+    char *value = postfix_value(&im->main, name, NULL);
+    bool has = value && *value && strcasecmp(value, "no") != 0;
+
+    free(value);
+    return has;
+}
+
+static void by_default(struct import *im, const char *name, const char *say)
 {
     const char *def = postfix_default(&im->main, name);
-    struct postfix_setting s = { .name = (char *)(uintptr_t)name, .value = xstrdup(def ? def : "") };
+    char *raw = xstrdup(def ? def : "");
     struct strlist notes = { 0 };
     struct value v;
-    struct import_line *l = NULL;
 
-    if (!postfix_find(&im->main, name) && read_value(im, name, s.value, &notes, &v, NULL) == 0) {
+    if (read_value(im, name, raw, &notes, &v, NULL) == 0) {
         struct import_item *it = import_param(im, name, v.kept, v.plain, NULL);
-        import_note(&it->notes, "%s", why);
-        l = &it->lines[0];
+        import_note(&it->notes, "%s", say);
         value_fini(&v);
     }
     strlist_clear(&notes);
-    free(s.value);
-    return l;
+    free(raw);
+}
+
+static struct import_item *find_param(struct import *im, const char *name)
+{
+    for (size_t i = 0; i < im->n_items; i++)
+        if (!im->items[i].kind && im->items[i].lines[0].value && strcmp(im->items[i].lines[0].name, name) == 0)
+            return &im->items[i];
+    return NULL;
+}
+
+/* An empty relayhost is more than none with us: mail goes out by itself then. */
+static void write_relayhost(struct import *im)
+{
+    struct import_item *it = find_param(im, "relayhost");
+
+    if (!it)
+        it = import_param(im, "relayhost", "", NULL, NULL);
+    it->lines[0].must_stay = true;
+    import_note(&it->notes, "No relayhost: mail goes to the hosts of its domains.");
 }
 
 void import_defaults(struct import *im)
 {
-    char *hosts = postfix_value(&im->main, "relayhost", NULL);
-
-    by_default(im, "inet_interfaces", "Postfix's default; Baton's is loopback-only.");
-    by_default(im, "mydestination", "Postfix's default; Baton's is empty.");
-    if (config_shape_of(SPAN("mailbox_transport")) != CONFIG_SHAPE_NONE)
-        by_default(im, "local_transport", "Postfix's default.");
-    if (config_shape_of(SPAN("smtpd_relay_restrictions")) != CONFIG_SHAPE_NONE)
-        by_default(im, "smtpd_relay_restrictions", "Postfix's default; Baton's refuses for good (554) instead of for now (454).");
-    by_default(im, "smtpd_helo_required", "Postfix's default; Baton's is yes.");
+    for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
+        if (!postfix_find(&im->main, defaults[i].name) && config_shape_of(span_str(defaults[i].name)) != CONFIG_SHAPE_NONE &&
+            (!defaults[i].when || has_value(im, defaults[i].when)))
+            by_default(im, defaults[i].name, defaults[i].say);
     if (!postfix_find(&im->main, "mynetworks") && !postfix_find(&im->main, "mynetworks_style"))
         import_note(&im->notes, "main.cf sets no mynetworks: Postfix trusts all addresses of this machine, Baton 127.0.0.0/8 and "
                                 "[::1]/128. Write mynetworks when others are to be trusted.");
-    if (hosts && !*hosts) {
-        struct import_item *it = NULL;
-        for (size_t i = 0; i < im->n_items && !it; i++)
-            if (!im->items[i].kind && strcmp(im->items[i].lines[0].name, "relayhost") == 0)
-                it = &im->items[i];
-        if (!it)
-            it = import_param(im, "relayhost", "", NULL, NULL);
-        it->lines[0].must_stay = true;
-        import_note(&it->notes, "No relayhost: mail goes to the hosts of its domains.");
-    }
-    free(hosts);
+    if (!find_param(im, "smtp_tls_security_level") && has_value(im, "relayhost"))
+        import_note(&im->notes, "main.cf sets no smtp_tls_security_level: Postfix sent without TLS, Baton uses TLS where it is offered, and "
+                                "demands it, with a certificate that fits, of a relayhost at port 587 or 465 or with a login.");
+    if (!has_value(im, "relayhost"))
+        write_relayhost(im);
 }

@@ -44,7 +44,9 @@ sub lines {
     my ($listen, $set) = (delete $o{LISTEN} // '', delete $o{SET} // {});
     $text =~ s/<(\w+)>/exists $o{$1} ? $o{$1} : "<$1>"/ge;
     my %own = map { $_ => undef } $text =~ /^(\w+) *=/mg;
-    my $section = $listen eq '0' ? '' : qq(listen smtp { address = "$self->{host}", port = $self->{port}\n$listen }\n);
+    # Where the lines say at which addresses to listen, only the port is the test's
+    my $address = exists $own{inet_interfaces} ? '' : qq(address = "$self->{host}", );
+    my $section = $listen eq '0' ? '' : qq(listen smtp { ${address}port = $self->{port}\n$listen }\n);
     $self->{t}->config(inet_interfaces => undef, %$set, %own, raw => $text . $section);
     chmod 0644, $self->{t}->conf if $text !~ /^\s*password\s*=/m;
     return $text;
