@@ -315,7 +315,7 @@ static void proxies_are_named(const struct config *cfg, struct config_report *r)
 static void destinations_lead_somewhere(const struct config *cfg, struct config_report *r)
 {
     if (cfg->mydestination.n && cfg->alias_maps.n == 0 &&
-        strcmp(cfg->local_transport.name, "error") == 0)
+        config_is_written(cfg, "local_transport") && strcmp(cfg->local_transport.name, "error") == 0)
         remark_param(
             r, cfg, PARAM_mydestination, CONFIG_WARNING,
             "mail for these domains is returned: local_transport says so, and there are no alias_maps");

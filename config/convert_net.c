@@ -287,7 +287,7 @@ int convert_relayhosts(struct conversion *c, void *field)
 
 static bool transport_is_known(struct span name)
 {
-    static const char *const known[] = { "smtp", "relay", "error", "retry", "local", "virtual" };
+    static const char *const known[] = { "smtp", "relay", "error", "retry", "local", "virtual", "lmtp", "discard" };
 
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         if (span_eq(name, span_str(known[i])))
@@ -299,6 +299,10 @@ int convert_transport(struct conversion *c, void *field)
 {
     struct transport *t = field;
 
+    if ((c->text->n == 0 || (c->text->n == 1 && !*c->text->at[0])) && !c->option->not_empty) {
+        *t = (struct transport){ xstrdup(""), xstrdup("") };
+        return 0;
+    }
     if (c->text->n != 1 || !*c->text->at[0] || has_control_character(c->text->at[0]))
         return err_set(c->err, ERR_CONFIG,
                        "it takes one transport: smtp, or \"error:text\", \"retry:text\"");

@@ -12,7 +12,9 @@ DIFFERS(mynetworks, "the addresses of this machine; a network with host bits set
 DIFFERS(mydestination, "$myhostname, localhost.$mydomain, localhost",
     "no mail ends in a mailbox that nobody reads: it goes to an alias, or to the relayhost")
 DIFFERS(local_transport, "local:$myhostname",
-    "there are no mailboxes here")
+    "a null client has no mailboxes; where mydestination names something, it is local, too")
+DIFFERS(virtual_alias_domains, "the same, but an address in virtual_alias_maps does not make its domain one",
+    "who writes info@example.com there means to get its mail (virtual_alias_infer_domains)")
 DIFFERS(smtp_tls_security_level, "may (3.11), or none",
     "a password goes only to a host that has shown its certificate")
 DIFFERS(smtp_tls_mandatory_protocols, ">=TLSv1",

@@ -68,6 +68,14 @@ static const struct config_word tls_ciphers[] = {
     { NULL, 0 },
 };
 
+static const struct config_word rewrite_classes[] = {
+    { "envelope_sender", CONFIG_ENVELOPE_SENDER },
+    { "envelope_recipient", CONFIG_ENVELOPE_RCPT },
+    { "header_sender", CONFIG_HEADER_SENDER },
+    { "header_recipient", CONFIG_HEADER_RCPT },
+    { NULL, 0 },
+};
+
 static const struct config_word log_levels[] = {
     { "error", LOG_LEVEL_ERROR },
     { "warn", LOG_LEVEL_WARN },

@@ -75,21 +75,106 @@ PARAM(default_transport, TRANSPORT, "smtp", NOT_EMPTY, RELAY, LIVE,
     "How mail leaves: `smtp`, or \"error:\" or \"retry:\" with a text, which returns or keeps everything.")
 PARAM(local_transport, TRANSPORT, "error:5.1.1 local delivery is disabled", NOT_EMPTY, RECEIVE | RELAY | CONTROL, LIVE,
     "What becomes of mail for a domain of `mydestination` that no alias sends elsewhere: \"error:text\" returns it; "
-    "`smtp` sends it to the relayhost.")
+    "`smtp` sends it to the relayhost; `local` delivers it to a mailbox of this machine, which counts when `mydestination` names "
+    "something and this is not written.")
 
 /* ---- classes of addresses ---- */
-PARAM(virtual_alias_expansion_limit, INT, "1000", RANGE(1, 1000000), RECEIVE | RELAY | CONTROL, LIVE,
+PARAM(local_recipient_maps, MAPS, "proxy:unix:passwd.byname $alias_maps", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Who there is in the domains of `mydestination`: a recipient that is in none of these tables is refused. Keys are tried in this "
+    "order: user+ext@domain, user@domain, user+ext, user, @domain. Empty: anybody is taken.")
+PARAM(virtual_alias_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Lookup tables that replace recipients by others, whatever their domain: in envelopes, not in headers. Keys are tried in this "
+    "order, each in all tables: user+ext@domain, user@domain, for `myorigin` and local domains user+ext and user, at last @domain. "
+    "The value is a list of addresses, each of which is looked up again; \"@other.example\" keeps the user's name. A table that "
+    "cannot tell defers mail; it never loses any.")
+PARAM(virtual_alias_domains, MATCH, "$virtual_alias_maps", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Domains all of whose recipients are in `virtual_alias_maps`; others are refused there. With the default a row whose key is the "
+    "domain alone makes it one (see also `virtual_alias_infer_domains`). Items as in `mydestination`.")
+PARAM(virtual_alias_infer_domains, BOOL, "yes", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "While `virtual_alias_domains` is not written: a domain that has addresses in `virtual_alias_maps` and belongs to no other class "
+    "is taken for one of `virtual_alias_domains`; of tables that cannot list their keys (ldap:), an address that is found is ours. "
+    "baton check names these domains. No: such mail is refused, as by Postfix.")
+PARAM(virtual_alias_expansion_limit, INT, "1000", RANGE(1, 1000000), RECEIVE | RELAY | CONTROL | SERVER, LIVE,
     "How many addresses virtual aliases may make of one. With more the mail is not taken, or waits.")
-PARAM(virtual_alias_recursion_limit, INT, "1000", RANGE(1, 100000), RECEIVE | RELAY | CONTROL, LIVE,
+PARAM(virtual_alias_recursion_limit, INT, "1000", RANGE(1, 100000), RECEIVE | RELAY | CONTROL | SERVER, LIVE,
     "How many virtual aliases may lead from one to the next. With more, or in a loop, the mail is not taken, or waits.")
-PARAM(virtual_alias_address_length_limit, INT, "1000", RANGE(1, 1000000), RECEIVE | RELAY | CONTROL, LIVE,
+PARAM(virtual_alias_address_length_limit, INT, "1000", RANGE(1, 1000000), RECEIVE | RELAY | CONTROL | SERVER, LIVE,
     "The longest address that a virtual alias may have as its value.")
+PARAM(virtual_mailbox_domains, MATCH, "$virtual_mailbox_maps", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Domains whose mail is given to `virtual_transport`. Items as in `mydestination`.")
+PARAM(virtual_transport, TRANSPORT, "virtual", NOT_EMPTY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "What mail for `virtual_mailbox_domains` is given to: \"lmtp:unix:/var/run/dovecot/lmtp\".")
+PARAM(relay_domains, MATCH, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Domains of others whose mail is taken from anybody, and passed on. Items as in `mydestination`; \"example.com\" also stands for "
+    "names below it (see `parent_domain_matches_subdomains`).")
+PARAM(relay_recipient_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Who there is in `relay_domains`: others are refused. Keys as in `virtual_mailbox_maps`. Empty: anybody is taken.")
+PARAM(relay_transport, TRANSPORT, "relay", NOT_EMPTY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "How mail for `relay_domains` leaves. Without a next hop behind it, `relayhost` counts.")
+PARAM(parent_domain_matches_subdomains, LIST,
+    "debug_peer_list, fast_flush_domains, mynetworks, permit_mx_backup_networks, qmqpd_authorized_clients, relay_domains, "
+    "smtpd_access_maps", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Parameters in which \"example.com\" stands for names below it, too. In others \".example.com\" is written for those. `relay_domains`, "
+    "`transport_maps` and smtpd_access_maps may stand here; other words are taken for Postfix's sake.")
+PARAM(propagate_unmatched_extensions, LIST, "canonical, virtual", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "In which tables user+ext that was found as user keeps its extension in the result: `canonical`, `virtual`, `generic`.")
+
+/* ---- ways ---- */
+PARAM(transport_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Lookup tables that say the way of single recipients and domains, before everything else: \"transport:nexthop\". An empty transport "
+    "leaves that as it is, and \"smtp:\" alone goes to the domain itself. Keys are tried in this order: user+ext@domain, user@domain, "
+    "domain, .parent domains, *.")
+PARAM(sender_dependent_relayhost_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Lookup tables that say another `relayhost` for some senders: keys are user+ext@domain, user@domain, @domain; the value DUNNO "
+    "leaves it.")
+PARAM(sender_dependent_default_transport_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "The same for `default_transport`.")
+PARAM(empty_address_relayhost_maps_lookup_key, STR, "<>", NOT_EMPTY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "What stands in `sender_dependent_relayhost_maps` for mail without a sender.")
+PARAM(empty_address_default_transport_maps_lookup_key, STR, "<>", NOT_EMPTY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "What stands in `sender_dependent_default_transport_maps` for mail without a sender.")
+PARAM(mailbox_transport, TRANSPORT, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "What mail for users of this machine is given to instead of `local`, after `alias_maps` and without a look at ~/.forward: "
+    "\"lmtp:unix:/var/run/dovecot/lmtp\".")
+PARAM(fallback_transport, TRANSPORT, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "What mail for local recipients is given to who are not in `local_recipient_maps`; nobody is refused then.")
+PARAM(luser_relay, STR, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "The address that gets the mail of local recipients who are not in `local_recipient_maps`; nobody is refused then. \"@other.example\" "
+    "keeps their name, and $local, $user, $extension, $recipient and $domain stand for parts of it (write \"$$\" for a $).")
+
+/* ---- addresses as others see them ---- */
+PARAM(canonical_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Lookup tables that rewrite addresses in envelopes and headers on their way in: keys are user+ext@domain, user@domain, user+ext and "
+    "user (for `myorigin` and local domains), @domain. They are tables that need not wait for others.")
+PARAM(canonical_classes, FLAGS, "envelope_sender envelope_recipient header_sender header_recipient", WORDS(rewrite_classes),
+    RECEIVE | RELAY | CONTROL | SERVER, LIVE, "Which addresses `canonical_maps` count for.")
+PARAM(sender_canonical_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "The same for senders only, before `canonical_maps`.")
+PARAM(sender_canonical_classes, FLAGS, "envelope_sender header_sender", WORDS(rewrite_classes), RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Which addresses `sender_canonical_maps` count for.")
+PARAM(recipient_canonical_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "The same for recipients only, before `canonical_maps`.")
+PARAM(recipient_canonical_classes, FLAGS, "envelope_recipient header_recipient", WORDS(rewrite_classes), RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Which addresses `recipient_canonical_maps` count for.")
+PARAM(masquerade_domains, LIST, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Domains whose names below them are cut off in addresses: with \"example.com\", joe@host.example.com becomes joe@example.com. "
+    "\"!sub.example.com\" keeps one; the first that matches decides.")
+PARAM(masquerade_classes, FLAGS, "envelope_sender header_sender header_recipient", WORDS(rewrite_classes),
+    RECEIVE | RELAY | CONTROL | SERVER, LIVE, "Which addresses `masquerade_domains` count for.")
+PARAM(masquerade_exceptions, LIST, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "Users whose addresses `masquerade_domains` leave as they are: root.")
+PARAM(smtp_generic_maps, MAPS, "", ANY, RELAY | CONTROL | SERVER, LIVE,
+    "Lookup tables that rewrite addresses in envelopes and headers when mail leaves by SMTP: keys as in `canonical_maps`.")
+PARAM(local_header_rewrite_clients, LIST, "permit_inet_interfaces", ANY, RECEIVE | CONTROL | SERVER, LIVE,
+    "Taken for Postfix's sake: the headers of clients in `mynetworks`, of logged in ones and of this machine are put right and rewritten, "
+    "those of others never.")
+
 /* ---- mailboxes of this machine ---- */
 PARAM(command_time_limit, TIME, "1000s", RANGE(1, 86400), RELAY, LIVE,
     "How long a command may take that mail is delivered to; then it is ended, and the mail tried again later.")
 PARAM(virtual_mailbox_base, PATH, "", ANY, RELAY | CONTROL, LIVE,
     "The folder that the values of `virtual_mailbox_maps` lie in.")
-PARAM(virtual_mailbox_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL, LIVE,
+PARAM(virtual_mailbox_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
     "Lookup tables with the mailboxes that the transport `virtual` delivers to, below `virtual_mailbox_base`: \"info@example.com "
     "example.com/info/\". One that ends with / is a Maildir, else it is an mbox file. Looked up are the whole address, the address "
     "without its extension, and \"@domain\".")

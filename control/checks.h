@@ -18,6 +18,9 @@ void check_logins(const struct config *cfg, struct findings *f);
 void check_maps(const struct config *cfg, struct findings *f);
 void check_aliases(const struct config *cfg, struct findings *f);
 
+/* checks_routes.c: what it says of domains */
+void check_domains(const struct config *cfg, struct findings *f);
+
 /* checks_host.c: what it needs of this machine */
 void check_users(const struct config *cfg, struct findings *f);
 void check_spool(const struct config *cfg, struct findings *f);

@@ -48,72 +48,130 @@ static const char *own_login(void)
 }
 
 struct ways { /* what an address expands to */
+    const struct config *cfg;
     struct findings *f;
-    struct envelope *env; /* gets it */
-    int result;
+    struct envelope *env; /* gets those that go by SMTP to the relayhost */
+    bool stops;           /* nothing comes of it */
+    bool ends_here;       /* all is given to somebody else than the relayhost */
 };
+
+static void tell_class(void *arg, const struct resolve_verdict *v)
+{
+    struct ways *w = arg;
+    const char *address = w->env->rcpts[0].address;
+
+    if (v->cannot_tell)
+        return; /* it will be said again */
+    if (v->unlisted) {
+        findings_add(w->f, FINDING_ERROR, "address", "<%s>: %s", address, v->unlisted);
+        findings_advise(w->f, "batond refuses it at RCPT");
+        w->stops = true;
+    } else if (v->class != CLASS_DEFAULT) {
+        findings_add(w->f, FINDING_OK, "address", "%s is a %s address", address, address_class_name(v->class));
+    } else if (v->is_ours) {
+        findings_add(w->f, FINDING_OK, "address", "%s is ours: virtual_alias_maps has it", address);
+    }
+}
+
+/* What is walked aloud: a way to all of relayhost, by SMTP. */
+static bool is_relayhost(const struct config *cfg, const struct route *route)
+{
+    const char *colon = route->kind == ROUTE_NEXT_HOP ? strchr(route->nexthop, ':') : NULL;
+    struct span rest = span_str(colon ? colon + 1 : ""), word;
+
+    if (route->kind == ROUTE_NOWHERE)
+        return true;
+    if (!colon || (strncmp(route->nexthop, "smtp:", 5) != 0 && strncmp(route->nexthop, "relay:", 6) != 0))
+        return false;
+    for (size_t i = 0; i < cfg->relayhost.n; i++)
+        if (!span_word(&rest, "", &word) || !span_eq(word, span_str(cfg->relayhost.at[i].text)))
+            return false;
+    return cfg->relayhost.n && span_trim(rest).len == 0;
+}
+
+static void tell_way(struct ways *w, const struct resolved *to)
+{
+    const struct route *route = &to->route;
+
+    if (route->kind == ROUTE_REFUSED) {
+        findings_add(w->f, FINDING_ERROR, "address", "<%s>: %s %s", to->address, route->status, route->text);
+        findings_advise(w->f, strstr(route->text, "virtual alias table")
+                                  ? "its domain has virtual aliases only, and it has none"
+                                  : "its domain is in mydestination, it has no alias, and local_transport says so; or transport_maps does");
+        w->stops = true;
+    } else if (!is_relayhost(w->cfg, route)) {
+        findings_add(w->f, FINDING_OK, "route", "%s goes to %s", to->address, route->nexthop);
+    }
+}
 
 static void tell_ways(void *arg, const struct resolution *res)
 {
     struct ways *w = arg;
     struct envelope expanded;
 
-    w->result = res->cannot_tell ? -1 : 0;
+    w->ends_here = res->n > 0;
     if (res->cannot_tell) {
         findings_add(w->f, FINDING_ERROR, "address", "a table cannot tell at the moment where <%s> goes", w->env->rcpts[0].address);
+        w->stops = true;
         return;
     }
+    for (size_t i = 0; i < res->n && res->has_changed; i++)
+        findings_add(w->f, FINDING_OK, "address", "%s is %s", w->env->rcpts[0].address, res->at[i].address);
     envelope_init(&expanded);
     envelope_set_sender(&expanded, w->env->sender);
     for (size_t i = 0; i < res->n; i++) {
-        const struct route *route = &res->at[i].route;
-        if (res->has_changed)
-            findings_add(w->f, FINDING_OK, "address", "%s is %s", w->env->rcpts[0].address, res->at[i].address);
-        envelope_add(&expanded, res->at[i].address);
-        if (route->kind == ROUTE_REFUSED) {
-            findings_add(w->f, FINDING_ERROR, "address", "<%s>: %s %s", res->at[i].address, route->status, route->text);
-            findings_advise(w->f, "its domain is in mydestination, it has no alias, and local_transport says so");
-            w->result = -1;
+        tell_way(w, &res->at[i]);
+        if (is_relayhost(w->cfg, &res->at[i].route)) {
+            envelope_add(&expanded, res->at[i].address);
+            w->ends_here = false;
         }
     }
     envelope_fini(w->env);
     *w->env = expanded;
 }
 
-/* Aliases, and the domain for a name without one, as the relay does it. */
-static int expand(const struct config *cfg, struct envelope *env, struct findings *f)
+/* What it is to us, aliases, and the domain for a name without one, as the relay does it. */
+static int expand(const struct config *cfg, struct ways *w)
 {
-    struct ways w = { .f = f, .env = env };
     struct err e;
     struct resolver *r = resolver_new(cfg, &e);
 
     if (!r) {
-        findings_add(f, FINDING_ERROR, "aliases", "%s", e.text);
+        findings_add(w->f, FINDING_ERROR, "aliases", "%s", e.text);
         return -1;
     }
-    resolve_list(r, env, NULL, tell_ways, &w);
+    resolve_rcpt(r, w->env->sender, w->env->rcpts[0].address, tell_class, w);
+    if (!w->stops)
+        resolve_list(r, w->env, NULL, tell_ways, w);
     resolver_free(r);
-    return w.result;
+    return w->stops ? -1 : 0;
 }
 
-static bool walk(const struct config *cfg, const struct probe_mail *mail, struct envelope *env,
-                 struct findings *f)
+enum walked { WALK_STOPS, WALK_TAKEN, WALK_ENDS_HERE };
+
+static enum walked walk(const struct config *cfg, const struct probe_mail *mail, struct envelope *env, struct findings *f)
 {
-    if (expand(cfg, env, f) < 0)
-        return false;
-    return probe_mail(cfg, mail, f);
+    struct ways w = { .cfg = cfg, .f = f, .env = env };
+
+    if (expand(cfg, &w) < 0)
+        return WALK_STOPS;
+    if (w.ends_here)
+        return WALK_ENDS_HERE;
+    return probe_mail(cfg, mail, f) ? WALK_TAKEN : WALK_STOPS;
 }
 
-static int end(struct findings *f, const struct config *cfg, const char *recipient, bool is_taken)
+static int end(struct findings *f, const struct config *cfg, const char *recipient, enum walked walked)
 {
-    if (is_taken)
+    if (walked == WALK_ENDS_HERE)
+        findings_end(f, "Mail for %s does not go to the relayhost.", recipient);
+    else if (walked == WALK_TAKEN)
         findings_end(f, "The relayhost takes mail for %s. (None was sent.)", recipient);
     else if (cfg->relayhost.n == 0)
         findings_end(f, "There is no relayhost: mail for %s is kept until one is set.", recipient);
     else
         findings_end(f, "Mail for %s stops here.", recipient);
     findings_free(f);
-    return is_taken ? EX_OK : EX_UNAVAILABLE;
+    return walked != WALK_STOPS ? EX_OK : EX_UNAVAILABLE;
 }
 
 static int test(const struct command_options *o, const char *from, const char *to, bool is_verbose)
@@ -135,8 +193,8 @@ static int test(const struct command_options *o, const char *from, const char *t
     const struct probe_mail mail = { .env = &env, .is_verbose = is_verbose };
     struct findings *f = findings_new(o->json);
     log_open("baton", LOG_TO_STDERR, NULL, LOG_LEVEL_WARN);
-    bool is_taken = walk(cfg, &mail, &env, f);
-    int status = end(f, cfg, recipient.text, is_taken);
+    enum walked walked = walk(cfg, &mail, &env, f);
+    int status = end(f, cfg, recipient.text, walked);
     envelope_fini(&env);
     config_free(cfg);
     return status;

@@ -5,6 +5,7 @@ baton_SOURCES = \
 	control/checks.h \
 	control/checks_host.c \
 	control/checks_mail.c \
+	control/checks_routes.c \
 	control/checks_tls.c \
 	control/cmd_check.c \
 	control/cmd_config.c \

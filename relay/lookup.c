@@ -204,6 +204,11 @@ bool lookup_has_failed(const struct lookup *l)
     return l->has_failed;
 }
 
+void lookup_fail(struct lookup *l)
+{
+    l->has_failed = true;
+}
+
 static struct lookup_answer **bucket(struct lookup *l, const struct map *m, struct span key)
 {
     return &l->buckets[hash_of(m, key) % ARRAY_LEN(l->buckets)];

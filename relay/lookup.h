@@ -47,6 +47,8 @@ void lookup_begin(struct lookup *l);
 void lookup_forget(struct lookup *l);
 bool lookup_waits(const struct lookup *l);
 bool lookup_has_failed(const struct lookup *l);
+/* What a table has said cannot be used: the same as if it had said nothing. */
+void lookup_fail(struct lookup *l);
 
 /* Memory till the next lookup_begin(). */
 void *lookup_alloc(struct lookup *l, size_t size);

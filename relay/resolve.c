@@ -275,7 +275,7 @@ static void judge(struct pass *p)
     const char *whole = pass_complete(p, address);
     if (route_hooks->classify(r->server, &p->l, whole, &v->class) == MAP_CANNOT_TELL)
         return;
-    v->is_ours = v->class != CLASS_DEFAULT || p->was_aliased;
+    v->is_ours = v->class != CLASS_DEFAULT || p->was_aliased || (p->was_virtual && route_hooks->infers(r->server));
     if (p->was_aliased)
         v->class = v->class == CLASS_DEFAULT ? CLASS_LOCAL : v->class;
     else if (!p->was_virtual)
@@ -432,6 +432,11 @@ bool resolve_list_now(struct resolver *r, const struct envelope *env, const stru
 }
 
 /* ---- addresses in envelopes and headers ---- */
+
+bool resolver_rewrites(const struct resolver *r, unsigned where)
+{
+    return r->server && route_hooks->rewrites(r->server, where);
+}
 
 int resolve_rewrite(struct resolver *r, const char *address, enum resolve_where where, struct buf *out)
 {

@@ -20,6 +20,8 @@ struct route_hooks {
     void (*close)(void *self);
     bool (*may_block)(const void *self);
     bool (*is_stale)(const void *self);
+    /* Whether an address that has a virtual alias is ours for that alone. */
+    bool (*infers)(const void *self);
     /* MAP_FOUND, or MAP_CANNOT_TELL. */
     enum map_result (*classify)(void *self, struct lookup *l, const char *address, enum address_class *out);
     /* What an address stands for, one step. */
@@ -30,7 +32,8 @@ struct route_hooks {
     enum map_result (*unlisted)(void *self, struct lookup *l, const char *address, enum address_class class, const char **why);
     /* The way of an address that stands for no other. The same. */
     enum map_result (*route)(void *self, struct lookup *l, const char *sender, const char *address, struct route *out);
-    /* An address of an envelope or a header as the rest of the world shall see it: *out is NULL when nothing changes. The same. */
+    bool (*rewrites)(const void *self, unsigned where);
+    /* An address of an envelope or a header as the rest of the world shall see it: it may be the same. */
     enum map_result (*rewrite)(void *self, struct lookup *l, const char *address, unsigned where, const char **out);
     /* What was understood without being written: one line each. */
     void (*remarks)(void *self, void (*fn)(void *arg, bool is_fault, const char *text), void *arg);

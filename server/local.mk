@@ -15,6 +15,9 @@ DELIVER_FILES = \
 	server/identity.c server/identity.h \
 	server/maildir.c server/maildir.h \
 	server/outcome.c server/outcome.h
+ROUTING_FILES = \
+	server/class.c server/infer.c server/keys.c server/listed.c server/remarks.c server/rewrite.c \
+	server/routing.c server/routing_int.h server/virtual.c server/ways.c
 if SERVER
 server_libserver_a_SOURCES = \
 	$(RESTRICT_FILES) \
@@ -36,8 +39,8 @@ server_libmaps_a_SOURCES = \
 	server/module.c server/module.h
 server_libmaps_a_CPPFLAGS = $(AM_CPPFLAGS) -DMODULEDIR=\"$(moduledir)\"
 # where mail goes, for baton too
-server_librouting_a_SOURCES = server/none_routing.c
-EXTRA_DIST += server/none.c server/none_maps.c
+server_librouting_a_SOURCES = $(ROUTING_FILES)
+EXTRA_DIST += server/none.c server/none_maps.c server/none_routing.c
 
 # What needs a library of its own: loaded when the configuration names it (module.h). A program that loads one is linked with
 # LOADS_MODULES, which lets it see server/exports.
@@ -65,3 +68,12 @@ endif
 endif
 t_unit_test_restrictions_SOURCES = t/unit/test_restrictions.c t/unit/unit.h
 t_unit_test_restrictions_LDADD = $(CONFIG_TEST_LIBS) $(CMOCKA_LIBS)
+
+# where mail goes with classes of addresses
+if SERVER
+if HAVE_CMOCKA
+check_PROGRAMS += t/unit/test_routing
+endif
+endif
+t_unit_test_routing_SOURCES = t/unit/test_routing.c t/unit/unit.h
+t_unit_test_routing_LDADD = $(t_unit_test_resolve_LDADD)

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where mail goes (HANDBOOK B1, B11). The class of an address has its transport; transport_maps comes before all of them; what
+ * leaves by SMTP without a next hop of its own goes to the sender's relayhost, the relayhost, or the domain itself. */
+#include "server/routing_int.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "mail/address.h"
+#include "relay/extension.h"
+
+struct way {
+    const char *name, *nexthop;
+    bool to_domain; /* no relayhost: "smtp:" in transport_maps means the domain itself */
+};
+
+/* ---- what tables say ---- */
+
+/* A table has "transport:nexthop". Parts that are empty stay as they are; with a transport alone the next hop goes. */
+static bool take_value(struct lookup *l, const char *param, struct span value, struct way *way)
+{
+    value = span_trim(value);
+    size_t colon = span_find(value, ':');
+    struct span name = span_trim(span_of(value.at, colon)), nexthop = span_trim(span_from(value, colon + 1));
+
+    if (name.len == 0 && nexthop.len == 0)
+        return true;
+    if (name.len == 0) {
+        way->nexthop = lookup_strdup(l, nexthop);
+        return true;
+    }
+    for (size_t i = 0; i < name.len; i++)
+        if (!ascii_is_alnum((unsigned char)name.at[i]) && name.at[i] != '-' && name.at[i] != '_') {
+            log_warn("%s: \"%s\" is no transport:nexthop", param, log_safe(value));
+            lookup_fail(l);
+            return false;
+        }
+    *way = (struct way){ .name = lookup_strdup(l, name), .nexthop = lookup_strdup(l, nexthop), .to_domain = !nexthop.len };
+    return true;
+}
+
+static bool has_parents(const struct config *cfg)
+{
+    for (size_t i = 0; i < cfg->parent_domain_matches_subdomains.n; i++)
+        if (strcmp(cfg->parent_domain_matches_subdomains.at[i], "transport_maps") == 0)
+            return true;
+    return false;
+}
+
+/* The domain, its parents (with their dot, unless transport_maps is in parent_domain_matches_subdomains), "*". */
+static enum map_result find_by_domain(struct routing *ro, struct lookup *l, struct span domain, struct span *value)
+{
+    enum map_result result = tables_find(ro->transport, l, domain, false, value);
+    bool without_dot = has_parents(ro->cfg);
+
+    while (result == MAP_NOT_FOUND && domain.len) {
+        size_t dot = span_find(span_from(domain, 1), '.') + 1;
+        domain = span_from(domain, dot);
+        if (domain.len > 1)
+            result = tables_find(ro->transport, l, without_dot ? span_from(domain, 1) : domain, false, value);
+    }
+    return result == MAP_NOT_FOUND ? tables_find(ro->transport, l, SPAN("*"), false, value) : result;
+}
+
+static enum map_result ask_transport_maps(struct routing *ro, struct lookup *l, const char *address, struct way *way)
+{
+    struct found f;
+
+    if (tables_count(ro->transport) == 0)
+        return MAP_NOT_FOUND;
+    enum map_result result = keys_find(ro, l, ro->transport, address, 0, &f);
+    if (result == MAP_NOT_FOUND)
+        result = find_by_domain(ro, l, address_text_domain(address), &f.value);
+    if (result == MAP_FOUND && !take_value(l, "transport_maps", f.value, way))
+        return MAP_CANNOT_TELL;
+    return result;
+}
+
+/* What a table says for a sender; DUNNO is nothing. */
+static enum map_result ask_for_sender(struct routing *ro, struct lookup *l, struct tables *t, const char *sender, const char *empty_key,
+                                      struct span *value)
+{
+    struct found f = { .value = { "", 0 } };
+    enum map_result result = !tables_count(t) ? MAP_NOT_FOUND
+                             : sender[0]      ? keys_find(ro, l, t, sender, KEYS_DOMAIN, &f)
+                                              : tables_find(t, l, span_str(empty_key), true, &f.value);
+
+    *value = span_trim(f.value);
+    return result == MAP_FOUND && (span_ieq(*value, SPAN("DUNNO")) || !value->len) ? MAP_NOT_FOUND : result;
+}
+
+/* ---- a way that leaves ---- */
+
+static void to_domain(struct lookup *l, const char *name, struct span domain, struct route *out)
+{
+    char *lower = lookup_strdup(l, domain);
+
+    ascii_lower_str(lower);
+    route_by(l, name, lower, out);
+}
+
+static enum map_result leave(struct routing *ro, struct lookup *l, const char *sender, struct span domain, const struct way *way,
+                             struct route *out)
+{
+    struct span host;
+
+    if (way->to_domain) {
+        to_domain(l, way->name, domain, out);
+        return MAP_FOUND;
+    }
+    enum map_result result = ask_for_sender(ro, l, ro->sender_relayhost, sender,
+                                            ro->cfg->empty_address_relayhost_maps_lookup_key, &host);
+    if (result == MAP_CANNOT_TELL)
+        return result;
+    if (result == MAP_FOUND)
+        route_by(l, way->name, lookup_strdup(l, host), out);
+    else if (resolver_relayhost(ro->resolver)[0])
+        route_by(l, way->name, resolver_relayhost(ro->resolver), out);
+    else if (ro->is_direct)
+        to_domain(l, way->name, domain, out);
+    else
+        *out = (struct route){ .kind = ROUTE_NOWHERE, .nexthop = "" };
+    return MAP_FOUND;
+}
+
+static enum map_result follow(struct routing *ro, struct lookup *l, const char *sender, const char *address, const struct way *way,
+                              struct route *out)
+{
+    struct span domain = address_text_domain(address);
+
+    if (way->nexthop[0] || strcmp(way->name, "error") == 0 || strcmp(way->name, "retry") == 0 ||
+        strcmp(way->name, "discard") == 0)
+        route_by(l, way->name, way->nexthop, out);
+    else if (strcmp(way->name, "smtp") == 0 || strcmp(way->name, "relay") == 0)
+        return leave(ro, l, sender, domain, way, out);
+    else if (strcmp(way->name, "lmtp") == 0)
+        to_domain(l, way->name, domain, out);
+    else
+        route_by(l, way->name, "", out);
+    return MAP_FOUND;
+}
+
+/* ---- classes ---- */
+
+static struct way of(const struct transport *t)
+{
+    return (struct way){ .name = t->name, .nexthop = t->nexthop };
+}
+
+/* Mailboxes that another server has: for those whose alias does not need us. Then ~/.forward is not looked at. */
+static enum map_result local_way(struct routing *ro, struct lookup *l, const char *address, struct way *way)
+{
+    const struct config *cfg = ro->cfg;
+    struct found f;
+    enum map_result result;
+
+    if (strcmp(way->name, "local") != 0)
+        return MAP_FOUND;
+    way->nexthop = ""; /* "local:$myhostname" is Postfix's */
+    if (!cfg->mailbox_transport.name[0] && !cfg->fallback_transport.name[0])
+        return MAP_FOUND;
+    result = resolver_alias_needs_local(ro->resolver, l, address);
+    if (result != MAP_NOT_FOUND)
+        return result;
+    if (cfg->mailbox_transport.name[0]) {
+        *way = of(&cfg->mailbox_transport);
+        return MAP_FOUND;
+    }
+    if (tables_count(ro->local_rcpt) == 0)
+        return MAP_FOUND;
+    result = keys_find(ro, l, ro->local_rcpt, address, KEYS_LOCAL | KEYS_DOMAIN, &f);
+    if (result == MAP_NOT_FOUND)
+        *way = of(&cfg->fallback_transport);
+    return result == MAP_CANNOT_TELL ? result : MAP_FOUND;
+}
+
+static enum map_result default_way(struct routing *ro, struct lookup *l, const char *sender, struct way *way)
+{
+    struct span value;
+    enum map_result result = ask_for_sender(ro, l, ro->sender_transport, sender,
+                                            ro->cfg->empty_address_default_transport_maps_lookup_key, &value);
+
+    *way = of(&ro->cfg->default_transport);
+    if (result == MAP_FOUND) {
+        bool is_read = take_value(l, "sender_dependent_default_transport_maps", value, way);
+        way->to_domain = false;
+        return is_read ? MAP_FOUND : MAP_CANNOT_TELL;
+    }
+    return result == MAP_CANNOT_TELL ? result : MAP_FOUND;
+}
+
+enum map_result ways_route(void *self, struct lookup *l, const char *sender, const char *address, struct route *out)
+{
+    struct routing *ro = self;
+    enum address_class class;
+    enum map_result result = class_of(ro, l, address, &class);
+    struct way way = { "", "", false };
+
+    if (result != MAP_FOUND)
+        return result;
+    switch (class) {
+    case CLASS_VIRTUAL_ALIAS: route_by(l, "error", "5.1.1 User unknown in virtual alias table", out); return MAP_FOUND;
+    case CLASS_LOCAL: way = of(&ro->to_local); break;
+    case CLASS_VIRTUAL_MAILBOX: way = of(&ro->cfg->virtual_transport); break;
+    case CLASS_RELAY: way = of(&ro->cfg->relay_transport); break;
+    default: result = default_way(ro, l, sender, &way);
+    }
+    if (result == MAP_FOUND)
+        result = ask_transport_maps(ro, l, address, &way);
+    if (result != MAP_CANNOT_TELL && class == CLASS_LOCAL)
+        result = local_way(ro, l, address, &way);
+    return result == MAP_CANNOT_TELL ? result : follow(ro, l, sender, address, &way, out);
+}
