@@ -261,5 +261,10 @@ enum config_shape config_option_shape(const struct config_option *o)
 
 enum config_shape config_shape_of(struct span name)
 {
-    return config_option_shape(config_option_find(config_params, N_PARAMS, name));
+    const struct config_option *o = config_option_find(config_params, N_PARAMS, name);
+#ifndef WITH_SERVER
+    if (o && o->who & SERVER)
+        return CONFIG_SHAPE_NONE;
+#endif
+    return config_option_shape(o);
 }

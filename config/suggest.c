@@ -112,5 +112,9 @@ const char *suggest_postfix(struct span name)
 
 const char *config_postfix_cure(struct span name)
 {
+#ifndef WITH_SERVER
+    if (config_option_find(config_params, N_PARAMS, name))
+        return "this Baton is built without the server module, which it belongs to";
+#endif
     return suggest_postfix(name);
 }

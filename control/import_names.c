@@ -186,6 +186,12 @@ static const struct import_name names[] = {
     { "smtpd_tls_dh512_param_file", "*", NOTHING },
     { "smtpd_tls_session_cache_database", "*", NOTHING },
     { "smtpd_tls_session_cache_timeout", "*", NOTHING },
+    /* What a build without the server module does anyway */
+    { "smtpd_relay_restrictions",
+      "permit_mynetworks permit_sasl_authenticated defer_unauth_destination|permit_mynetworks, permit_sasl_authenticated, "
+      "defer_unauth_destination|permit_mynetworks permit_sasl_authenticated reject_unauth_destination|permit_mynetworks, "
+      "permit_sasl_authenticated, reject_unauth_destination|permit_mynetworks, reject_unauth_destination",
+      NULL, "who is not in mynetworks may send to nowhere" },
     { "soft_bounce", "no", NULL, "baton queue hold, or default_transport = \"retry:\", keeps what would bounce" },
     { "swap_bangpath", "no", NULL, "host!user is no address with Baton" },
     { "syslog_facility", "mail", NULL, "with log = \"syslog\" it is mail" },
