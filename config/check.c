@@ -149,10 +149,11 @@ static void login_is_for_a_relayhost(const struct config *cfg, struct config_rep
         bool is_used = false;
         for (size_t j = 0; j < cfg->relayhost.n; j++)
             is_used |= config_login_for(cfg, &cfg->relayhost.at[j]) == l;
+        is_used |= login_is_for_a_transport(cfg, l);
         if (!is_used)
             remark(
                 r, CONFIG_WARNING, at_line(cfg, l->line),
-                "login \"%s\" is for none of the hosts in relayhost (\"%s\"); write its title as the "
+                "login \"%s\" is for none of the hosts in relayhost (\"%s\") or a transport; write its title as the "
                 "relayhost is written",
                 l->host.text, cfg->values[PARAM_relayhost].shown);
     }
@@ -373,6 +374,7 @@ static rule_fn *const rules[] = {
     check_tls,
     check_restrictions,
     what_is_not_built_is_not_set,
+    check_transports,
     destinations_lead_somewhere,
     nothing_leaves,
 };

@@ -52,6 +52,7 @@ struct relayhost {
     bool is_bracketed; /* take its addresses; else its MX hosts, and its addresses when it has none
                         */
     bool is_address;   /* host is an address; is_bracketed is set too */
+    char *path;        /* of a transport lmtp: a UNIX socket instead, as written; NULL: none */
 };
 
 struct relayhost_list {
@@ -60,9 +61,9 @@ struct relayhost_list {
 };
 
 struct transport {
-    char *name;    /* "smtp", "error", "retry" */
-    char *nexthop; /* what stands behind the colon, without blanks around it: "5.1.1 local delivery
-                      is disabled"; "" */
+    char *name;    /* "smtp", "lmtp", "error", ..., or that of a pipe section */
+    char *nexthop; /* what stands behind the colon, in one form: "[mx.example.com]:25", "unix:/run/dovecot/lmtp",
+                      "5.1.1 local delivery is disabled"; "" */
 };
 
 enum config_milter_action { CONFIG_MILTER_ACCEPT, CONFIG_MILTER_REJECT, CONFIG_MILTER_TEMPFAIL, CONFIG_MILTER_QUARANTINE, CONFIG_MILTER_SHUTDOWN };
@@ -272,6 +273,8 @@ const struct login *config_login_for(const struct config *cfg, const struct rela
 
 /* The level that counts for a relayhost: never CONFIG_TLS_AUTO. */
 enum config_tls_level config_tls_level(const struct config *cfg, const struct relayhost *host);
+/* The same for a host that LMTP is spoken with, by lmtp_tls_security_level. */
+enum config_tls_level config_lmtp_tls_level(const struct config *cfg, const struct relayhost *host);
 /* TLS from the first byte, without STARTTLS: port 465. */
 bool config_tls_is_implicit(const struct relayhost *host);
 
@@ -318,6 +321,26 @@ enum config_shape config_shape_of(struct span name);
 enum config_shape config_section_shape_of(const char *kind, struct span name);
 /* What to do about a parameter of Postfix that Baton has not, or NULL. */
 const char *config_postfix_cure(struct span name);
+
+/* ---- transports (transport.c) ---- */
+
+/* Reads "transport:nexthop", also what a table says. -1 with the cure in `e`. Whether there is a transport of that name,
+ * config_has_transport() says. End it with transport_fini(). */
+int transport_parse(struct transport *t, struct span text, struct err *e);
+void transport_fini(struct transport *t);
+/* One of the hops behind lmtp: "unix:/path", "inet:host:24", "host"; `port` is what counts for one without. */
+int lmtp_hop_parse(struct relayhost *h, struct span text, int port, struct err *e);
+/* smtp, relay, lmtp, local, virtual, error, retry, discard. */
+bool transport_is_builtin(struct span name);
+/* The same, or a pipe section has that name. */
+bool config_has_transport(const struct config *cfg, struct span name);
+/* Those of all parameters: fn(arg, "local_transport", t). */
+typedef void config_transport_fn(void *arg, const char *name, const struct transport *t);
+void config_each_transport(const struct config *cfg, config_transport_fn *fn, void *arg);
+
+/* Mail for elsewhere goes to the MX hosts of its domain: relayhost is written as empty, or not written on a machine that is a
+ * destination for somebody. False: to the relayhost, or, without one, it is kept till there is one. */
+bool config_delivers_directly(const struct config *cfg);
 
 /* ---- printing (show.c; show_json.c alone needs jansson) ---- */
 

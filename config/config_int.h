@@ -249,6 +249,10 @@ void check_rules(const struct config *cfg, struct config_report *r);
 void check_tls(const struct config *cfg, struct config_report *r);
 /* check_restrict.c: those about access restrictions */
 void check_restrictions(const struct config *cfg, struct config_report *r);
+/* transport.c */
+/* It fits a host in one of the transports. */
+bool login_is_for_a_transport(const struct config *cfg, const struct login *l);
+void check_transports(const struct config *cfg, struct config_report *r);
 
 /* The name of the table that `name` was probably meant to be, or NULL. */
 const char *suggest_option(const struct config_option *table, size_t n, struct span name);

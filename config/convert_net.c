@@ -285,45 +285,17 @@ int convert_relayhosts(struct conversion *c, void *field)
 
 /* ---- transports, maps, TLS ---- */
 
-static bool transport_is_known(struct span name)
-{
-    static const char *const known[] = { "smtp", "relay", "error", "retry", "local", "virtual", "lmtp", "discard" };
-
-    for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (span_eq(name, span_str(known[i])))
-            return true;
-    return false;
-}
-
 int convert_transport(struct conversion *c, void *field)
 {
-    struct transport *t = field;
+    bool is_empty = c->text->n == 0 || (c->text->n == 1 && !*c->text->at[0]);
 
-    if ((c->text->n == 0 || (c->text->n == 1 && !*c->text->at[0])) && !c->option->not_empty) {
-        *t = (struct transport){ xstrdup(""), xstrdup("") };
+    if (is_empty && !c->option->not_empty) {
+        *(struct transport *)field = (struct transport){ xstrdup(""), xstrdup("") };
         return 0;
     }
-    if (c->text->n != 1 || !*c->text->at[0] || has_control_character(c->text->at[0]))
-        return err_set(c->err, ERR_CONFIG,
-                       "it takes one transport: smtp, or \"error:text\", \"retry:text\"");
-    struct span s = span_trim(span_str(c->text->at[0]));
-    size_t colon = span_find(s, ':');
-    struct span name = span_trim(span_of(s.at, colon)),
-                nexthop = span_trim(span_from(s, colon + 1));
-    if (!transport_is_known(name))
-        return err_set(
-            c->err, ERR_CONFIG,
-            "there is no transport \"%.*s\" in this Baton: there are smtp, error:text and retry:text",
-            (int)name.len, name.at);
-    if (span_eq(name, SPAN("relay")))
-        name = SPAN("smtp");
-    if (span_eq(name, SPAN("smtp")) && nexthop.len)
-        return err_set(c->err, ERR_CONFIG,
-                       "\"%.*s\": the host that smtp sends to is set by relayhost", (int)s.len,
-                       s.at);
-    t->name = span_dup(name);
-    t->nexthop = span_dup(nexthop);
-    return 0;
+    if (is_empty || c->text->n != 1 || has_control_character(c->text->at[0]))
+        return err_set(c->err, ERR_CONFIG, "it takes one transport: smtp, \"lmtp:unix:/path\", \"error:text\", ...");
+    return transport_parse(field, span_str(c->text->at[0]), c->err);
 }
 
 /* "type:name", or the full name of a text alone. Whether it can be opened, its user finds out. */

@@ -17,6 +17,14 @@ DIFFERS(virtual_alias_domains, "the same, but an address in virtual_alias_maps d
     "who writes info@example.com there means to get its mail (virtual_alias_infer_domains)")
 DIFFERS(smtp_tls_security_level, "may (3.11), or none",
     "a password goes only to a host that has shown its certificate")
+DIFFERS(lmtp_tls_security_level, "empty: no TLS",
+    "TLS that is offered is used; a password goes only to a host that has shown its certificate")
+DIFFERS(lmtp_connect_timeout, "0: the system's",
+    "a peer that does not answer is found out in seconds, not minutes")
+DIFFERS(lmtp_tls_CAfile, "empty",
+    "who is trusted is said once")
+DIFFERS(local_destination_concurrency_limit, "2, counted for each recipient",
+    "it counts all local recipients together; a mailbox has a lock of its own")
 DIFFERS(smtp_tls_mandatory_protocols, ">=TLSv1",
     "RFC 8996 forbids TLS 1.0 and 1.1")
 DIFFERS(header_size_limit, "102400, the rest cut off",

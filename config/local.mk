@@ -24,6 +24,7 @@ config_libconfig_a_SOURCES = \
 	config/show.c config/show_json.c config/show_mdoc.c \
 	config/suggest.c \
 	config/tls.c \
+	config/transport.c \
 	config/whole.c
 
 if HAVE_CMOCKA

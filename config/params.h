@@ -72,11 +72,15 @@ PARAM(relayhost, RELAYHOSTS, "", ANY, RELAY | CONTROL, LIVE,
     "The host that takes all our mail. \"[host]\" is taken by its addresses, \"host\" by its MX records first; \":port\" "
     "behind it, 25 without. Several, parted by commas, are tried in order. Empty: mail is kept until one is set.")
 PARAM(default_transport, TRANSPORT, "smtp", NOT_EMPTY, RELAY, LIVE,
-    "How mail leaves: `smtp`, or \"error:\" or \"retry:\" with a text, which returns or keeps everything.")
+    "How mail leaves, as \"transport:nexthop\". `smtp` and `relay`: to the hosts behind the colon, written as in `relayhost`, which "
+    "counts without any. `lmtp`: to \"unix:/path\" (below `queue_directory` without the slash) or \"inet:host:port\", several tried "
+    "in order. \"error:text\" returns it, \"retry:text\" keeps it, \"discard:\" throws it away; a text may begin with a status "
+    "(\"5.1.1 ...\").")
 PARAM(local_transport, TRANSPORT, "error:5.1.1 local delivery is disabled", NOT_EMPTY, RECEIVE | RELAY | CONTROL, LIVE,
     "What becomes of mail for a domain of `mydestination` that no alias sends elsewhere: \"error:text\" returns it; "
     "`smtp` sends it to the relayhost; `local` delivers it to a mailbox of this machine, which counts when `mydestination` names "
-    "something and this is not written.")
+    "something and this is not written; \"lmtp:unix:/run/dovecot/lmtp\" hands it to Dovecot. The forms are those of "
+    "`default_transport`.")
 
 /* ---- classes of addresses ---- */
 PARAM(local_recipient_maps, MAPS, "proxy:unix:passwd.byname $alias_maps", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
@@ -275,8 +279,67 @@ PARAM(default_destination_concurrency_failed_cohort_limit, INT, "1", RANGE(0, 10
     "A destination is left alone for a while when, without a success between, as many deliveries as go on at a time have "
     "lost their connection, so many times over. 0: never; a destination that no connection can be made to is left alone in any "
     "case.")
-PARAM(smtp_destination_recipient_limit, INT, "50", RANGE(1, 10000), RELAY, LIVE,
+PARAM(smtp_destination_recipient_limit, INT, "$default_destination_recipient_limit", RANGE(1, 10000), RELAY, LIVE,
     "Recipients in one transaction.")
+
+/* ---- transports ---- */
+PARAM(lmtp_tcp_port, PORT, "24", ANY, RELAY | CONTROL, LIVE,
+    "The port of \"lmtp:inet:host\" without one.")
+PARAM(lmtp_connect_timeout, TIME, "30s", RANGE(1, 3600), RELAY, LIVE,
+    "How long one address, or the socket, may take to answer.")
+PARAM(lmtp_lhlo_timeout, TIME, "300s", RANGE(1, 3600), RELAY, LIVE,
+    "How long the peer may take for its greeting, and for its answer to LHLO.")
+PARAM(lmtp_starttls_timeout, TIME, "300s", RANGE(1, 3600), RELAY, LIVE,
+    "How long STARTTLS and the TLS handshake may take.")
+PARAM(lmtp_mail_timeout, TIME, "300s", RANGE(1, 3600), RELAY, LIVE,
+    "How long the answer to MAIL may take.")
+PARAM(lmtp_rcpt_timeout, TIME, "300s", RANGE(1, 3600), RELAY, LIVE,
+    "How long the answer to RCPT may take.")
+PARAM(lmtp_data_init_timeout, TIME, "120s", RANGE(1, 3600), RELAY, LIVE,
+    "How long the answer to DATA may take.")
+PARAM(lmtp_data_xfer_timeout, TIME, "180s", RANGE(1, 3600), RELAY, LIVE,
+    "How long the peer may take none of the content that we send.")
+PARAM(lmtp_data_done_timeout, TIME, "600s", RANGE(1, 7200), RELAY, LIVE,
+    "How long each answer to the end of the content may take.")
+PARAM(lmtp_rset_timeout, TIME, "20s", RANGE(1, 3600), RELAY, LIVE,
+    "How long the answer to RSET may take.")
+PARAM(lmtp_quit_timeout, TIME, "300s", RANGE(1, 3600), RELAY, LIVE,
+    "How long the answer to QUIT may take.")
+PARAM(lmtp_tls_security_level, ENUM, "auto", WORDS(tls_levels), RELAY | CONTROL, LIVE,
+    "As `smtp_tls_security_level`, for LMTP over TCP; over a UNIX socket there is no TLS. `auto`: `secure` for a host with a login, "
+    "else `may`.")
+PARAM(lmtp_tls_CAfile, PATH, "$smtp_tls_CAfile", ANY, RELAY | CONTROL, LIVE,
+    "As `smtp_tls_CAfile`, for LMTP.")
+PARAM(lmtp_tls_CApath, PATH, "$smtp_tls_CApath", ANY, RELAY | CONTROL, LIVE,
+    "As `smtp_tls_CApath`, for LMTP.")
+PARAM(default_destination_recipient_limit, INT, "50", RANGE(1, 10000), RELAY, LIVE,
+    "The default of `smtp_destination_recipient_limit` and its kin.")
+PARAM(smtp_initial_destination_concurrency, INT, "$initial_destination_concurrency", RANGE(1, 1000), RELAY, LIVE,
+    "`initial_destination_concurrency` for the transport smtp.")
+PARAM(relay_destination_concurrency_limit, INT, "$default_destination_concurrency_limit", RANGE(1, 1000), RELAY, LIVE,
+    "The same as `smtp_destination_concurrency_limit`, for the transport relay.")
+PARAM(relay_destination_recipient_limit, INT, "$default_destination_recipient_limit", RANGE(1, 10000), RELAY, LIVE,
+    "Recipients in one transaction of the transport relay.")
+PARAM(relay_initial_destination_concurrency, INT, "$initial_destination_concurrency", RANGE(1, 1000), RELAY, LIVE,
+    "`initial_destination_concurrency` for the transport relay.")
+PARAM(lmtp_destination_concurrency_limit, INT, "$default_destination_concurrency_limit", RANGE(1, 1000), RELAY, LIVE,
+    "The same as `smtp_destination_concurrency_limit`, for the transport lmtp.")
+PARAM(lmtp_destination_recipient_limit, INT, "$default_destination_recipient_limit", RANGE(1, 10000), RELAY, LIVE,
+    "Recipients in one transaction of the transport lmtp.")
+PARAM(lmtp_initial_destination_concurrency, INT, "$initial_destination_concurrency", RANGE(1, 1000), RELAY, LIVE,
+    "`initial_destination_concurrency` for the transport lmtp.")
+PARAM(local_destination_concurrency_limit, INT, "$default_destination_concurrency_limit", RANGE(1, 1000), RELAY, LIVE,
+    "The same as `smtp_destination_concurrency_limit`, for the transport local.")
+PARAM(local_destination_recipient_limit, INT, "1", RANGE(1, 10000), RELAY, LIVE,
+    "Recipients in one transaction of the transport local.")
+PARAM(local_initial_destination_concurrency, INT, "$initial_destination_concurrency", RANGE(1, 1000), RELAY, LIVE,
+    "`initial_destination_concurrency` for the transport local.")
+PARAM(virtual_destination_concurrency_limit, INT, "$default_destination_concurrency_limit", RANGE(1, 1000), RELAY, LIVE,
+    "The same as `smtp_destination_concurrency_limit`, for the transport virtual.")
+PARAM(virtual_destination_recipient_limit, INT, "$default_destination_recipient_limit", RANGE(1, 10000), RELAY, LIVE,
+    "Recipients in one transaction of the transport virtual.")
+PARAM(virtual_initial_destination_concurrency, INT, "$initial_destination_concurrency", RANGE(1, 1000), RELAY, LIVE,
+    "`initial_destination_concurrency` for the transport virtual.")
 
 /* ---- TLS when sending ---- */
 PARAM(smtp_tls_security_level, ENUM, "auto", WORDS(tls_levels), RELAY | CONTROL, LIVE,

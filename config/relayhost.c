@@ -12,6 +12,7 @@ void relayhost_fini(struct relayhost *h)
 {
     free(h->text);
     free(h->host);
+    free(h->path);
     *h = (struct relayhost){ 0 };
 }
 
@@ -134,6 +135,13 @@ enum config_tls_level config_tls_level(const struct config *cfg, const struct re
     if (host->port == 465 || host->port == 587 || config_login_for(cfg, host))
         return CONFIG_TLS_SECURE;
     return CONFIG_TLS_MAY;
+}
+
+enum config_tls_level config_lmtp_tls_level(const struct config *cfg, const struct relayhost *host)
+{
+    if (cfg->lmtp_tls_security_level != CONFIG_TLS_AUTO)
+        return (enum config_tls_level)cfg->lmtp_tls_security_level;
+    return config_login_for(cfg, host) ? CONFIG_TLS_SECURE : CONFIG_TLS_MAY;
 }
 
 bool config_tls_is_implicit(const struct relayhost *host)

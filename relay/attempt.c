@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "relay/transport.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,7 +210,9 @@ void attempt_result(struct attempt *a, size_t i, const struct smtp_result *resul
     if (a->fates[i].is_decided)
         return;
     smtp_reply_format(&result->reply, said, sizeof said);
-    if (verdict == VERDICT_OK)
+    if (a->job->dest->rules->way == TRANSPORT_SERVICE)
+        reason = xstrdup(result->reply.text);
+    else if (verdict == VERDICT_OK)
         reason = xstrdup(said);
     else if (result->is_ours)
         reason = xstrdup(result->reply.text);

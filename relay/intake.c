@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "relay/transport.h"
 #include "relay/worker.h"
 
 #include <stdlib.h>
@@ -33,7 +34,7 @@ static void add_job_for(struct relay *r, struct message *m, const char *nexthop,
         if (strcmp(j->dest->nexthop, nexthop) == 0)
             return;
     int64_t due = resolver_is_stale(r->resolver) ? clock_real_us() + WAIT_FOR_TABLES_US : 0;
-    queue_add_job(r->queue, m, queue_dest(r->queue, nexthop), due, attempts);
+    queue_add_job(r->queue, m, transport_dest(r->transports, r->queue, nexthop), due, attempts);
 }
 
 void intake_add_jobs(struct relay *r, struct message *m, const struct resolution *res, unsigned attempts)

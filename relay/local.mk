@@ -47,6 +47,7 @@ batond_SOURCES = \
 	relay/settle.c \
 	relay/supervise.c relay/supervise.h relay/supervise_int.h \
 	relay/tls_setup.c relay/tls_setup.h \
+	relay/transport.c relay/transport.h \
 	relay/walk.c relay/walk.h \
 	relay/window.c relay/window.h \
 	relay/worker.c relay/worker.h

@@ -54,12 +54,14 @@ static void free_peer(void *arg)
 
     walk_free(p->walk);
     dial_cancel(p->dial);
+    later_cancel(&p->service_later);
     smtp_client_free(p->client);
     conn_close(p->conn);
     timer_stop(&p->idle_timer);
     addr_list_fini(&p->addrs);
     buf_fini(&p->troubles);
     free(p->host);
+    free(p->path);
     free(p->remote);
     free(p->rcpts);
     free(p);
@@ -115,19 +117,19 @@ static void end_attempt(struct peer *p)
 
 static int64_t timeout_us(const struct peer *p)
 {
-    const struct config *cfg = p->relay->cfg;
+    const struct transport_timeouts *t = &p->dest->rules->timeouts;
 
     switch (smtp_client_phase(p->client)) {
     case SMTP_CLIENT_HELO:
-    case SMTP_CLIENT_AUTH: return cfg->smtp_helo_timeout;
-    case SMTP_CLIENT_STARTTLS: return cfg->smtp_starttls_timeout;
-    case SMTP_CLIENT_MAIL: return cfg->smtp_mail_timeout;
-    case SMTP_CLIENT_RCPT: return cfg->smtp_rcpt_timeout;
-    case SMTP_CLIENT_DATA_INIT: return cfg->smtp_data_init_timeout;
-    case SMTP_CLIENT_DATA_XFER: return cfg->smtp_data_xfer_timeout;
-    case SMTP_CLIENT_DATA_DONE: return cfg->smtp_data_done_timeout;
-    case SMTP_CLIENT_RSET: return cfg->smtp_rset_timeout;
-    case SMTP_CLIENT_QUIT: return cfg->smtp_quit_timeout;
+    case SMTP_CLIENT_AUTH: return t->helo;
+    case SMTP_CLIENT_STARTTLS: return t->starttls;
+    case SMTP_CLIENT_MAIL: return t->mail;
+    case SMTP_CLIENT_RCPT: return t->rcpt;
+    case SMTP_CLIENT_DATA_INIT: return t->data_init;
+    case SMTP_CLIENT_DATA_XFER: return t->data_xfer;
+    case SMTP_CLIENT_DATA_DONE: return t->data_done;
+    case SMTP_CLIENT_RSET: return t->rset;
+    case SMTP_CLIENT_QUIT: return t->quit;
     default: return 0;
     }
 }
@@ -212,7 +214,7 @@ static void on_done(void *arg)
 
     p->n_sent++;
     report_outcome(p);
-    if (p->is_stale || attempt_next_chunk(p->attempt, (size_t)p->relay->cfg->smtp_destination_recipient_limit) == 0)
+    if (p->is_stale || attempt_next_chunk(p->attempt, (size_t)p->dest->rules->recipients) == 0)
         end_attempt(p);
 }
 
@@ -327,9 +329,9 @@ static struct attempt *take_loaded(struct peer *p, struct job *j, struct attempt
         return NULL;
     }
     a->remote = xstrdup(p->remote);
-    a->remote_name = xstrdup(p->host);
+    a->remote_name = xstrdup(p->path ? r->cfg->myhostname : p->host);
     a->connected_us = clock_real_us();
-    if (attempt_next_chunk(a, (size_t)r->cfg->smtp_destination_recipient_limit))
+    if (attempt_next_chunk(a, (size_t)p->dest->rules->recipients))
         return a;
     settle(a); /* no recipient goes this way any more: a changed configuration */
     return NULL;

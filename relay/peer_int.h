@@ -9,6 +9,7 @@
 #include "net/dial.h"
 #include "relay/attempt.h"
 #include "relay/peer.h"
+#include "relay/transport.h"
 #include "relay/walk.h"
 #include "smtp/client.h"
 
@@ -23,6 +24,9 @@ struct peer {
     const struct relayhost *relayhost; /* borrowed from the walk: of the host at hand */
     char *host;
     struct addr_list addrs;
+    char *path;                        /* of a UNIX socket instead, or NULL */
+    enum config_tls_level tls_level;   /* for this host: decide_tls() */
+    const char *tls_match;             /* the name that its certificate is to bear too, or NULL; borrowed */
     char *remote;                      /* "mx.example.com[192.0.2.1]:25" */
     struct dial *dial;
     struct conn *conn;
@@ -40,7 +44,7 @@ struct peer {
     bool is_probe;                     /* opened to find out whether the destination works again */
     bool was_cut_off, was_taken;       /* what the transaction under way has shown of the destination */
     struct timer idle_timer;
-    struct later free_later;
+    struct later service_later, free_later;
     struct buf troubles;
     bool has_temporary;
 };

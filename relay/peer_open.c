@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 static void dial_host(struct peer *p);
+static void next_host(struct peer *p);
 static void start_session(struct peer *p, bool is_encrypted);
 
 /* ---- failing before ready ---- */
@@ -44,7 +45,7 @@ void peer_host_failed(struct peer *p, bool is_config, const char *what)
     add_trouble(p, is_config, text);
     free(text);
     drop_host(p);
-    walk_next(p->walk);
+    next_host(p);
 }
 
 /* Freed from a callback of the client's, so it must not go on inside it. */
@@ -80,17 +81,12 @@ static void log_tls(const struct peer *p, const struct tls_info *info)
                  info->protocol, info->cipher, info->cipher_bits);
 }
 
-static enum config_tls_level tls_level(const struct peer *p)
-{
-    return config_tls_level(p->relay->cfg, p->relayhost);
-}
-
 static void on_tls(void *arg, const struct tls_info *info, const struct err *why)
 {
     struct peer *p = arg;
 
     if (why->kind != ERR_NONE) {
-        if (tls_level(p) == CONFIG_TLS_MAY && !config_tls_is_implicit(p->relayhost)) {
+        if (p->tls_level == CONFIG_TLS_MAY && !config_tls_is_implicit(p->relayhost)) {
             retry_without_tls(p, why->text);
             return;
         }
@@ -109,24 +105,25 @@ static void on_tls(void *arg, const struct tls_info *info, const struct err *why
 
 void peer_start_tls(struct peer *p)
 {
-    enum config_tls_level level = tls_level(p);
-    bool is_verified = level >= CONFIG_TLS_VERIFY;
+    bool is_verified = p->tls_level >= CONFIG_TLS_VERIFY;
+    bool has_own = p->dest->rules->way == TRANSPORT_LMTP && p->relay->tls_lmtp;
+    struct tls_client *verified = has_own ? p->relay->tls_lmtp : p->relay->tls_verified;
     const struct tls_target target = {
         .demand = is_verified ? TLS_VERIFY : TLS_ENCRYPT,
         .host = p->host,
-        .match = level == CONFIG_TLS_SECURE ? p->relayhost->host : NULL,
+        .match = p->tls_match,
         .port = p->relayhost->port,
     };
 
-    conn_set_timeout(p->conn, p->relay->cfg->smtp_starttls_timeout / 1000);
-    conn_start_tls_client(p->conn, is_verified ? p->relay->tls_verified : p->relay->tls_unverified, &target, on_tls);
+    conn_set_timeout(p->conn, p->dest->rules->timeouts.starttls / 1000);
+    conn_start_tls_client(p->conn, is_verified ? verified : p->relay->tls_unverified, &target, on_tls);
 }
 
 /* ---- opening ---- */
 
 static enum smtp_client_tls client_tls(const struct peer *p)
 {
-    switch (tls_level(p)) {
+    switch (p->tls_level) {
     case CONFIG_TLS_NONE: return SMTP_TLS_NONE;
     case CONFIG_TLS_MAY: return p->is_without_tls ? SMTP_TLS_NONE : SMTP_TLS_MAY;
     default: return SMTP_TLS_REQUIRED;
@@ -135,7 +132,7 @@ static enum smtp_client_tls client_tls(const struct peer *p)
 
 static const struct relay_login *login_for(const struct peer *p)
 {
-    const struct login *login = config_login_for(p->relay->cfg, p->relayhost);
+    const struct login *login = p->relayhost ? config_login_for(p->relay->cfg, p->relayhost) : NULL;
 
     for (size_t i = 0; login && i < p->relay->cfg->n_logins; i++)
         if (p->relay->logins[i].login == login)
@@ -152,38 +149,48 @@ static void start_session(struct peer *p, bool is_encrypted)
         return;
     }
     const struct smtp_client_config cfg = {
+        .is_lmtp = p->dest->rules->way != TRANSPORT_SMTP,
         .is_encrypted = is_encrypted,
         .helo_name = p->relay->cfg->smtp_helo_name,
         .tls = client_tls(p),
         .user = login ? login->login->user : NULL,
         .secret = login ? login->secret : NULL,
-        .may_auth_in_clear = sockaddr_is_loopback(&conn_peer(p->conn)->sa),
+        .may_auth_in_clear = p->path || sockaddr_is_loopback(&conn_peer(p->conn)->sa),
         .sends_8bit_anyway = true,
     };
     p->client = smtp_client_new(&cfg, &peer_client_ops, p);
     peer_pump(p);
 }
 
+/* For the log: "mx.example.com[192.0.2.1]:25", "client.example.com[/run/dovecot/lmtp]", "local". */
+static char *name_remote(const struct peer *p, const union addr *a)
+{
+    char address[ADDR_TEXT];
+
+    if (p->dest->rules->way == TRANSPORT_SERVICE)
+        return xstrdup(p->dest->rules->name);
+    if (p->path)
+        return xasprintf("%s[%s]", p->relay->cfg->myhostname, p->relayhost->path);
+    return xasprintf("%s[%s]:%u", p->host, sockaddr_format(&a->sa, address, sizeof address), addr_port(a));
+}
+
 static void on_dialled(void *arg, struct conn *c, const struct err *why)
 {
     struct peer *p = arg;
-    char address[ADDR_TEXT];
 
     p->dial = NULL;
+    free(p->remote);
+    p->remote = NULL;
     if (!c) {
-        char *text = xasprintf("%s: %s", p->host, why->text);
-        free(p->remote);
-        p->remote = NULL;
+        char *text = p->path ? xstrdup(why->text) : xasprintf("%s: %s", p->host, why->text);
         peer_host_failed(p, false, text);
         free(text);
         return;
     }
     p->conn = c;
-    free(p->remote);
-    p->remote = xasprintf("%s[%s]:%u", p->host, sockaddr_format(&conn_peer(c)->sa, address, sizeof address),
-                          addr_port(conn_peer(c)));
+    p->remote = name_remote(p, conn_peer(c));
     conn_open(c, &peer_conn_ops, p);
-    if (config_tls_is_implicit(p->relayhost))
+    if (p->relayhost && p->dest->rules->way == TRANSPORT_SMTP && config_tls_is_implicit(p->relayhost))
         peer_start_tls(p);
     else
         start_session(p, false);
@@ -197,16 +204,44 @@ static bool bind_to(const char *text, union addr *out)
 static void dial_host(struct peer *p)
 {
     const struct config *cfg = p->relay->cfg;
+    int64_t timeout_ms = p->dest->rules->timeouts.connect / 1000;
     union addr from4, from6;
     const struct dial_options o = {
         .to = &p->addrs,
-        .timeout_ms = cfg->smtp_connect_timeout / 1000,
+        .timeout_ms = timeout_ms,
         .from4 = bind_to(cfg->smtp_bind_address, &from4) ? &from4 : NULL,
         .from6 = bind_to(cfg->smtp_bind_address6, &from6) ? &from6 : NULL,
         .no_ipv4 = !(cfg->inet_protocols & CONFIG_IPV4),
         .no_ipv6 = !(cfg->inet_protocols & CONFIG_IPV6),
     };
-    p->dial = dial_start(p->relay->loop, &o, on_dialled, p);
+    p->dial = p->path ? dial_unix(p->relay->loop, p->path, timeout_ms, on_dialled, p)
+                      : dial_start(p->relay->loop, &o, on_dialled, p);
+}
+
+/* The level is known. */
+static void tls_decided(struct peer *p, enum config_tls_level level, const char *match)
+{
+    p->tls_level = level;
+    p->tls_match = level == CONFIG_TLS_SECURE ? match : NULL;
+    dial_host(p);
+}
+
+/* The one place that says which TLS a host of a destination gets. It ends with tls_decided(), now or later. */
+static void decide_tls(struct peer *p)
+{
+    const struct config *cfg = p->relay->cfg;
+
+    if (p->path)
+        tls_decided(p, CONFIG_TLS_NONE, NULL);
+    else if (p->dest->rules->way == TRANSPORT_LMTP)
+        tls_decided(p, config_lmtp_tls_level(cfg, p->relayhost), p->relayhost->host);
+    else
+        tls_decided(p, config_tls_level(cfg, p->relayhost), p->relayhost->host);
+}
+
+static char *absolute(const struct config *cfg, const char *path)
+{
+    return path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", cfg->queue_directory, path);
 }
 
 static void on_host(void *arg, const struct walk_host *host, const struct err *why)
@@ -220,15 +255,47 @@ static void on_host(void *arg, const struct walk_host *host, const struct err *w
     p->relayhost = host->relayhost;
     free(p->host);
     p->host = xstrdup(host->name);
+    free(p->path);
+    p->path = host->path ? absolute(p->relay->cfg, host->path) : NULL;
     addr_list_fini(&p->addrs);
     addr_list_copy(&p->addrs, host->addrs);
     p->is_without_tls = false;
-    dial_host(p);
+    decide_tls(p);
+}
+
+/* The delivery worker is one socket; there is nothing to walk. */
+static void on_service(void *arg)
+{
+    struct peer *p = arg;
+
+    if (p->path) { /* it failed */
+        const struct err none = { 0 };
+        all_hosts_failed(p, &none);
+        return;
+    }
+    p->path = transport_service_path(p->relay->cfg, p->dest->rules);
+    p->host = xstrdup(p->dest->rules->name);
+    decide_tls(p);
+}
+
+static void next_host(struct peer *p)
+{
+    if (p->dest->rules->way == TRANSPORT_SERVICE)
+        later_start(&p->service_later, p->relay->loop, on_service, p);
+    else
+        walk_next(p->walk);
 }
 
 void peer_open(struct peer *p)
 {
     struct relay *r = p->relay;
-    p->walk = walk_new(r->dns, r->loop, strchr(p->dest->nexthop, ':') + 1, r->cfg->inet_protocols, on_host, p);
-    walk_next(p->walk);
+    const struct walk_options o = {
+        .protocols = r->cfg->inet_protocols,
+        .is_lmtp = p->dest->rules->way == TRANSPORT_LMTP,
+        .lmtp_port = r->cfg->lmtp_tcp_port,
+    };
+
+    if (p->dest->rules->way != TRANSPORT_SERVICE)
+        p->walk = walk_new(r->dns, r->loop, transport_nexthop(p->dest->nexthop), &o, on_host, p);
+    next_host(p);
 }

@@ -62,6 +62,7 @@ struct dest {
     int64_t alarmed_us; /* when the operator was last told of it; 0: not yet */
     int64_t settled_us; /* the second in which n_settled of its jobs were deferred for its trouble */
     unsigned n_settled;
+    const struct transport_rules *rules; /* borrowed from transport.c; NULL: it is none, nothing goes there */
     void *pool;       /* pool.c's */
 };
 

@@ -12,6 +12,7 @@
 #include "relay/jail.h"
 #include "relay/listeners.h"
 #include "relay/peer.h"
+#include "relay/transport.h"
 #include "relay/worker.h"
 
 #include <errno.h>
@@ -148,6 +149,17 @@ static void wipe_secrets(struct relay *r)
     free(r->logins);
 }
 
+static int open_lmtp_tls(struct relay *r, struct tls_client_options o, struct err *e)
+{
+    o.ca_file = r->cfg->lmtp_tls_CAfile[0] ? r->cfg->lmtp_tls_CAfile : NULL;
+    o.ca_path = r->cfg->lmtp_tls_CApath[0] ? r->cfg->lmtp_tls_CApath : NULL;
+    if (strcmp(r->cfg->lmtp_tls_CAfile, r->cfg->smtp_tls_CAfile) == 0 &&
+        strcmp(r->cfg->lmtp_tls_CApath, r->cfg->smtp_tls_CApath) == 0)
+        return 0; /* tls_verified will do */
+    r->tls_lmtp = tls_client_new(&o, e);
+    return r->tls_lmtp ? 0 : -1;
+}
+
 static int open_tls(struct relay *r, struct err *e)
 {
     const struct config *cfg = r->cfg;
@@ -162,6 +174,8 @@ static int open_tls(struct relay *r, struct err *e)
         return -1;
     r->tls_verified = tls_client_new(&o, e);
     if (!r->tls_verified)
+        return -1;
+    if (open_lmtp_tls(r, o, e) < 0)
         return -1;
     o.min_version = TLS_1_2;
     o.grade = TLS_GRADE_MEDIUM;
@@ -196,6 +210,7 @@ static int open_all(struct relay *r, struct err *e)
     r->resolver = resolver_new(r->cfg, e);
     if (!r->resolver)
         return -1;
+    r->transports = transports_new(r->cfg);
     read_secrets(r);
     if (open_tls(r, e) < 0)
         return -1;
@@ -244,7 +259,9 @@ static void close_all(struct relay *r)
     dns_free(r->dns);
     tls_client_free(r->tls_verified);
     tls_client_free(r->tls_unverified);
+    tls_client_free(r->tls_lmtp);
     resolver_free(r->resolver);
+    transports_free(r->transports);
     wipe_secrets(r);
     loop_free(r->loop);
 }

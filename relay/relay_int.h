@@ -20,6 +20,7 @@
 #include "spool/spool.h"
 
 struct control;
+struct transports;
 
 /* Destinations that are none: what the resolver refuses is settled here, what has no relayhost waits for one, and what has to be
  * looked up in tables that block waits for that. */
@@ -40,8 +41,9 @@ struct relay {
     struct spool *spool;
     struct queue *queue;
     struct resolver *resolver;
+    struct transports *transports;
     struct dns *dns;
-    struct tls_client *tls_verified, *tls_unverified;
+    struct tls_client *tls_verified, *tls_unverified, *tls_lmtp; /* tls_lmtp: verified, by its own authorities */
     struct relay_login *logins; /* as many as cfg->n_logins */
     struct control *control;
     struct later run_later;     /* schedule_run() was asked for */

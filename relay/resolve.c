@@ -49,9 +49,9 @@ static char *join_relayhosts(const struct config *cfg)
 /* A way that does not depend on the address. */
 static void fixed_route(struct resolver *r, const struct transport *t, struct route *out)
 {
-    bool is_refusal = strcmp(t->name, "error") == 0 || strcmp(t->name, "retry") == 0;
+    bool takes_relayhost = strcmp(t->name, "smtp") == 0 || strcmp(t->name, "relay") == 0;
 
-    if (t->nexthop[0] || is_refusal)
+    if (t->nexthop[0] || !takes_relayhost)
         route_by(&r->fixed, t->name, t->nexthop, out);
     else if (r->relayhost[0])
         route_by(&r->fixed, t->name, r->relayhost, out);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "relay/attempt.h"
 #include "relay/peer.h"
+#include "relay/transport.h"
 
 #include <stdlib.h>
 
@@ -263,6 +264,36 @@ static void settle_refused(struct relay *r, struct job *j)
     attempt_load(r, j, false, settle_decided, r);
 }
 
+/* error:, retry: and discard: need none either. */
+static void decide_by_rule(void *arg, struct job *j, struct attempt *a, const struct err *e)
+{
+    enum transport_way way = j->dest->rules->way;
+    const char *text = transport_nexthop(j->dest->nexthop);
+    char status[12];
+
+    if (!a) {
+        put_off(arg, j, e);
+        return;
+    }
+    if (way == TRANSPORT_DISCARD) {
+        attempt_decide_rest(a, VERDICT_OK, "2.0.0", *text ? text : "discarded");
+    } else {
+        text = transport_refusal(text, way == TRANSPORT_RETRY, status);
+        attempt_decide_rest(a, status[0] == '4' ? VERDICT_TEMPORARY : VERDICT_RCPT, status, text);
+    }
+    settle(a);
+}
+
+static void settle_by_rule(struct relay *r, struct job *j)
+{
+    attempt_load(r, j, false, decide_by_rule, r);
+}
+
+static bool needs_no_connection(const struct dest *d)
+{
+    return d->rules && d->rules->way >= TRANSPORT_ERROR;
+}
+
 static void settle_due(struct relay *r, struct dest *d, int64_t now, void (*how)(struct relay *, struct job *))
 {
     struct job *j;
@@ -297,6 +328,8 @@ static void run_dest(struct relay *r, struct dest *d, int64_t now)
         if (d->n_waiting && d->trouble == NO_TROUBLE)
             schedule_alarm(r, d, "there is no relayhost: set relayhost = \"[smtp.example.com]:587\" in the configuration");
         settle_due(r, d, now, defer_for_trouble);
+    } else if (needs_no_connection(d)) {
+        settle_due(r, d, now, settle_by_rule);
     } else if (d->retry_us > now) {
         settle_due(r, d, now, defer_for_trouble);
     } else {

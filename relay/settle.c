@@ -8,6 +8,7 @@
 #include "relay/attempt.h"
 #include "relay/bounce.h"
 #include "relay/logline.h"
+#include "relay/transport.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -98,13 +99,19 @@ static void keep(struct settlement *s, struct rcpt *to, const char *reason)
     left->reason = reason ? xstrdup(reason) : NULL;
 }
 
+/* Behind LMTP there is a mailbox. */
+static bool is_final(const struct dest *d)
+{
+    return d->rules && d->rules->way != TRANSPORT_SMTP;
+}
+
 static void settle_rcpt(struct settlement *s, struct rcpt *to, struct fate *f)
 {
     switch (f->verdict) {
     case VERDICT_OK:
         log_rcpt(s, to, f, "sent");
         if (!f->is_reported_on)
-            report_on(s, to, f, REPORT_RELAYED, f->dsn);
+            report_on(s, to, f, is_final(s->a->job->dest) ? REPORT_DELIVERED : REPORT_RELAYED, f->dsn);
         return;
     case VERDICT_RCPT:
     case VERDICT_MESSAGE:

@@ -27,13 +27,14 @@ struct walk {
 
 static void step(void *arg);
 
-static int parse_hops(struct walk *w, const char *nexthop, struct err *e)
+static int parse_hops(struct walk *w, const char *nexthop, const struct walk_options *o, struct err *e)
 {
     struct span rest = span_str(nexthop), word;
 
     while (span_word(&rest, ",", &word)) {
         w->hops = xreallocarray(w->hops, w->n_hops + 1, sizeof *w->hops);
-        if (relayhost_parse(&w->hops[w->n_hops], word, e) < 0)
+        struct relayhost *h = &w->hops[w->n_hops];
+        if ((o->is_lmtp ? lmtp_hop_parse(h, word, o->lmtp_port, e) : relayhost_parse(h, word, e)) < 0)
             return -1;
         w->n_hops++;
     }
@@ -48,18 +49,20 @@ static void add_trouble(struct walk *w, const struct err *why)
     w->has_temporary |= why->kind == ERR_TEMPORARY;
 }
 
-struct walk *walk_new(struct dns *dns, struct loop *loop, const char *nexthop, int protocols, walk_fn *fn, void *arg)
+struct walk *walk_new(struct dns *dns, struct loop *loop, const char *nexthop, const struct walk_options *o, walk_fn *fn,
+                      void *arg)
 {
     struct walk *w = xcalloc(1, sizeof *w);
     struct err e;
 
     w->dns = dns;
     w->loop = loop;
-    w->dns_flags = DNS_SEARCH | (protocols & CONFIG_IPV4 ? DNS_IPV4 : 0u) | (protocols & CONFIG_IPV6 ? DNS_IPV6 : 0u);
+    w->dns_flags = DNS_SEARCH | (o->protocols & CONFIG_IPV4 ? DNS_IPV4 : 0u) |
+                   (o->protocols & CONFIG_IPV6 ? DNS_IPV6 : 0u);
     w->fn = fn;
     w->arg = arg;
     buf_init(&w->troubles, 4096);
-    if (parse_hops(w, nexthop, &e) < 0)
+    if (parse_hops(w, nexthop, o, &e) < 0)
         add_trouble(w, &e);
     return w;
 }
@@ -113,7 +116,7 @@ static void got_addresses(void *arg, enum dns_outcome outcome, const struct addr
     }
     addr_list_fini(&w->addrs);
     addr_list_copy(&w->addrs, found);
-    const struct walk_host host = { w->name, &w->addrs, &w->hops[w->at_hop] };
+    const struct walk_host host = { .name = w->name, .addrs = &w->addrs, .relayhost = &w->hops[w->at_hop] };
     w->fn(w->arg, &host, NULL);
 }
 
@@ -148,6 +151,13 @@ static void got_mx(void *arg, enum dns_outcome outcome, const struct dns_mx_list
     walk_next(w);
 }
 
+static void at_socket(struct walk *w, const struct relayhost *hop)
+{
+    static const struct addr_list none;
+    const struct walk_host host = { .name = hop->text, .addrs = &none, .path = hop->path, .relayhost = hop };
+    w->fn(w->arg, &host, NULL);
+}
+
 static void finish(struct walk *w)
 {
     struct err why = { 0 };
@@ -174,7 +184,9 @@ static void step(void *arg)
     }
     w->is_in_hop = true;
     const struct relayhost *hop = &w->hops[w->at_hop];
-    if (hop->is_bracketed || hop->is_address)
+    if (hop->path)
+        at_socket(w, hop);
+    else if (hop->is_bracketed || hop->is_address)
         look_up(w, hop->host);
     else
         w->query = dns_mx(w->dns, hop->host, got_mx, w);

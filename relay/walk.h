@@ -14,7 +14,8 @@ struct walk;
 
 struct walk_host { /* borrowed from the walk till its next step */
     const char *name;                    /* "mx1.example.com", or the address */
-    const struct addr_list *addrs;       /* with ports */
+    const struct addr_list *addrs;       /* with ports; empty for a socket */
+    const char *path;                    /* a UNIX socket, as written; NULL: none */
     const struct relayhost *relayhost;   /* the part of the next hop that it comes from */
 };
 
@@ -22,8 +23,15 @@ struct walk_host { /* borrowed from the walk till its next step */
  * had no address (ERR_NONE: nothing was), ERR_CONFIG if none of them will get better by itself. */
 typedef void walk_fn(void *arg, const struct walk_host *host, const struct err *why);
 
-/* `nexthop` is copied. */
-struct walk *walk_new(struct dns *dns, struct loop *loop, const char *nexthop, int protocols, walk_fn *fn, void *arg);
+struct walk_options {
+    int protocols;  /* CONFIG_IPV4 | CONFIG_IPV6 */
+    bool is_lmtp;   /* "unix:/path inet:host:24" (config.h: lmtp_hop_parse) */
+    int lmtp_port;
+};
+
+/* `nexthop`, without its transport, is copied. */
+struct walk *walk_new(struct dns *dns, struct loop *loop, const char *nexthop, const struct walk_options *o, walk_fn *fn,
+                      void *arg);
 void walk_next(struct walk *w);
 /* No callback comes any more. NULL is fine. */
 void walk_free(struct walk *w);

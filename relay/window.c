@@ -24,15 +24,18 @@ static double step(const struct feedback *f, double size)
     }
 }
 
-static double limit(const struct config *cfg)
+static double limit(const struct window *w, const struct config *cfg)
 {
-    return cfg->smtp_destination_concurrency_limit;
+    return w->limit ? w->limit : cfg->smtp_destination_concurrency_limit;
 }
 
 void window_reset(struct window *w, const struct config *cfg)
 {
-    double initial = cfg->initial_destination_concurrency;
-    *w = (struct window){ .size = initial < limit(cfg) ? initial : limit(cfg) };
+    double initial = w->initial ? w->initial : cfg->initial_destination_concurrency;
+
+    w->size = initial < limit(w, cfg) ? initial : limit(w, cfg);
+    w->failed_cohorts = 0;
+    w->still_until_us = 0;
 }
 
 unsigned window_size(struct window *w, const struct config *cfg)
@@ -48,8 +51,8 @@ void window_success(struct window *w, const struct config *cfg, size_t n_used, i
     if (n_used < window_size(w, cfg) || now_us < w->still_until_us)
         return;
     w->size += step(&cfg->default_destination_concurrency_positive_feedback, w->size);
-    if (w->size > limit(cfg))
-        w->size = limit(cfg);
+    if (w->size > limit(w, cfg))
+        w->size = limit(w, cfg);
 }
 
 void window_back(struct window *w, const struct config *cfg, int64_t now_us)

@@ -14,6 +14,7 @@ struct window {
     double size;           /* at least 1; 0: nothing is known yet */
     double failed_cohorts; /* since the last success */
     int64_t still_until_us; /* no growth before */
+    int limit, initial;     /* of its transport; 0: as the transport smtp has them */
 };
 
 /* Back to the beginning: initial_destination_concurrency. */

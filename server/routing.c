@@ -9,13 +9,6 @@
 
 /* ---- opening ---- */
 
-/* Mail for elsewhere goes to the MX hosts of its domain. */
-static bool config_delivers_directly(const struct config *cfg)
-{
-    return !cfg->relayhost.n && (config_is_written(cfg, "relayhost") || cfg->mydestination.n || cfg->virtual_alias_maps.n ||
-                                 cfg->virtual_mailbox_domains.n || cfg->relay_domains.n);
-}
-
 static bool is_null_client(const struct config *cfg)
 {
     const size_t asked[] = {

@@ -405,7 +405,12 @@ static void contradictions_are_refused_with_their_cure(void **state)
     assert_refused("smtp_tls_mandatory_protocols = \"!TLSv1.2, !TLSv1.3\"", "leaves no version");
     assert_refused("smtp_sasl_password_maps = \"hash:/etc/postfix/sasl\"",
                    "write a section instead: login");
-    assert_refused("local_transport = procmail", "there is no transport \"procmail\"");
+    assert_refused("local_transport = maildrop", "there is no transport \"maildrop\"");
+    assert_refused("local_transport = lmtp", "does not say where");
+    assert_refused("local_transport = \"lmtp:/run/lmtp\"", "write lmtp:unix:/run/lmtp");
+    assert_refused("local_transport = \"lmtp:unix:\"", "the name of a socket is missing");
+    assert_refused("local_transport = \"lmtp:inet:h:0\"", "is not a port");
+    assert_refused("default_transport = \"smtp:h/x\"", "is not understood");
     assert_refused("myorigin = \"a b\"", "takes one value");
     assert_refused("mail_name = { a, b }", "not a list");
     assert_refused("mail_name = \"a\\x07\"", "control character");
@@ -414,6 +419,50 @@ static void contradictions_are_refused_with_their_cure(void **state)
     assert_non_null(
         strstr(said.at, "warning 2 login \"[h]\" is for none of the hosts in relayhost (\"h\")"));
     config_free(cfg);
+}
+
+static void transports_have_one_form(void **state)
+{
+    static const struct {
+        const char *text, *name, *nexthop;
+    } cases[] = {
+        { "smtp", "smtp", "" },
+        { "relay:[mx.example]:25 , mx2.example", "relay", "[mx.example]:25 mx2.example" },
+        { "lmtp: unix: /run/lmtp", "lmtp", "unix:/run/lmtp" },
+        { "lmtp:unix:private/lmtp, inet:a.example : 24 [2001:db8::1]:24", "lmtp",
+          "unix:private/lmtp inet:a.example:24 [2001:db8::1]:24" },
+        { "local:client.example", "local", "" },
+        { "error: 5.1.1 nobody, here", "error", "5.1.1 nobody, here" },
+        { "discard", "discard", "" },
+    };
+    struct transport t;
+    struct err e;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(transport_parse(&t, span_str(cases[i].text), &e), 0);
+        assert_string_equal(t.name, cases[i].name);
+        assert_string_equal(t.nexthop, cases[i].nexthop);
+        transport_fini(&t);
+    }
+}
+
+static void assert_direct(bool is_direct, const char *text)
+{
+    struct config *cfg = good(text);
+    assert_int_equal(config_delivers_directly(cfg), is_direct);
+    config_free(cfg);
+}
+
+static void direct_delivery_is_somebodys_choice(void **state)
+{
+    (void)state;
+    assert_direct(false, "");
+    assert_direct(false, "relayhost = h");
+    assert_direct(true, "relayhost = \"\"");
+    assert_direct(true, "mydestination = example.com");
+    assert_direct(false, "mydestination = example.com\nrelayhost = h");
+    assert_direct(false, "mydestination = \"\"");
 }
 
 static void feedback_is_a_fraction_maybe_per_concurrency(void **state)
@@ -671,6 +720,8 @@ int main(void)
         TEST(relayhosts_are_read_in_every_spelling),
         TEST(the_login_that_fits_best_is_taken),
         TEST(contradictions_are_refused_with_their_cure),
+        TEST(transports_have_one_form),
+        TEST(direct_delivery_is_somebodys_choice),
         TEST(feedback_is_a_fraction_maybe_per_concurrency),
         TEST(tls_versions_are_read_as_a_range),
         TEST(lists_are_appended_to_with_plus),
