@@ -135,12 +135,27 @@ static void tell_of_table(struct findings *f, const char *name, const char *spec
         findings_add(f, FINDING_ERROR, "tables", "%s: %s", name, e->text);
 }
 
+/* Those of alias_maps, also where another parameter names them (local_recipient_maps). */
+static bool is_alias_table(const struct config *cfg, const char *spec)
+{
+    for (size_t i = 0; i < cfg->alias_maps.n; i++)
+        if (strcmp(cfg->alias_maps.at[i], spec) == 0)
+            return true;
+    return false;
+}
+
+struct map_check {
+    const struct config *cfg;
+    struct findings *f;
+};
+
 /* Opened as the programs do, but nothing is written. What is wrong with a text is told, whether there is an index of it or
  * not. */
 static void check_map(void *arg, const char *name, const char *spec)
 {
-    struct findings *f = arg;
-    struct map_options o = { .is_read_only = true, .is_aliases = strcmp(name, "alias_maps") == 0 };
+    const struct map_check *c = arg;
+    struct findings *f = c->f;
+    struct map_options o = { .is_read_only = true, .is_aliases = is_alias_table(c->cfg, spec) };
     struct err e = { 0 };
 
     struct map *m = map_open(spec, &o, &e);
@@ -160,7 +175,9 @@ static void check_map(void *arg, const char *name, const char *spec)
 
 void check_maps(const struct config *cfg, struct findings *f)
 {
-    config_each_map(cfg, check_map, f);
+    struct map_check c = { cfg, f };
+
+    config_each_map(cfg, check_map, &c);
 }
 
 static void on_alias_complaint(void *arg, const char *text)

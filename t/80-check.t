@@ -55,6 +55,7 @@ finds('a program that is missing', 78, qr{^error +login +.*password_command /non
 my $table = $t->path('table');
 Baton::Test::spew($table, "root: you\@b.test\nnonsense\n");
 finds('a table that is right', 0, qr/^ok +tables +alias_maps: hash:\Q$table\E$/m, { %h, alias_maps => "hash:$table" });
+unlike(check({ %h, mydestination => 'b.test', alias_maps => "hash:$table" })->{out}, qr/ends in a colon/, 'aliases count as aliases among recipients too');
 finds('a row that is none', 0, qr/^warning +aliases +\Q$table\E:2: expected "name: address/m, { %h, alias_maps => "lmdb:$table" });
 finds('a table that is missing', 0, qr{^note +tables +alias_maps: hash:/nonexistent/x: it does not exist}m,
     { %h, alias_maps => 'hash:/nonexistent/x' });
