@@ -343,6 +343,11 @@ static void what_is_not_built_is_not_set(const struct config *cfg, struct config
                "restriction_class %s: it belongs to the server module, and this Baton was built without it "
                "(--disable-server)",
                cfg->restriction_classes[i].name);
+    for (size_t i = 0; i < cfg->n_listens; i++)
+        if (cfg->listens[i].auth > CONFIG_LISTEN_AUTH_NO)
+            remark(r, CONFIG_ERROR, at_line(cfg, cfg->listens[i].line),
+                   "listen %s: auth belongs to the server module, and this Baton was built without it (--disable-server)",
+                   cfg->listens[i].name);
 #else
     (void)cfg;
     (void)r;
@@ -375,6 +380,7 @@ static rule_fn *const rules[] = {
     check_restrictions,
     what_is_not_built_is_not_set,
     check_transports,
+    check_sasl,
     destinations_lead_somewhere,
     nothing_leaves,
 };

@@ -131,6 +131,24 @@ enum config_rewrite {
 };
 enum config_mailbox_lock { CONFIG_LOCK_FCNTL = 1, CONFIG_LOCK_FLOCK = 2, CONFIG_LOCK_DOTLOCK = 4 };
 
+enum config_listen_auth {
+    CONFIG_LISTEN_AUTH_AUTO, /* only as written; config_listen_auth() says what it means */
+    CONFIG_LISTEN_AUTH_NO,
+    CONFIG_LISTEN_AUTH_MAY,
+    CONFIG_LISTEN_AUTH_REQUIRED,
+};
+
+enum config_sasl_type { CONFIG_SASL_DOVECOT, CONFIG_SASL_CYRUS };
+
+enum config_sasl_option { /* of smtpd_sasl_security_options */
+    CONFIG_SASL_NOPLAINTEXT = 1,
+    CONFIG_SASL_NOACTIVE = 2,
+    CONFIG_SASL_NODICTIONARY = 4,
+    CONFIG_SASL_NOANONYMOUS = 8,
+    CONFIG_SASL_FORWARD_SECRECY = 0x10,
+    CONFIG_SASL_MUTUAL_AUTH = 0x20,
+};
+
 enum config_bare_newline { CONFIG_BARE_NEWLINE_NO, CONFIG_BARE_NEWLINE_NORMALIZE, CONFIG_BARE_NEWLINE_REJECT };
 
 /* ---- types: what a parameter of each type is in C ---- */
@@ -286,6 +304,23 @@ void config_deliveries(const struct config *cfg, struct strlist *names);
 bool config_has_certificate(const struct config *cfg);
 /* What counts for clients of that section, NULL for the default one: never CONFIG_LISTEN_TLS_AUTO. */
 enum config_listen_tls config_listen_tls(const struct config *cfg, const struct listen *l);
+
+/* What counts for clients of that section, NULL for the default one: never CONFIG_LISTEN_AUTH_AUTO. */
+enum config_listen_auth config_listen_auth(const struct config *cfg, const struct listen *l);
+/* Some clients may log in. */
+bool config_uses_auth(const struct config *cfg);
+
+/* Where Dovecot's authentication server is: smtpd_sasl_path. */
+struct config_sasl_place {
+    char *path;            /* a UNIX socket, or NULL: */
+    struct relayhost host; /* with its port */
+};
+int config_sasl_place(const struct config *cfg, struct config_sasl_place *out, struct err *e);
+void config_sasl_place_fini(struct config_sasl_place *p);
+/* For Cyrus: the name of the application. */
+const char *config_sasl_application(const struct config *cfg);
+/* smtpd_sasl_mechanism_filter lets it pass. */
+bool config_sasl_lets_pass(const struct config *cfg, struct span mechanism);
 
 /* The login's password, for who needs it and just before it is needed: reads the file, or runs the
  * program (which may block, for 30 seconds at most: on the runner, or before the loop). For a

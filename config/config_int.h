@@ -253,6 +253,8 @@ void check_restrictions(const struct config *cfg, struct config_report *r);
 /* It fits a host in one of the transports. */
 bool login_is_for_a_transport(const struct config *cfg, const struct login *l);
 void check_transports(const struct config *cfg, struct config_report *r);
+/* sasl.c */
+void check_sasl(const struct config *cfg, struct config_report *r);
 
 /* The name of the table that `name` was probably meant to be, or NULL. */
 const char *suggest_option(const struct config_option *table, size_t n, struct span name);

@@ -45,6 +45,10 @@ DIFFERS(smtpd_tls_security_level, "empty: no TLS",
     "a certificate that is there is meant to be shown: STARTTLS is offered as soon as one is configured")
 DIFFERS(smtpd_tls_auth_only, "no",
     "a password is not asked for in the clear")
+DIFFERS(smtpd_sasl_type, "cyrus",
+    "Dovecot is what most servers have, and no library that sees passwords runs in the receiver")
+DIFFERS(smtpd_sasl_path, "smtpd",
+    "the default of each type is its own: private/auth for Dovecot")
 DIFFERS(smtpd_tls_protocols, ">=TLSv1",
     "RFC 8996 forbids TLS 1.0 and 1.1")
 DIFFERS(smtpd_tls_mandatory_protocols, ">=TLSv1",

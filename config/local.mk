@@ -19,6 +19,7 @@ config_libconfig_a_SOURCES = \
 	config/relayhost.c \
 	config/report.c \
 	config/restrict.c config/restrict.h config/restrictions.h \
+	config/sasl.c \
 	config/scan.c config/scan_int.h config/scan_value.c \
 	config/secret.c \
 	config/show.c config/show_json.c config/show_mdoc.c \

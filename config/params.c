@@ -62,6 +62,30 @@ static const struct config_word listen_tls[] = {
     { NULL, 0 },
 };
 
+static const struct config_word listen_auth[] = {
+    { "auto", CONFIG_LISTEN_AUTH_AUTO },
+    { "no", CONFIG_LISTEN_AUTH_NO },
+    { "may", CONFIG_LISTEN_AUTH_MAY },
+    { "required", CONFIG_LISTEN_AUTH_REQUIRED },
+    { NULL, 0 },
+};
+
+static const struct config_word sasl_types[] = {
+    { "dovecot", CONFIG_SASL_DOVECOT },
+    { "cyrus", CONFIG_SASL_CYRUS },
+    { NULL, 0 },
+};
+
+static const struct config_word sasl_options[] = {
+    { "noplaintext", CONFIG_SASL_NOPLAINTEXT },
+    { "noactive", CONFIG_SASL_NOACTIVE },
+    { "nodictionary", CONFIG_SASL_NODICTIONARY },
+    { "noanonymous", CONFIG_SASL_NOANONYMOUS },
+    { "forward_secrecy", CONFIG_SASL_FORWARD_SECRECY },
+    { "mutual_auth", CONFIG_SASL_MUTUAL_AUTH },
+    { NULL, 0 },
+};
+
 static const struct config_word tls_ciphers[] = {
     { "medium", CONFIG_CIPHERS_MEDIUM },
     { "high", CONFIG_CIPHERS_HIGH },

@@ -460,8 +460,9 @@ PARAM(smtpd_tls_security_level, ENUM, "auto", WORDS(smtpd_tls_levels), RECEIVE |
     "`none`: no TLS. `may`: STARTTLS is offered. `encrypt`: no mail is taken without it, which is not for a server that the "
     "Internet sends mail to. `auto`: `may` when there is a certificate, else `none`. The `tls` of a `listen` section goes "
     "before it.")
-PARAM(smtpd_tls_auth_only, BOOL, "yes", ANY, RECEIVE, LIVE,
-    "AUTH is offered and taken within TLS only.")
+PARAM(smtpd_tls_auth_only, BOOL, "yes", ANY, RECEIVE | CONTROL, LIVE,
+    "AUTH is offered and taken within TLS only. It demands AUTH of nobody: that is `auth = required` of a `listen` section, or "
+    "`smtpd_relay_restrictions`.")
 PARAM(smtpd_tls_protocols, TLSVERSIONS, ">=TLSv1.2", ANY, RECEIVE, LIVE,
     "The versions of TLS where it is offered, written as in `smtp_tls_mandatory_protocols`.")
 PARAM(smtpd_tls_mandatory_protocols, TLSVERSIONS, ">=TLSv1.2", ANY, RECEIVE, LIVE,
@@ -574,6 +575,42 @@ PARAM(milter_end_of_data_macros, LIST, "i", ANY, RECEIVE | RELAY | SERVER, LIVE,
 PARAM(milter_unknown_command_macros, LIST, "", ANY, RECEIVE | SERVER, LIVE,
     "Taken for Postfix's sake and without effect: a command that is unknown is refused, and no filter is asked about it.")
 
+/* ---- AUTH ---- */
+PARAM(smtpd_sasl_auth_enable, BOOL, "no", ANY, RECEIVE | CONTROL | SERVER, LIVE,
+    "Let clients log in (AUTH). Who has may send to anywhere, as a client in `mynetworks` may. The `auth` of a `listen` section "
+    "goes before it.")
+PARAM(smtpd_sasl_type, ENUM, "dovecot", WORDS(sasl_types), RECEIVE | CONTROL | SERVER, LIVE,
+    "Who looks at passwords: `dovecot`, by its authentication server; `cyrus`, by the Cyrus SASL library (saslauthd, sasldb).")
+PARAM(smtpd_sasl_path, STR, "", ANY, RECEIVE | CONTROL | SERVER, LIVE,
+    "For Dovecot, the socket of its authentication server: `/path` or `unix:/path`, a path below `queue_directory` without \"/\" at "
+    "its front, or `inet:host:port`; default `private/auth`. That connection is not encrypted: inet is for this machine and "
+    "networks that nobody listens in. For Cyrus, the name of the application, default `smtpd`: its settings are in smtpd.conf.")
+PARAM(smtpd_sasl_security_options, FLAGS, "noanonymous", WORDS(sasl_options), RECEIVE | CONTROL | SERVER, LIVE,
+    "Mechanisms that are not offered before TLS: `noplaintext` (PLAIN, LOGIN), `noanonymous`, `nodictionary`, `noactive`; and "
+    "`forward_secrecy`, `mutual_auth`: those that lack it. When nothing is left, AUTH is not offered.")
+PARAM(smtpd_sasl_tls_security_options, FLAGS, "$smtpd_sasl_security_options", WORDS(sasl_options), RECEIVE | CONTROL | SERVER, LIVE,
+    "The same within TLS.")
+PARAM(smtpd_sasl_mechanism_filter, LIST, "!external, static:rest", ANY, RECEIVE | CONTROL | SERVER, LIVE,
+    "Mechanisms that may be offered, by name; the first that fits decides, \"!\" before one excludes it, `static:rest` is all the "
+    "others.")
+PARAM(smtpd_sasl_exceptions_networks, NETWORKS, "", ANY, RECEIVE | SERVER, LIVE,
+    "Networks to whose clients AUTH is not offered.")
+PARAM(smtpd_sasl_authenticated_header, BOOL, "no", ANY, RECEIVE | SERVER, LIVE,
+    "Write into the Received: header who has logged in.")
+PARAM(smtpd_sasl_response_limit, SIZE, "12288", RANGE(512, 1 << 20), RECEIVE | SERVER, LIVE,
+    "The longest line that a client may send in AUTH.")
+PARAM(smtpd_sasl_reply_timeout, TIME, "30s", RANGE(5, 300), RECEIVE | SERVER, LIVE,
+    "How long the authentication server may take for an answer. Dovecot keeps a wrong password waiting for up to 17 seconds.")
+PARAM(smtpd_sasl_service, STR, "smtp", NOT_EMPTY, RECEIVE | SERVER, LIVE,
+    "The name of this service for who looks at passwords.")
+PARAM(smtpd_sasl_local_domain, STR, "", ANY, RECEIVE | SERVER, LIVE,
+    "For Cyrus: the realm of users that name none.")
+PARAM(cyrus_sasl_config_path, STR, "", ANY, RECEIVE | CONTROL | SERVER, LIVE,
+    "For Cyrus: folders, parted by colons, where the settings of the application are looked for. Empty: /etc/postfix/sasl, "
+    "/etc/baton/sasl, /etc/sasl2, and where the library looks by itself.")
+PARAM(broken_sasl_auth_clients, BOOL, "no", ANY, RECEIVE | SERVER, LIVE,
+    "Name AUTH a second time in the answer to EHLO, as \"AUTH=PLAIN LOGIN\", for clients that are older than RFC 2554.")
+
 /* ---- the log ---- */
 PARAM(log, LOG, "stderr", NOT_EMPTY, ALL, RESTART,
     "Where the log goes: `stderr`, `syslog`, or a file by its full name.")
@@ -613,6 +650,9 @@ LISTEN(proxy_networks, NETWORKS, "", ANY,
 LISTEN(tls, ENUM, "auto", WORDS(listen_tls),
     "`no`, `may` (STARTTLS is offered), `encrypt` (and demanded), `implicit` (TLS from the first byte). `auto`: as "
     "`smtpd_tls_security_level` says; at port 465 `implicit`, at a UNIX socket `no`.")
+LISTEN(auth, ENUM, "auto", WORDS(listen_auth),
+    "`no`, `may` (AUTH is offered), `required` (no mail is taken without it). `auto`: with `smtpd_sasl_auth_enable`, `required` at "
+    "ports 465 and 587, `may` at others; without it, where LMTP is spoken and at a UNIX socket `no`.")
 
 /* ---- restriction_class NAME { ... } ---- */
 RESTRICTION_CLASS(restrictions, RESTRICTIONS, "", NOT_EMPTY,

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+struct auth;
 struct config;
 struct err;
 struct gate_step;
@@ -29,6 +30,9 @@ struct server_hooks {
     /* Tables of the milters, opened before the jail. */
     int (*milters_open)(const struct config *cfg, struct err *e);
     void (*milters_close)(void);
+    /* Who can tell whether a client is the user it says to be (auth.h): smtpd_sasl_type. Before the jail: reads what cannot be read
+     * there. NULL with the reason. */
+    struct auth *(*auth_open)(const struct config *cfg, struct err *e);
 };
 
 /* NULL: built without. */

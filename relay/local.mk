@@ -15,6 +15,7 @@ sbin_PROGRAMS += batond
 batond_SOURCES = \
 	relay/anvil.c relay/anvil.h \
 	relay/attempt.c relay/attempt.h \
+	relay/auth.h \
 	relay/bounce.c relay/bounce.h \
 	relay/ceiling.c relay/ceiling.h \
 	relay/children.c \
@@ -39,6 +40,7 @@ batond_SOURCES = \
 	relay/relay.c relay/relay_int.h \
 	relay/schedule.c \
 	relay/session.c relay/session.h relay/session_int.h \
+	relay/session_auth.c \
 	relay/session_content.c \
 	relay/session_mail.c \
 	relay/session_proxy.c \

@@ -9,9 +9,10 @@
 #include "net/listen.h"
 #include "net/offload.h"
 #include "net/tls.h"
+#include "relay/auth.h"
 #include "relay/hooks.h"
 #include "relay/jail.h"
-#include "relay/session.h"
+#include "relay/session_int.h"
 #include "relay/worker.h"
 
 #include <fcntl.h>
@@ -31,6 +32,7 @@ struct receive_worker {
     struct inlet *inlets;
     size_t n_inlets;
     struct timer stop_timer, look_timer;
+    bool connects; /* outwards, and looks up names */
 };
 
 static void accepted(void *arg, struct conn *c)
@@ -95,9 +97,94 @@ static bool connects_out(const struct config *cfg)
     return map_n_blocking() > 0 || (server_hooks && server_hooks->receive_connects(cfg));
 }
 
+static void names_are_stale(void *arg)
+{
+    const struct receive_worker *w = arg;
+    worker_is_stale(w->r.env);
+}
+
+static int open_restrictions(struct receive_worker *w, struct err *e)
+{
+    if (!server_hooks || !server_hooks->restrictions)
+        return 0;
+    w->r.restrictions = server_hooks->restrictions_open(w->r.cfg, e);
+    return w->r.restrictions ? 0 : -1;
+}
+
+static int open_auth(struct receive_worker *w, struct err *e)
+{
+    if (!server_hooks || !server_hooks->auth_open || !config_uses_auth(w->r.cfg))
+        return 0;
+    w->r.auth = server_hooks->auth_open(w->r.cfg, e);
+    return w->r.auth ? 0 : -1;
+}
+
+static void start_auth(struct receive_worker *w)
+{
+    const struct auth_start how = {
+        .cfg = w->r.cfg, .loop = w->r.loop, .dns = w->r.dns, .settled = session_auth_settled, .arg = &w->r,
+    };
+
+    if (w->r.auth)
+        w->r.auth->backend->start(w->r.auth, &how);
+}
+
+/* All of both, NULL at the end; to be freed. */
+static const char **both(const char *const *a, const char *const *b)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; a && a[i]; i++)
+        n++;
+    for (size_t i = 0; b && b[i]; i++)
+        n++;
+    const char **all = xcalloc(n + 1, sizeof *all);
+    for (n = 0; a && *a; a++)
+        all[n++] = *a;
+    for (; b && *b; b++)
+        all[n++] = *b;
+    return all;
+}
+
+static int enter_jail(struct receive_worker *w, struct err *e)
+{
+    const struct auth *auth = w->r.auth;
+    struct worker_ids ids;
+
+    if (worker_ids(w->r.cfg, &ids, e) < 0)
+        return -1;
+    w->connects = connects_out(w->r.cfg);
+    if (server_hooks && server_hooks->milters_open(w->r.cfg, e) < 0)
+        return -1;
+    const char **read_also =
+        both(resolver_files(w->r.resolver), auth && auth->backend->readable ? auth->backend->readable(auth) : NULL);
+    const struct jail_options jail = {
+        .role = JAIL_RECEIVE,
+        .uid = ids.uid,
+        .gid = ids.gid,
+        .spool = w->r.cfg->queue_directory,
+        .connects = w->connects,
+        .groups_of = w->connects || w->r.auth ? w->r.cfg->mail_owner : NULL,
+        .read_also = read_also,
+    };
+    int done = jail_enter(&jail, e);
+    free(read_also);
+    return done;
+}
+
+static int open_names(struct receive_worker *w, struct err *e)
+{
+    if (!w->connects)
+        return 0;
+    w->r.dns = dns_new(w->r.loop, NULL, e);
+    if (!w->r.dns)
+        return -1;
+    dns_on_stale(w->r.dns, names_are_stale, w);
+    return 0;
+}
+
 static int open_all(struct receive_worker *w, struct err *e)
 {
-    struct worker_ids ids;
     struct spool_config sc = {
         .dir = w->r.cfg->queue_directory,
         .role = SPOOL_RECEIVE,
@@ -107,32 +194,17 @@ static int open_all(struct receive_worker *w, struct err *e)
         .shared = w->r.env->shared,
     };
 
-    if (worker_ids(w->r.cfg, &ids, e) < 0 || tls_init_process(e) < 0)
+    if (tls_init_process(e) < 0)
         return -1;
     w->r.resolver = resolver_new(w->r.cfg, e);
-    if (!w->r.resolver)
-        return -1;
-    if (server_hooks && server_hooks->restrictions) {
-        w->r.restrictions = server_hooks->restrictions_open(w->r.cfg, e);
-        if (!w->r.restrictions)
-            return -1;
-    }
-    bool connects = connects_out(w->r.cfg);
-    if (server_hooks && server_hooks->milters_open(w->r.cfg, e) < 0)
-        return -1;
-    const struct jail_options jail = {
-        .role = JAIL_RECEIVE, .uid = ids.uid, .gid = ids.gid, .spool = sc.dir, .read_also = resolver_files(w->r.resolver),
-        .connects = connects, .groups_of = connects ? w->r.cfg->mail_owner : NULL,
-    };
-    if (jail_enter(&jail, e) < 0)
+    if (!w->r.resolver || open_restrictions(w, e) < 0 || open_auth(w, e) < 0 || enter_jail(w, e) < 0)
         return -1;
     w->r.loop = worker_loop(stop, w, e);
-    if (!w->r.loop)
-        return -1;
-    if (connects && !(w->r.dns = dns_new(w->r.loop, NULL, e)))
+    if (!w->r.loop || open_names(w, e) < 0)
         return -1;
     if (w->r.restrictions && server_hooks->restrictions_start(w->r.restrictions, w->r.loop, e) < 0)
         return -1;
+    start_auth(w);
     sc.runner = loop_runner(w->r.loop);
     resolver_run_on(w->r.resolver, sc.runner);
     w->r.spool = spool_open(&sc, e);
@@ -145,6 +217,8 @@ static void close_all(struct receive_worker *w)
         listen_stop(w->inlets[i].listener);
     free(w->inlets);
     session_drop_all(&w->r);
+    if (w->r.auth)
+        w->r.auth->backend->close(w->r.auth);
     timer_stop(&w->stop_timer);
     timer_stop(&w->look_timer);
     timer_stop(&w->r.report_timer);
@@ -173,6 +247,7 @@ int receive_main(const struct worker_env *env)
 
     w = (struct receive_worker){ .r = { .env = env, .cfg = env->cfg } };
     list_init(&w.r.sessions);
+    list_init(&w.r.auth_waiting);
     if (open_all(&w, &e) < 0) {
         log_error("%s", e.text);
         status = e.kind == ERR_CONFIG ? EX_CONFIG : EX_OSERR;

@@ -34,6 +34,7 @@ void session_bury(struct session *s)
     session_forget_message(s);
     session_leave_commit(s);
     gate_close(s);
+    session_auth_close(s);
     session_proxy_end(s);
     session_time_stop(s);
     limits_forget(s);
@@ -166,6 +167,9 @@ static const struct smtp_server_ops server_ops = {
     .reset = session_forget_message,
     .starttls = session_starttls,
     .start_tls = session_start_tls,
+    .auth = session_auth,
+    .auth_response = session_auth_response,
+    .auth_abort = session_auth_abort,
     .xclient = session_xclient,
     .slow_down = on_slow_down,
     .refused = on_refused,
@@ -236,7 +240,6 @@ static void engine_terms(const struct session *s, struct smtp_server_config *sc)
         .bare_lf_code = cfg->smtpd_forbid_bare_newline_reject_code,
         .limits = {
             .line_length = cfg->line_length_limit,
-            .auth_length = 12288,
             .message_size = cfg->message_size_limit,
             .recipients = (unsigned)cfg->smtpd_recipient_limit,
             .soft_errors = (unsigned)cfg->smtpd_soft_error_limit,
@@ -245,6 +248,7 @@ static void engine_terms(const struct session *s, struct smtp_server_config *sc)
         },
     };
     session_tls_terms(s, sc);
+    session_auth_terms(s, sc);
 }
 
 void session_greet(struct session *s)

@@ -13,6 +13,8 @@
 #include "relay/supervise.h"
 #include "spool/spool.h"
 
+struct auth;
+
 struct receiver { /* what all sessions of a worker share; receive.c's */
     const struct worker_env *env; /* borrowed */
     const struct config *cfg;     /* env->cfg */
@@ -21,6 +23,8 @@ struct receiver { /* what all sessions of a worker share; receive.c's */
     struct resolver *resolver;
     struct restrictions *restrictions; /* hooks.h; NULL: none */
     struct dns *dns;              /* NULL: nothing is looked up */
+    struct auth *auth;         /* relay/auth.h; NULL: nobody can log in */
+    struct list auth_waiting;  /* session_auth.c's */
     struct list sessions;
     unsigned n_sessions;
     bool is_stopping;

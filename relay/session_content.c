@@ -105,6 +105,7 @@ static void format_received(struct session *s, struct buf *out)
         .is_esmtp = smtp_server_is_esmtp(s->server),
         .is_lmtp = s->is_lmtp,
         .is_authenticated = smtp_server_login(s->server) != NULL,
+        .login = s->receiver->cfg->smtpd_sasl_authenticated_header ? smtp_server_login(s->server) : NULL,
         .is_utf8 = s->env->smtputf8,
     };
     session_tls_received(s, &f, tls);
@@ -221,11 +222,13 @@ void session_data_begin(void *arg, struct smtp_cmd *c, struct envelope *env)
 
 static void log_taken(const struct session *s, const struct envelope *env)
 {
+    const char *login = smtp_server_login(s->server);
+
     if (s->is_local)
         log_info("%s: uid=%ld from=<%s>", s->id, (long)s->uid, log_safe_str(env->sender));
     else
-        log_info("%s: client=%s%s%s", s->id, s->client, smtp_server_login(s->server) ? ", sasl_username=" : "",
-                 smtp_server_login(s->server) ? log_safe_str(smtp_server_login(s->server)) : "");
+        log_info("%s: client=%s%s%s%s%s", s->id, s->client, login ? ", sasl_method=" : "", login ? session_auth_method(s) : "",
+                 login ? ", sasl_username=" : "", login ? log_safe_str(login) : "");
     struct header_field f;
     if (header_find(buf_span(&s->reader.section), "Message-ID", &f))
         log_info("%s: message-id=%s", s->id, log_safe(span_trim(f.value)));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * session_int.h - a session, for its files: session.c has the connection and its manners, session_proxy.c who a client is
- * that comes through a proxy, session_tls.c its handshake, session_time.c how long it may take, session_mail.c what is said of
- * a message, session_content.c the message itself. */
+ * that comes through a proxy, session_tls.c its handshake, session_auth.c who logs in, session_time.c how long it may take,
+ * session_mail.c what is said of a message, session_content.c the message itself. */
 #ifndef RELAY_SESSION_INT_H
 #define RELAY_SESSION_INT_H
 
@@ -12,6 +12,8 @@
 #include "relay/gate.h"
 #include "relay/session.h"
 #include "smtp/server.h"
+
+struct auth_talk;
 
 struct session {
     struct list link;
@@ -53,6 +55,7 @@ struct session {
     int64_t deadline_ms;
     uint64_t earned;            /* what has come and is not yet a millisecond, in thousandths of a byte */
     struct timer handshake;     /* its limit; armed while one is under way */
+    struct auth_talk *auth;     /* session_auth.c's; NULL: not needed yet */
     struct later free_later;
     bool is_dead;
 };
@@ -86,6 +89,21 @@ void session_start_tls(void *arg);
 #define SESSION_TLS_TEXT 100
 void session_tls_received(const struct session *s, struct received *f, char *text);
 
+/* ---- session_auth.c ---- */
+
+/* What the listener that it came by demands. */
+void session_auth_terms(const struct session *s, struct smtp_server_config *sc);
+/* Whether it is known what EHLO offers; else session_hello_go_on() comes when it is. */
+bool session_auth_hello(struct session *s, struct smtp_cmd *c);
+/* auth_start.settled() of the worker; `arg` is the receiver. */
+void session_auth_settled(void *arg);
+void session_auth(void *arg, struct smtp_cmd *c, const char *mech, struct span initial);
+void session_auth_response(void *arg, struct smtp_cmd *c, struct span response);
+void session_auth_abort(void *arg);
+/* How it has logged in: "PLAIN". */
+const char *session_auth_method(const struct session *s);
+void session_auth_close(struct session *s);
+
 /* ---- session_proxy.c ---- */
 
 bool session_comes_by_proxy(const struct session *s);
@@ -111,6 +129,7 @@ void session_check_early_talk(struct session *s);
 /* Before the banner, which waits. */
 void session_ask_connect(struct session *s);
 void session_hello(void *arg, struct smtp_cmd *c, const char *name, bool is_esmtp);
+void session_hello_go_on(struct session *s, struct smtp_cmd *c);
 /* Asks the gate about the command. Its answer may come from inside, when whoever has called us sends what there is to send:
  * session_pump_later_answer() sends it otherwise. */
 void session_ask(struct session *s, struct smtp_cmd *c, enum gate_at at, gate_fn *then);

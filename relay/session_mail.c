@@ -125,10 +125,16 @@ static void answer_hello(struct session *s, const struct refusal *no)
     session_answer(s, smtp_server_after(s->server), no, 250, NULL, "Ok");
 }
 
+void session_hello_go_on(struct session *s, struct smtp_cmd *c)
+{
+    session_ask(s, c, GATE_HELLO, answer_hello);
+}
+
 void session_hello(void *arg, struct smtp_cmd *c, const char *name, bool is_esmtp)
 {
     (void)name, (void)is_esmtp;
-    session_ask(arg, c, GATE_HELLO, answer_hello);
+    if (session_auth_hello(arg, c))
+        session_hello_go_on(arg, c);
 }
 
 static void answer_mail(struct session *s, const struct refusal *no)
@@ -150,6 +156,9 @@ void session_mail(void *arg, struct smtp_cmd *c, struct envelope *env, uint64_t 
         smtp_answer(c, 452, "4.3.1", "Insufficient system storage");
         return;
     }
+    const char *login = smtp_server_login(s->server);
+    if (login && !env->login)
+        env->login = xstrdup(login);
     env->uid = s->uid;
     env->arrival_us = clock_real_us();
     if (!s->is_local) {

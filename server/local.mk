@@ -1,6 +1,10 @@
 # server: the optional module; none.c stands for all of it when it is not built
 noinst_LIBRARIES += server/libserver.a server/libmaps.a server/librouting.a
 EXTRA_DIST += server/README.md server/exports
+AUTH_FILES = \
+	server/auth.c server/auth.h \
+	server/auth_dovecot.c \
+	server/auth_wire.c server/auth_wire.h
 RESTRICT_FILES = \
 	server/restrict.c server/restrict.h server/restrict_int.h server/restrict_fns.h \
 	server/restrict_address.c server/restrict_plain.c server/restrict_tables.c
@@ -20,6 +24,7 @@ ROUTING_FILES = \
 	server/routing.c server/routing_int.h server/virtual.c server/ways.c
 if SERVER
 server_libserver_a_SOURCES = \
+	$(AUTH_FILES) \
 	$(RESTRICT_FILES) \
 	$(DELIVER_FILES) \
 	server/milter.c server/milter.h server/milter_int.h \

@@ -60,7 +60,7 @@ like($c->say('XCLIENT ADDR=203.0.113.5 LOGIN=joe+40example.test'), qr/^220 /, 'o
 like(rcpt($c), qr/^250 2\.1\.5 /, 'may send');
 $c->say('DATA');
 $c->say("Subject: x\r\n\r\nx\r\n.");
-ok($t->wait_log(qr/client=unknown\[203\.0\.113\.5\], sasl_username=joe\@example\.test$/), 'the log has the login');
+ok($t->wait_log(qr/client=unknown\[203\.0\.113\.5\], sasl_method=XCLIENT, sasl_username=joe\@example\.test$/), 'the log has the login');
 like(($relay->wait_messages(2))[1]{content}, qr/with ESMTPA id/, 'and Received says that there was one');
 like($c->say('XCLIENT LOGIN=[UNAVAILABLE] HELO=hi.example PROTO=ESMTP'), qr/^220 /, 'one that has said EHLO');
 like($c->say('MAIL FROM:<me@example.test>'), qr/^250 /, 'need not say it again');

@@ -57,6 +57,8 @@ for my $case ([ 'as it stands', $example ], [ 'with all of it in force', $exampl
     my ($how, $text) = @$case;
     $text =~ s{/etc/baton/relay\.password}{$t->path('password')}ge;
     $text =~ s{/etc/mailname}{$t->path('mailname')}ge;
+    my $cert = $t->certificate;
+    $text =~ s{/etc/baton/mail\.(pem|key)}{$cert->{ $1 eq 'pem' ? 'cert' : 'key' }}ge;
     spew($t->path('password'), "secret\n", 0600);
     spew($t->path('mailname'), "example.test\n");
     my $mine = 'queue_directory = "' . $t->spool . "\"\n" . 'smtp_tls_CAfile = "' . $t->certificate->{ca} . "\"\n";

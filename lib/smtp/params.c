@@ -96,9 +96,15 @@ static const char *read_envid(void *to, struct span value, bool has_value)
 /* Who first submitted it (RFC 4954 5): taken, and not believed. */
 static const char *read_auth(void *to, struct span value, bool has_value)
 {
+    struct mail_params *p = to;
     char *who;
 
-    (void)to, (void)has_value;
+    (void)has_value;
+    if (!p->takes_auth)
+        return UNSUPPORTED;
+    if (p->has_auth)
+        return "503 5.5.4 Error: multiple AUTH= options";
+    p->has_auth = true;
     if (span_ieq_str(value, "<>"))
         return NULL;
     who = decode(value, 1000, xtext_decode);
@@ -199,7 +205,7 @@ static const char *read_all(const struct param *table, size_t n, void *to, struc
 
 const char *mail_params_parse(struct mail_params *p, struct span args, char *reply, size_t size)
 {
-    *p = (struct mail_params){ .body = BODY_7BIT };
+    *p = (struct mail_params){ .body = BODY_7BIT, .takes_auth = p->takes_auth };
     return read_all(mail_table, ARRAY_LEN(mail_table), p, args, reply, size);
 }
 

@@ -11,6 +11,8 @@
 struct mail_params {
     uint64_t size_bytes;
     bool has_size, has_body, has_ret, has_envid;
+    bool takes_auth; /* the server has AUTH: AUTH= is known (RFC 4954 5) */
+    bool has_auth;
     bool smtputf8;
     enum body_type body;
     enum dsn_ret ret;
@@ -25,7 +27,8 @@ struct rcpt_params {
 };
 
 /* NULL, or the reply that refuses them: "501 5.5.4 Bad RET parameter syntax". `unknown` (size >
- * 0) then may hold the reply. Starts from zeroes, but for rcpt_params.utf8. */
+ * 0) then may hold the reply. Starts from zeroes, but for
+ * mail_params.takes_auth and rcpt_params.utf8. */
 const char *mail_params_parse(struct mail_params *p, struct span args, char *reply, size_t size);
 const char *rcpt_params_parse(struct rcpt_params *p, struct span args, char *reply, size_t size);
 

@@ -41,7 +41,8 @@ struct smtp_server *smtp_server_new(const struct smtp_server_config *cfg,
     s->cfg = *cfg;
     s->cfg.hostname = xstrdup(cfg->hostname);
     s->cfg.banner = dup_or_null(cfg->banner);
-    s->cfg.mechanisms = dup_or_null(cfg->hidden & SMTP_EXT_AUTH ? NULL : cfg->mechanisms);
+    s->cfg.mechanisms = NULL;
+    smtp_server_set_auth(s, cfg->mechanisms ? SMTP_AUTH_OFFERED : SMTP_AUTH_NO, cfg->mechanisms);
     s->cfg.offers_starttls = cfg->offers_starttls && !(cfg->hidden & SMTP_EXT_STARTTLS);
     snprintf(s->bare_lf_reply, sizeof s->bare_lf_reply, "%d 5.5.2 Error: bare <LF> received",
              cfg->bare_lf_code ? cfg->bare_lf_code : 550);
@@ -244,11 +245,11 @@ void smtp_server_input(struct smtp_server *s, struct span bytes)
 /* Too long for us to keep: said once, and the rest of it is passed over, but not for ever. */
 static bool too_long(struct smtp_server *s)
 {
-    bool was_auth = s->reads == READS_AUTH;
+    bool in_auth = s->reads == READS_AUTH, was_auth = in_auth || span_istarts(s->cur, "AUTH ");
 
     s->reads = READS_REST_OF_LINE;
     s->line_dropped = 0;
-    if (was_auth)
+    if (in_auth)
         smtp_server_abort_auth(s);
     if (was_auth)
         smtp_server_say(s, "500 5.5.6 Error: SASL response limit exceeded");

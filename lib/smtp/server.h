@@ -67,6 +67,14 @@ enum smtp_extension {
     SMTP_EXT_XCLIENT = 0x400,
 };
 
+/* Whether a client may log in. */
+enum smtp_auth {
+    SMTP_AUTH_NO,        /* 503 */
+    SMTP_AUTH_OFFERED,
+    SMTP_AUTH_AFTER_TLS, /* not named before TLS, and 504 */
+    SMTP_AUTH_LATER,     /* nobody can tell now: not named, and 454; so is MAIL where AUTH is required */
+};
+
 /* What XCLIENT says of a client. */
 enum smtp_xclient_attr {
     SMTP_XCLIENT_NAME,
@@ -103,7 +111,8 @@ struct smtp_server_config { /* strings are copied */
     size_t n_forbidden;
     const char *hostname;   /* in the banner, in replies to EHLO */
     const char *banner;     /* behind "220 hostname "; NULL: "ESMTP" or "LMTP" */
-    const char *mechanisms; /* "PLAIN LOGIN"; NULL: no AUTH */
+    const char *mechanisms; /* "PLAIN LOGIN"; NULL: no AUTH. smtp_server_set_auth() changes it */
+    bool says_auth_twice;   /* EHLO names "AUTH=PLAIN LOGIN" too (broken_sasl_auth_clients) */
     enum smtp_bare_lf bare_lf;
     int bare_lf_code;       /* instead of 550; 521 closes, too */
     struct smtp_server_limits limits;
@@ -204,6 +213,9 @@ void smtp_answer_rcpt(struct smtp_cmd *c, size_t index, int code, const char *en
                       const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* auth() and auth_response(): 334 with `base64`; the client's next line goes to auth_response(). */
 void smtp_auth_challenge(struct smtp_cmd *c, struct span base64);
+/* From inside hello() at the latest: what the reply to EHLO offers, and what AUTH is looked up in. Copied; may be NULL where it is
+ * not offered. */
+void smtp_server_set_auth(struct smtp_server *s, enum smtp_auth how, const char *mechanisms);
 /* Before 235: who logged in. Copied. */
 void smtp_server_set_login(struct smtp_server *s, const char *login);
 

@@ -6,6 +6,7 @@
 #include "smtp/server_int.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define MECHANISM_MAX 32 /* RFC 4422 3.1 says 20 */
 
@@ -39,16 +40,39 @@ static bool find_mechanism(const struct smtp_server *s, struct span name, char o
     return false;
 }
 
+void smtp_server_set_auth(struct smtp_server *s, enum smtp_auth how, const char *mechanisms)
+{
+    char *copy = mechanisms ? xstrdup(mechanisms) : NULL;
+
+    free((char *)s->cfg.mechanisms);
+    s->cfg.mechanisms = copy;
+    s->auth = s->cfg.hidden & SMTP_EXT_AUTH ? SMTP_AUTH_NO : how;
+}
+
+static bool waits_for_tls(const struct smtp_server *s)
+{
+    return !s->is_encrypted && (s->cfg.auth_needs_tls || s->cfg.requires_tls || s->auth == SMTP_AUTH_AFTER_TLS);
+}
+
+bool smtp_server_offers_auth(const struct smtp_server *s)
+{
+    bool has_some = s->auth == SMTP_AUTH_OFFERED || s->auth == SMTP_AUTH_AFTER_TLS;
+
+    return has_some && s->cfg.mechanisms && !waits_for_tls(s) && !s->is_authenticated;
+}
+
 static const char *refusal(const struct smtp_server *s)
 {
-    if (!s->cfg.mechanisms)
+    if (s->auth == SMTP_AUTH_NO)
         return "503 5.5.1 Error: authentication not enabled";
-    if (!s->is_encrypted && (s->cfg.auth_needs_tls || s->cfg.requires_tls))
-        return "538 5.7.11 Encryption required for requested authentication mechanism";
+    if (waits_for_tls(s)) /* RFC 4954 4 */
+        return "504 5.5.4 Encryption required for requested authentication mechanism";
     if (s->is_authenticated)
         return "503 5.5.1 Error: already authenticated";
     if (!s->is_esmtp)
         return "503 5.5.1 Error: send EHLO first";
+    if (s->auth == SMTP_AUTH_LATER)
+        return "454 4.7.0 Temporary authentication failure";
     return NULL;
 }
 
@@ -74,7 +98,11 @@ void smtp_server_do_auth(struct smtp_server *s, struct span args)
         initial = (struct span){ NULL, 0 };
     else if (span_eq(initial, SPAN("=")))
         initial.len = 0; /* RFC 4954 4: an empty one */
-    if (span_word(&args, "", &more) || !is_base64(initial)) {
+    if (span_word(&args, "", &more)) {
+        smtp_server_say(s, "501 5.5.4 Syntax: AUTH mechanism");
+        return;
+    }
+    if (!is_base64(initial)) {
         smtp_server_say(s, "501 5.5.2 Error: invalid base64");
         return;
     }

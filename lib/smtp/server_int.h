@@ -59,6 +59,7 @@ struct smtp_server {
     bool is_esmtp;
     bool is_encrypted;
     bool is_authenticated;
+    enum smtp_auth auth;
     bool in_auth; /* an exchange is under way: auth_abort() is due if it breaks */
     bool is_paused;
     bool is_closing;
@@ -157,5 +158,7 @@ bool smtp_server_xclient_answered(struct smtp_server *s, int code);
 bool smtp_server_auth_answered(struct smtp_server *s, int code);
 
 void smtp_server_abort_auth(struct smtp_server *s);
+/* AUTH is offered to the client as it is now. */
+bool smtp_server_offers_auth(const struct smtp_server *s);
 
 #endif

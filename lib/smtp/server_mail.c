@@ -45,14 +45,15 @@ static void begin(struct smtp_server *s, struct mail_params *p, const struct add
 
 void smtp_server_do_mail(struct smtp_server *s, struct span args)
 {
-    struct mail_params p = { 0 };
+    struct mail_params p = { .takes_auth = s->auth != SMTP_AUTH_NO || s->is_authenticated };
     struct address a;
     struct span rest;
     char reply[200];
     const char *no;
 
     if (s->cfg.requires_auth && !s->is_authenticated) {
-        smtp_server_say(s, "530 5.7.0 Authentication required");
+        smtp_server_say(s, s->auth == SMTP_AUTH_LATER ? "454 4.7.0 Temporary authentication failure"
+                                                      : "530 5.7.0 Authentication required");
         return;
     }
     if (!span_istarts(args, "FROM:")) {

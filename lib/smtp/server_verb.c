@@ -218,10 +218,10 @@ bool smtp_server_read_command(struct smtp_server *s)
 /* ---- EHLO ------------------------------------------------------------------------------------ */
 
 /* In Postfix's order: somebody compares. */
-static size_t list_features(const struct smtp_server *s, const char *lines[], const char *size, const char *auth)
+static size_t list_features(const struct smtp_server *s, const char *lines[], const char *size, const char *const auth[2])
 {
     const struct smtp_server_config *cfg = &s->cfg;
-    bool auth_is_safe = s->is_encrypted || !(cfg->auth_needs_tls || cfg->requires_tls);
+    bool offers_auth = smtp_server_offers_auth(s);
     const struct {
         enum smtp_extension bit;
         bool is_there;
@@ -231,7 +231,8 @@ static size_t list_features(const struct smtp_server *s, const char *lines[], co
         { SMTP_EXT_SIZE, true, size },
         { SMTP_EXT_VRFY, !cfg->has_no_vrfy, "VRFY" },
         { SMTP_EXT_STARTTLS, cfg->offers_starttls && !s->is_encrypted, "STARTTLS" },
-        { SMTP_EXT_AUTH, cfg->mechanisms && auth_is_safe && !s->is_authenticated, auth },
+        { SMTP_EXT_AUTH, offers_auth, auth[0] },
+        { SMTP_EXT_AUTH, offers_auth && cfg->says_auth_twice, auth[1] },
         { SMTP_EXT_ENHANCEDSTATUSCODES, true, "ENHANCEDSTATUSCODES" },
         { SMTP_EXT_8BITMIME, true, "8BITMIME" },
         { SMTP_EXT_DSN, true, "DSN" },
@@ -250,14 +251,16 @@ static size_t list_features(const struct smtp_server *s, const char *lines[], co
 static void say_features(struct smtp_server *s)
 {
     const char *lines[16];
-    char size[40], auth[300];
+    char size[40], auth[2][400];
+    const char *mechanisms = s->cfg.mechanisms ? s->cfg.mechanisms : "";
 
     if (s->cfg.limits.message_size)
         snprintf(size, sizeof size, "SIZE %llu", (unsigned long long)s->cfg.limits.message_size);
     else
         snprintf(size, sizeof size, "SIZE");
-    snprintf(auth, sizeof auth, "AUTH %s", s->cfg.mechanisms ? s->cfg.mechanisms : "");
-    size_t n = list_features(s, lines, size, auth);
+    snprintf(auth[0], sizeof auth[0], "AUTH %s", mechanisms);
+    snprintf(auth[1], sizeof auth[1], "AUTH=%s", mechanisms);
+    size_t n = list_features(s, lines, size, (const char *const[2]){ auth[0], auth[1] });
     smtp_server_sayf(s, "250%c%s", n ? '-' : ' ', s->cfg.hostname);
     for (size_t i = 0; i < n; i++)
         smtp_server_sayf(s, "250%c%s", i + 1 < n ? '-' : ' ', lines[i]);

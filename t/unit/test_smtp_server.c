@@ -391,6 +391,8 @@ static void bad_addresses_and_parameters_are_named(void **state)
         { "MAIL FROM:<a@b> ENVID=a+0D+0A", "501 5.5.4 Bad ENVID parameter syntax" },
         { "MAIL FROM:<a@b> FOO=bar", "555 5.5.4 Unsupported option: FOO=bar" },
         { "MAIL FROM:<a@b> AUTH=+", "501 5.5.4 Bad AUTH parameter syntax" },
+        { "MAIL FROM:<a@b> AUTH=<> AUTH=a", "503 5.5.4 Error: multiple AUTH= options" },
+        { "AUTH PLAIN eA== eA==", "501 5.5.4 Syntax: AUTH mechanism" },
         { "MAIL FROM:<gr\xc3\xbc@b.example>",
           "553 5.6.7 Must declare SMTPUTF8 to permit unicode address" },
         { "MAIL FROM:<gr\xc3@b.example> SMTPUTF8", "501 5.1.7 Bad sender address syntax" },

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Passwords looked at by Dovecot: one connection a worker to its authentication server, which all sessions share; replies find
+ * theirs by a number.
+ *
+ * The connection is made when the worker starts, for EHLO wants to name mechanisms, and again when it breaks: at once when a
+ * client asks, else with growing pauses. What it offered last counts as long as it is away. An exchange that has sent its first
+ * line only, and got no challenge yet, moves to the new connection once; others, and those that wait for too long, end as
+ * AUTH_LATER: nobody's password was wrong. */
+#include "server/auth.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "net/dial.h"
+#include "net/dns.h"
+#include "server/auth_wire.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    CONNECT_LIMIT_MS = 10000, /* name, connection and handshake together */
+    AGAIN_MIN_MS = 1000,
+    AGAIN_MAX_MS = 30000,
+    COMPLAIN_MS = 60000,
+};
+
+#define LOST "Connection lost to authentication server" /* fail2ban's filter knows it as nobody's fault */
+
+struct dovecot {
+    struct auth auth;
+    struct auth_start how;
+    struct config_sasl_place place;
+    char *name; /* of the place, for the log */
+    bool is_connecting, is_ready;
+    struct dns_query *query;
+    struct dial *dial;
+    struct conn *conn;
+    struct auth_wire wire;
+    uint32_t n_connections, last_id;
+    struct timer limit, again;
+    unsigned n_failed; /* in a row */
+    int64_t heard_ms, failed_ms, complained_ms;
+    bool has_complained;
+    char *lists[2];    /* what is offered in the clear, and within TLS; NULL: not known */
+    struct list waiting, asked;
+};
+
+struct try {
+    struct auth_try base;
+    struct list link; /* waiting or asked; in neither: its connection is gone, and the next respond() will be told */
+    uint32_t id;      /* 0: not sent (to this connection) */
+    bool had_challenge, was_moved, is_clients_turn;
+    auth_fn *then;
+    void *arg;
+    char mech[AUTH_MECH_NAME_MAX + 1];
+    char *remote, *local, *initial;
+    bool is_encrypted;
+    int64_t asked_ms;
+    struct timer limit;
+    struct later later;
+};
+
+static void connect_now(struct dovecot *d);
+
+static struct dovecot *dovecot_of(struct auth *a)
+{
+    return container_of(a, struct dovecot, auth);
+}
+
+static struct dovecot *owner(const struct try *t)
+{
+    return dovecot_of(t->base.auth);
+}
+
+/* ---- exchanges ---- */
+
+static void forget(struct try *t)
+{
+    list_remove(&t->link);
+    timer_stop(&t->limit);
+    later_cancel(&t->later);
+    free(t->remote);
+    free(t->local);
+    if (t->initial)
+        wipe(t->initial, strlen(t->initial));
+    free(t->initial);
+    free(t);
+}
+
+static void finish(struct try *t, const struct auth_answer *a)
+{
+    auth_fn *then = t->then;
+    void *arg = t->arg;
+
+    forget(t);
+    then(arg, a);
+}
+
+static void finish_lost(void *arg)
+{
+    finish(arg, &(struct auth_answer){ .result = AUTH_LATER, .reason = LOST });
+}
+
+static void send_bytes(struct dovecot *d, struct buf *b)
+{
+    conn_write(d->conn, buf_span(b));
+    wipe(b->at, b->len);
+    buf_fini(b);
+}
+
+static void break_connection(struct dovecot *d, const char *why);
+
+/* Has the whole server fallen silent, or only this one answer? */
+static void on_try_limit(void *arg)
+{
+    struct try *t = arg;
+    struct dovecot *d = owner(t);
+    struct buf b;
+
+    if (t->id && d->is_ready) {
+        buf_init(&b, BUF_NO_MAX);
+        auth_wire_cancel(&b, t->id);
+        send_bytes(d, &b);
+    }
+    log_warn("%s: no answer within %lld s", d->name, (long long)(d->how.cfg->smtpd_sasl_reply_timeout / 1000000));
+    bool is_hung = d->is_ready && t->id && d->heard_ms < t->asked_ms;
+    t->was_moved = true;
+    list_remove(&t->link);
+    if (is_hung)
+        break_connection(d, "no answer");
+    finish_lost(t);
+}
+
+static void await_answer(struct try *t)
+{
+    struct dovecot *d = owner(t);
+    t->asked_ms = loop_now_ms(d->how.loop);
+    timer_start(&t->limit, d->how.loop, d->how.cfg->smtpd_sasl_reply_timeout / 1000, on_try_limit, t);
+}
+
+static void ask(struct try *t)
+{
+    struct dovecot *d = owner(t);
+    struct buf b;
+
+    t->id = ++d->last_id;
+    const struct auth_wire_request r = {
+        .id = t->id,
+        .mech = t->mech,
+        .service = d->how.cfg->smtpd_sasl_service,
+        .remote = t->remote,
+        .local = t->local,
+        .is_secured = t->is_encrypted,
+        .initial = t->initial ? span_str(t->initial) : (struct span){ NULL, 0 },
+    };
+    buf_init(&b, BUF_NO_MAX);
+    auth_wire_auth(&b, &r);
+    send_bytes(d, &b);
+    list_remove(&t->link);
+    list_append(&d->asked, &t->link);
+}
+
+static struct try *find(struct dovecot *d, uint32_t id)
+{
+    list_each(it, &d->asked) {
+        struct try *t = list_entry(it, struct try, link);
+        if (t->id == id)
+            return t;
+    }
+    return NULL;
+}
+
+static void on_reply(void *arg, const struct auth_wire_reply *r)
+{
+    struct try *t = find(arg, r->id);
+    struct auth_answer a = { .challenge = r->challenge, .user = r->user, .reason = r->reason };
+
+    if (!t)
+        return;
+    if (r->kind == AUTH_WIRE_CONT) {
+        a.result = AUTH_MORE;
+        t->had_challenge = t->is_clients_turn = true;
+        timer_stop(&t->limit); /* it is the client's turn */
+        t->then(t->arg, &a);
+        return;
+    }
+    a.result = r->kind == AUTH_WIRE_OK ? AUTH_YES : r->is_temporary ? AUTH_LATER : AUTH_NO;
+    finish(t, &a);
+}
+
+/* ---- what is offered ---- */
+
+static bool suits(const struct dovecot *d, const struct auth_mech *m, unsigned options)
+{
+    static const struct {
+        unsigned option, trait;
+        bool must_have;
+    } rules[] = {
+        { CONFIG_SASL_NOANONYMOUS, AUTH_MECH_ANONYMOUS, false },
+        { CONFIG_SASL_NOPLAINTEXT, AUTH_MECH_PLAINTEXT, false },
+        { CONFIG_SASL_NODICTIONARY, AUTH_MECH_DICTIONARY, false },
+        { CONFIG_SASL_NOACTIVE, AUTH_MECH_ACTIVE, false },
+        { CONFIG_SASL_FORWARD_SECRECY, AUTH_MECH_FORWARD_SECRECY, true },
+        { CONFIG_SASL_MUTUAL_AUTH, AUTH_MECH_MUTUAL_AUTH, true },
+    };
+
+    /* Channel binding needs what the server has heard of the TLS session: nobody tells it. */
+    if (m->traits & (AUTH_MECH_PRIVATE | AUTH_MECH_CHANNEL_BINDING) || !config_sasl_lets_pass(d->how.cfg, span_str(m->name)))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+        if (options & rules[i].option && !(m->traits & rules[i].trait) == rules[i].must_have)
+            return false;
+    return true;
+}
+
+static char *list_of(const struct dovecot *d, unsigned options)
+{
+    struct buf b;
+
+    buf_init(&b, BUF_NO_MAX);
+    for (size_t i = 0; i < d->wire.n_mechs; i++)
+        if (suits(d, &d->wire.mechs[i], options))
+            buf_addf(&b, "%s%s", b.len ? " " : "", d->wire.mechs[i].name);
+    buf_adds(&b, "");
+    buf_cstr(&b);
+    return buf_take(&b);
+}
+
+static void take_lists(struct dovecot *d)
+{
+    const struct config *cfg = d->how.cfg;
+
+    free(d->lists[0]);
+    free(d->lists[1]);
+    d->lists[0] = list_of(d, cfg->smtpd_sasl_security_options);
+    d->lists[1] = list_of(d, cfg->smtpd_sasl_tls_security_options);
+    if (!*d->lists[1])
+        log_warn("no SASL mechanism is left of those that %s has: AUTH is not offered; see smtpd_sasl_tls_security_options and "
+                 "smtpd_sasl_mechanism_filter",
+                 d->name);
+}
+
+/* ---- the connection ---- */
+
+static void disconnect(struct dovecot *d)
+{
+    dns_cancel(d->query);
+    dial_cancel(d->dial);
+    conn_close(d->conn);
+    d->query = NULL;
+    d->dial = NULL;
+    d->conn = NULL;
+    auth_wire_fini(&d->wire);
+    auth_wire_init(&d->wire);
+    timer_stop(&d->limit);
+    timer_stop(&d->again);
+    d->is_connecting = d->is_ready = false;
+}
+
+static void fail_all(struct list *l)
+{
+    while (!list_is_empty(l))
+        finish_lost(list_entry(l->next, struct try, link));
+}
+
+/* Exchanges of a connection that is gone: back to those that wait, or over. */
+static void move_all(struct dovecot *d)
+{
+    struct list lost;
+
+    list_init(&lost);
+    list_move(&lost, &d->asked);
+    while (!list_is_empty(&lost)) {
+        struct try *t = list_entry(lost.next, struct try, link);
+        list_remove(&t->link);
+        t->id = 0;
+        if (t->is_clients_turn) {
+            continue;
+        } else if (t->had_challenge || t->was_moved) {
+            finish_lost(t);
+        } else {
+            t->was_moved = true;
+            list_append(&d->waiting, &t->link);
+        }
+    }
+}
+
+/* What to do about it, where that can be told. */
+static void add_cure(const struct dovecot *d, const char *why, struct buf *out)
+{
+    if (strstr(why, strerror(EACCES)))
+        buf_addf(out, " (in Dovecot: unix_listener %s { mode = 0660 user = %s }; its folders too must let that user through)",
+                 d->place.path ? d->place.path : "...", d->how.cfg->mail_owner);
+    else if (d->place.path && strstr(why, strerror(ENOENT)))
+        buf_addf(out, " (Dovecot is not running, or its service auth has no unix_listener %s; smtpd_sasl_path says where we look)",
+                 d->place.path);
+    else if (strstr(why, strerror(ECONNREFUSED)))
+        buf_adds(out, " (Dovecot is not running)");
+}
+
+static void complain(struct dovecot *d, const char *why)
+{
+    int64_t now = loop_now_ms(d->how.loop);
+    struct buf b;
+
+    if (d->has_complained && now - d->complained_ms < COMPLAIN_MS)
+        return;
+    d->has_complained = true;
+    d->complained_ms = now;
+    buf_init(&b, BUF_NO_MAX);
+    add_cure(d, why, &b);
+    log_warn("%s: %s%s: nobody can log in for now", d->name, why, buf_cstr(&b));
+    buf_fini(&b);
+}
+
+static void on_again(void *arg)
+{
+    connect_now(arg);
+}
+
+static void fail_to_connect(struct dovecot *d, const char *why)
+{
+    int64_t wait = AGAIN_MIN_MS;
+
+    disconnect(d);
+    complain(d, why);
+    d->failed_ms = loop_now_ms(d->how.loop);
+    for (unsigned i = 0; i < d->n_failed && wait < AGAIN_MAX_MS; i++)
+        wait *= 2;
+    d->n_failed++;
+    timer_start(&d->again, d->how.loop, wait < AGAIN_MAX_MS ? wait : AGAIN_MAX_MS, on_again, d);
+    fail_all(&d->waiting);
+    d->how.settled(d->how.arg);
+}
+
+static void break_connection(struct dovecot *d, const char *why)
+{
+    if (!d->is_ready) {
+        fail_to_connect(d, why);
+        return;
+    }
+    disconnect(d);
+    log_info("%s: %s: connecting again", d->name, why);
+    move_all(d);
+    connect_now(d);
+}
+
+static void on_ready(void *arg)
+{
+    struct dovecot *d = arg;
+
+    timer_stop(&d->limit);
+    d->is_connecting = false;
+    d->is_ready = true;
+    d->n_failed = 0;
+    if (d->has_complained)
+        log_info("%s: answers again", d->name);
+    d->has_complained = false;
+    take_lists(d);
+    while (!list_is_empty(&d->waiting))
+        ask(list_entry(d->waiting.next, struct try, link));
+    d->how.settled(d->how.arg);
+}
+
+static void on_data(void *arg, struct span bytes)
+{
+    static const struct auth_wire_ops ops = { on_ready, on_reply };
+    struct dovecot *d = arg;
+    struct err e;
+
+    d->heard_ms = loop_now_ms(d->how.loop);
+    if (auth_wire_input(&d->wire, bytes, &ops, d, &e) < 0)
+        break_connection(d, e.text);
+}
+
+static void on_closed(void *arg, const struct err *why)
+{
+    break_connection(arg, why->kind == ERR_NONE ? "it has closed the connection" : why->text);
+}
+
+static void on_dialled(void *arg, struct conn *c, const struct err *why)
+{
+    static const struct conn_ops ops = { on_data, NULL, on_closed };
+    struct dovecot *d = arg;
+    struct buf b;
+
+    d->dial = NULL;
+    if (!c) {
+        fail_to_connect(d, why->text);
+        return;
+    }
+    d->conn = c;
+    conn_open(c, &ops, d);
+    buf_init(&b, BUF_NO_MAX);
+    /* pid_max is 2^22 at most: another number for each of the next thousand connections of this process. */
+    auth_wire_hello(&b, (uint32_t)getpid() | (++d->n_connections % 1023 + 1) << 22);
+    send_bytes(d, &b);
+}
+
+static void on_found(void *arg, enum dns_outcome outcome, const struct addr_list *found, const struct err *why)
+{
+    struct dovecot *d = arg;
+
+    d->query = NULL;
+    if (outcome == DNS_FOUND)
+        d->dial = dial_start(d->how.loop, &(struct dial_options){ .to = found, .timeout_ms = CONNECT_LIMIT_MS }, on_dialled, d);
+    else
+        fail_to_connect(d, why->text);
+}
+
+static void on_connect_limit(void *arg)
+{
+    struct dovecot *d = arg;
+
+    if (d->wire.has_version)
+        fail_to_connect(d, "it does not say what mechanisms it has; is it a socket for clients (unix_listener in service auth), not "
+                           "auth-userdb or auth-master?");
+    else
+        fail_to_connect(d, d->conn ? "it accepts the connection and says nothing" : "no connection within 10 s");
+}
+
+static void connect_now(struct dovecot *d)
+{
+    union addr literal;
+    struct addr_list one = { &literal, 1 };
+
+    timer_stop(&d->again);
+    d->is_connecting = true;
+    timer_start(&d->limit, d->how.loop, CONNECT_LIMIT_MS, on_connect_limit, d);
+    if (d->place.path)
+        d->dial = dial_unix(d->how.loop, d->place.path, CONNECT_LIMIT_MS, on_dialled, d);
+    else if (addr_parse(&literal, span_str(d->place.host.host), d->place.host.port))
+        d->dial = dial_start(d->how.loop, &(struct dial_options){ .to = &one, .timeout_ms = CONNECT_LIMIT_MS }, on_dialled, d);
+    else
+        d->query = dns_hosts(d->how.dns, d->place.host.host, d->place.host.port, DNS_ANY | DNS_SEARCH, on_found, d);
+}
+
+/* A client wants it: without waiting for the pause to end, but not more than once a second. False: it is away. */
+static bool want_connection(struct dovecot *d)
+{
+    if (d->is_ready || d->is_connecting)
+        return true;
+    if (d->n_failed && loop_now_ms(d->how.loop) - d->failed_ms < AGAIN_MIN_MS)
+        return false;
+    connect_now(d);
+    return true;
+}
+
+/* ---- the door ---- */
+
+static void start(struct auth *a, const struct auth_start *how)
+{
+    struct dovecot *d = dovecot_of(a);
+
+    d->how = *how;
+    connect_now(d);
+}
+
+static bool is_settling(struct auth *a)
+{
+    struct dovecot *d = dovecot_of(a);
+    return !d->lists[0] && want_connection(d) && !d->is_ready;
+}
+
+static const char *mechanisms(struct auth *a, bool is_encrypted)
+{
+    struct dovecot *d = dovecot_of(a);
+    want_connection(d);
+    return d->lists[is_encrypted];
+}
+
+static struct auth_try *begin(struct auth *a, const struct auth_client *who, const char *mech, struct span initial, auth_fn *then,
+                              void *arg)
+{
+    struct dovecot *d = dovecot_of(a);
+    struct try *t = xcalloc(1, sizeof *t);
+
+    *t = (struct try){
+        .base = { .auth = a },
+        .then = then,
+        .arg = arg,
+        .remote = xstrdup(who->address),
+        .local = xstrdup(who->server_address),
+        .initial = initial.at ? span_dup(initial) : NULL,
+        .is_encrypted = who->is_encrypted,
+    };
+    snprintf(t->mech, sizeof t->mech, "%s", mech);
+    list_init(&t->link);
+    if (!want_connection(d)) {
+        later_start(&t->later, d->how.loop, finish_lost, t);
+        return &t->base;
+    }
+    list_append(&d->waiting, &t->link);
+    await_answer(t);
+    if (d->is_ready)
+        ask(t);
+    return &t->base;
+}
+
+static void respond(struct auth_try *base, struct span response)
+{
+    struct try *t = container_of(base, struct try, base);
+    struct dovecot *d = owner(t);
+    struct buf b;
+
+    t->is_clients_turn = false;
+    if (!t->id) {
+        later_start(&t->later, d->how.loop, finish_lost, t);
+        return;
+    }
+    buf_init(&b, BUF_NO_MAX);
+    auth_wire_cont(&b, t->id, response);
+    send_bytes(d, &b);
+    await_answer(t);
+}
+
+static void cancel(struct auth_try *base)
+{
+    struct try *t = container_of(base, struct try, base);
+    struct dovecot *d = owner(t);
+    struct buf b;
+
+    if (t->id && d->is_ready) {
+        buf_init(&b, BUF_NO_MAX);
+        auth_wire_cancel(&b, t->id);
+        send_bytes(d, &b);
+    }
+    forget(t);
+}
+
+static void close_it(struct auth *a)
+{
+    struct dovecot *d = dovecot_of(a);
+
+    disconnect(d);
+    auth_wire_fini(&d->wire);
+    config_sasl_place_fini(&d->place);
+    free(d->lists[0]);
+    free(d->lists[1]);
+    free(d->name);
+    free(d);
+}
+
+static const struct auth_backend backend = {
+    .start = start,
+    .is_settling = is_settling,
+    .mechanisms = mechanisms,
+    .begin = begin,
+    .respond = respond,
+    .cancel = cancel,
+    .close = close_it,
+};
+
+struct auth *auth_dovecot_open(const struct config *cfg, struct err *e)
+{
+    struct dovecot *d = xcalloc(1, sizeof *d);
+
+    if (config_sasl_place(cfg, &d->place, e) < 0) {
+        free(d);
+        return NULL;
+    }
+    d->auth.backend = &backend;
+    d->name = d->place.path ? xasprintf("authentication server %s", d->place.path)
+                            : xasprintf("authentication server %s:%d", d->place.host.host, d->place.host.port);
+    list_init(&d->waiting);
+    list_init(&d->asked);
+    auth_wire_init(&d->wire);
+    return &d->auth;
+}
