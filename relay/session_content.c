@@ -112,6 +112,18 @@ static void format_received(struct session *s, struct buf *out)
     received_format(&f, out);
 }
 
+/* Only headers of those who are ours are put right (as local_header_rewrite_clients means it). */
+static bool is_one_of_us(const struct session *s)
+{
+    return s->is_trusted || smtp_server_login(s->server);
+}
+
+static int rewrite_header(void *arg, const char *address, bool is_sender, struct buf *out)
+{
+    struct session *s = arg;
+    return resolve_rewrite(s->receiver->resolver, address, is_sender ? REWRITE_HEADER_SENDER : REWRITE_HEADER_RCPT, out);
+}
+
 static bool begin_record(struct session *s)
 {
     const struct config *cfg = s->receiver->cfg;
@@ -141,9 +153,18 @@ static bool begin_record(struct session *s)
         .received = buf_span(&received),
         .flags = !s->is_trusted ? 0 : FIXUP_ADD | FIXUP_COMPLETE | (s->env->smtputf8 ? 0 : FIXUP_ENCODE),
         .field_max = cfg->header_size_limit,
+        .rewrite = is_one_of_us(s) && resolver_rewrites(s->receiver->resolver, REWRITE_HEADER_SENDER | REWRITE_HEADER_RCPT)
+                       ? rewrite_header
+                       : NULL,
+        .rewrite_arg = s,
     };
     if (fixup_header(buf_span(&s->reader.section), &facts, &header, &result, &e) < 0) {
-        fail(s, 552, "5.3.4", &e);
+        if (e.kind == ERR_TEMPORARY) {
+            err_set(&e, ERR_CONFIG, "Temporary lookup failure");
+            fail(s, 451, "4.3.0", &e);
+        } else {
+            fail(s, 552, "5.3.4", &e);
+        }
     } else if (result.hops >= (unsigned)cfg->hopcount_limit) {
         err_set(&e, ERR_PERMANENT, "Error: too many hops");
         fail(s, 554, "5.4.0", &e);
@@ -317,7 +338,7 @@ static void refuse_content(struct session *s)
     const struct err *why = s->trouble;
 
     smtp_answer(s->asked, s->trouble_code, s->trouble_dsn, "%s",
-                why->kind == ERR_PERMANENT ? why->text
+                why->kind == ERR_PERMANENT || why->kind == ERR_CONFIG ? why->text
                 : s->trouble_code == 452   ? "Insufficient system storage"
                                            : "Error: queue file write error");
 }
@@ -364,11 +385,46 @@ static void redirect(struct envelope *env, const char *address)
     *env = one;
 }
 
+static int rewrite_one(struct session *s, char **address, enum resolve_where where, struct err *e)
+{
+    struct buf now;
+
+    buf_init(&now, BUF_NO_MAX);
+    int rc = resolve_rewrite(s->receiver->resolver, *address, where, &now);
+    if (rc > 0) {
+        free(*address);
+        buf_cstr(&now);
+        *address = buf_take(&now);
+    }
+    buf_fini(&now);
+    return rc < 0 ? err_set(e, ERR_CONFIG, "Temporary lookup failure") : rc;
+}
+
+/* canonical_maps and its kin. What a recipient was before is kept for delivery reports. */
+static int rewrite_envelope(struct session *s, struct envelope *env, struct err *e)
+{
+    if (rewrite_one(s, &env->sender, REWRITE_ENVELOPE_SENDER, e) < 0)
+        return -1;
+    for (size_t i = 0; i < env->n_rcpts; i++) {
+        struct rcpt *r = &env->rcpts[i];
+        char *was = xstrdup(r->address);
+        int rc = rewrite_one(s, &r->address, REWRITE_ENVELOPE_RCPT, e);
+        if (rc > 0 && !r->original)
+            r->original = was;
+        else
+            free(was);
+        if (rc < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int write_envelope(struct session *s, const struct wishes *w, struct err *e)
 {
+    bool rewrites = resolver_rewrites(s->receiver->resolver, REWRITE_ENVELOPE_SENDER | REWRITE_ENVELOPE_RCPT);
     struct envelope env;
 
-    if (!s->changed && !(w && (w->is_held || w->redirect || w->bcc.n)))
+    if (!rewrites && !s->changed && !(w && (w->is_held || w->redirect || w->bcc.n)))
         return 0;
     envelope_copy(&env, s->changed ? s->changed : s->env);
     if (w) {
@@ -378,7 +434,9 @@ static int write_envelope(struct session *s, const struct wishes *w, struct err 
         for (size_t i = 0; i < w->bcc.n; i++)
             envelope_add(&env, w->bcc.at[i])->notify = NOTIFY_NEVER;
     }
-    int rc = spool_msg_envelope(s->msg, &env, e);
+    int rc = rewrites ? rewrite_envelope(s, &env, e) : 0;
+    if (rc == 0)
+        rc = spool_msg_envelope(s->msg, &env, e);
     envelope_fini(&env);
     return rc;
 }
@@ -396,7 +454,9 @@ static bool make_final(struct session *s, const struct wishes *w)
     struct err e;
 
     if (write_envelope(s, w, &e) < 0)
-        return e.kind == ERR_PERMANENT ? fail(s, 552, "5.5.3", &e) : fail_writing(s, &e);
+        return e.kind == ERR_PERMANENT ? fail(s, 552, "5.5.3", &e)
+               : e.kind == ERR_CONFIG  ? fail(s, 451, "4.3.0", &e)
+                                       : fail_writing(s, &e);
     if (s->draft && write_changed(s, &e) < 0)
         return fail_writing(s, &e);
     return true;

@@ -89,7 +89,7 @@ bool rewrite_is_needed(const void *self, unsigned where)
     const struct routing *ro = self;
     const struct config *cfg = ro->cfg;
 
-    if (where == REWRITE_GENERIC)
+    if (where & REWRITE_GENERIC)
         return tables_count(ro->generic) > 0;
     return counts(ro->sender_canonical, cfg->sender_canonical_classes, where) ||
            counts(ro->rcpt_canonical, cfg->recipient_canonical_classes, where) ||

@@ -26,6 +26,7 @@ enum {
     F_RESENT = 1 << 8,    /* any of them */
     F_ADDRESSES = 1 << 9, /* its value is an address list */
     F_DROP = 1 << 10,
+    F_SENDER = 1 << 12,   /* of whom it is, not whom it is for */
     F_TEXT = 1 << 11,     /* its value is text for people (RFC 5322: unstructured) */
 };
 
@@ -38,20 +39,20 @@ static const struct known {
     { "Comments", F_TEXT },
     { "Content-Length", F_DROP },
     { "Date", F_DATE },
-    { "From", F_FROM | F_ADDRESSES },
+    { "From", F_FROM | F_ADDRESSES | F_SENDER },
     { "Message-ID", F_MESSAGE_ID },
     { "Received", F_RECEIVED },
-    { "Reply-To", F_ADDRESSES },
+    { "Reply-To", F_ADDRESSES | F_SENDER },
     { "Resent-Bcc", F_RESENT | F_DROP },
     { "Resent-Cc", F_RESENT | F_TO_OR_CC | F_ADDRESSES },
     { "Resent-Date", F_RESENT | F_RESENT_DATE },
-    { "Resent-From", F_RESENT | F_RESENT_FROM | F_ADDRESSES },
+    { "Resent-From", F_RESENT | F_RESENT_FROM | F_ADDRESSES | F_SENDER },
     { "Resent-Message-ID", F_RESENT | F_RESENT_MESSAGE_ID },
-    { "Resent-Reply-To", F_RESENT | F_ADDRESSES },
-    { "Resent-Sender", F_RESENT | F_ADDRESSES },
+    { "Resent-Reply-To", F_RESENT | F_ADDRESSES | F_SENDER },
+    { "Resent-Sender", F_RESENT | F_ADDRESSES | F_SENDER },
     { "Resent-To", F_RESENT | F_TO_OR_CC | F_ADDRESSES },
     { "Return-Path", F_DROP },
-    { "Sender", F_ADDRESSES },
+    { "Sender", F_ADDRESSES | F_SENDER },
     { "Subject", F_TEXT },
     { "To", F_TO_OR_CC | F_ADDRESSES },
 };
@@ -136,9 +137,33 @@ static void add_upto(struct buf *out, const char **copied, const char *end)
     *copied = end;
 }
 
+/* As facts->rewrite() says. True: it has been written. */
+static bool rewrite_address(const struct address_item *item, const struct fixup_facts *facts, bool is_sender, const char **copied,
+                            struct buf *out, struct fixup_result *result)
+{
+    struct address whole = item->address;
+    struct buf now;
+    struct err e;
+
+    if (!facts->rewrite || !whole.len ||
+        (!whole.has_domain && ((facts->flags & FIXUP_COMPLETE) == 0 || address_complete(&whole, facts->myorigin, &e) < 0)))
+        return false;
+    buf_init(&now, ADDRESS_MAX);
+    int rc = facts->rewrite(facts->rewrite_arg, whole.text, is_sender, &now);
+    result->cannot_tell |= rc < 0;
+    result->is_rewritten |= rc > 0;
+    if (rc > 0) {
+        add_upto(out, copied, item->spec.at);
+        buf_addspan(out, buf_span(&now));
+        *copied = item->spec.at + item->spec.len;
+    }
+    buf_fini(&now);
+    return rc > 0;
+}
+
 /* What of one address is to be written otherwise; `*copied` is how far the field has been. */
-static void put_address_right(const struct address_item *item, const struct fixup_facts *facts, const char **copied,
-                              struct buf *out)
+static void put_address_right(const struct address_item *item, const struct fixup_facts *facts, bool is_sender, const char **copied,
+                              struct buf *out, struct fixup_result *result)
 {
     bool may_encode = (facts->flags & FIXUP_ENCODE) && item->phrase.len && !span_is_ascii(item->phrase);
 
@@ -147,6 +172,8 @@ static void put_address_right(const struct address_item *item, const struct fixu
         if (add_encoded_name(item->phrase, out))
             *copied = item->phrase.at + item->phrase.len;
     }
+    if (rewrite_address(item, facts, is_sender, copied, out, result))
+        return;
     if ((facts->flags & FIXUP_COMPLETE) && !item->address.has_domain && item->address.len) {
         add_upto(out, copied, item->spec.at + item->spec.len);
         buf_addf(out, "@%s", facts->myorigin);
@@ -154,7 +181,7 @@ static void put_address_right(const struct address_item *item, const struct fixu
 }
 
 /* The field with its addresses completed and their names encoded. */
-static void add_addresses(const struct header_field *f, const struct fixup_facts *facts, struct buf *out,
+static void add_addresses(const struct header_field *f, const struct fixup_facts *facts, bool is_sender, struct buf *out,
                           struct fixup_result *result)
 {
     struct address_list list;
@@ -167,7 +194,7 @@ static void add_addresses(const struct header_field *f, const struct fixup_facts
     buf_init(&text, BUF_NO_MAX);
     address_list_init(&list, f->value, ADDRESS_UTF8 | ADDRESS_NULL);
     while ((rc = address_list_next(&list, &item, &why)) > 0)
-        put_address_right(&item, facts, &copied, &text);
+        put_address_right(&item, facts, is_sender, &copied, &text, result);
     if (rc < 0) {
         warn(result, f, &why);
         copied = f->whole.at;
@@ -267,8 +294,8 @@ static void copy(struct span section, const struct fixup_facts *facts, struct bu
         unsigned what = what_is(&f);
         if (what & F_DROP)
             continue;
-        if ((what & F_ADDRESSES) && (facts->flags & (FIXUP_COMPLETE | FIXUP_ENCODE)))
-            add_addresses(&f, facts, out, result);
+        if ((what & F_ADDRESSES) && (facts->rewrite || (facts->flags & (FIXUP_COMPLETE | FIXUP_ENCODE))))
+            add_addresses(&f, facts, what & F_SENDER, out, result);
         else if (what & F_TEXT)
             add_text(&f, facts, out);
         else
@@ -298,5 +325,26 @@ int fixup_header(struct span section, const struct fixup_facts *facts, struct bu
         if (!(seen & F_TO_OR_CC))
             buf_adds(out, "To: undisclosed-recipients:;\r\n");
     }
+    if (r->cannot_tell)
+        return err_set(e, ERR_TEMPORARY, "an address of the header section cannot be looked up now");
     return buf_add(out, "\r\n", 2) < 0 ? err_set(e, ERR_PERMANENT, "the header section is too long") : 0;
+}
+
+int fixup_rewrite(struct span section, fixup_rewrite_fn *rewrite, void *arg, struct buf *out)
+{
+    const struct fixup_facts facts = { .rewrite = rewrite, .rewrite_arg = arg };
+    struct fixup_result result = { .hops = 0 };
+    struct header_scan scan;
+    struct header_field f;
+
+    header_scan_init(&scan, section);
+    while (header_next(&scan, &f)) {
+        unsigned what = what_is(&f);
+        if (what & F_ADDRESSES)
+            add_addresses(&f, &facts, what & F_SENDER, out, &result);
+        else
+            add_field(f.whole, out);
+    }
+    buf_add(out, "\r\n", 2);
+    return result.cannot_tell ? -1 : result.is_rewritten;
 }

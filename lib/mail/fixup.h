@@ -22,11 +22,16 @@
 #include "base/err.h"
 #include "base/span.h"
 
+#include <stdbool.h>
+
 enum {
     FIXUP_ADD = 1,
     FIXUP_COMPLETE = 2,
     FIXUP_ENCODE = 4,
 };
+
+/* An address of the header section as it shall be: 1 and the new one in `out`, 0 when it stays, -1 when nobody can tell now. */
+typedef int fixup_rewrite_fn(void *arg, const char *address, bool is_sender, struct buf *out);
 
 struct fixup_facts { /* all borrowed */
     const char *myhostname; /* in message ids */
@@ -38,20 +43,29 @@ struct fixup_facts { /* all borrowed */
     struct span received;   /* whole fields with CRLF that go on top; may be empty */
     unsigned flags;         /* FIXUP_* */
     size_t field_max;       /* 0: HEADER_SIZE_LIMIT */
+    fixup_rewrite_fn *rewrite; /* of addresses in From, Sender, Reply-To (senders), To and Cc, after they were completed; or NULL */
+    void *rewrite_arg;
 };
 
 struct fixup_result {
     unsigned hops;       /* Received: fields it came with: compare with hopcount_limit */
     bool needs_smtputf8; /* UTF-8 is left in the header section (other 8-bit bytes no standard knows: just sent) */
+    bool is_rewritten;   /* rewrite() has changed something */
+    bool cannot_tell;    /* it could not tell */
     unsigned n_warnings;
     char warning[300];   /* the first: which field cannot be read and why; "" when none */
 };
 
 /* `section` is the header section with or without the empty line behind it, any line ends, and nothing of the body
  * (see header_reader). Appends the final section with CRLF ends and the empty line to `out`. -1 (ERR_PERMANENT): a
- * field is longer than field_max; the text names it and the limit. `result` may be NULL. */
+ * field is longer than field_max; the text names it and the limit; (ERR_TEMPORARY): rewrite() could not tell. `result` may be
+ * NULL. */
 int fixup_header(struct span section, const struct fixup_facts *facts, struct buf *out, struct fixup_result *result,
                  struct err *e);
+
+/* Only the addresses of a final section are rewritten, on its way out; the rest is copied. 1: something changed, and `out` has it;
+ * 0: nothing did, -1: rewrite() could not tell. */
+int fixup_rewrite(struct span section, fixup_rewrite_fn *rewrite, void *arg, struct buf *out);
 
 /* sendmail -t: adds the addresses of To, Cc and Bcc to `env`, or, when any of Resent-To, Resent-Cc, Resent-Bcc is
  * there, of those only. Each is added once, also when it is in `env` already; "<>" is passed over, and a name without

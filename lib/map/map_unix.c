@@ -8,6 +8,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -21,8 +22,15 @@ typedef int find_fn(const char *name, void *entry, char *room, size_t size, void
 
 struct source {
     const char *name;
+    const char *file; /* that has them, on most machines */
     find_fn *find;
     write_fn *write;
+};
+
+struct accounts {
+    const struct source *source;
+    struct map_state *state;
+    struct map_mark mark; /* of the file, when it could be read last */
 };
 
 static int find_user(const char *name, void *entry, char *room, size_t size, void **found)
@@ -54,22 +62,56 @@ static int write_group(const void *entry, struct buf *value)
 }
 
 static const struct source sources[] = {
-    { "passwd.byname", find_user, write_user },
-    { "group.byname", find_group, write_group },
+    { "passwd.byname", "/etc/passwd", find_user, write_user },
+    { "group.byname", "/etc/group", find_group, write_group },
 };
+
+static bool look_at_file(const struct source *s, struct map_mark *mark)
+{
+    struct stat st;
+
+    *mark = (struct map_mark){ 0 };
+    if (stat(s->file, &st) < 0)
+        return false;
+    *mark = map_mark_of(&st);
+    return true;
+}
+
+/* A jail knows files by their inodes, and useradd(8) puts a new one into the old one's place: who is in that is not for us to say. */
+static bool is_stale(struct accounts *a)
+{
+    struct map_mark now;
+    int fd;
+
+    if (!look_at_file(a->source, &now) || map_mark_eq(&now, &a->mark))
+        return false;
+    fd = open(a->source->file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && (errno == EACCES || errno == EPERM)) {
+        __atomic_store_n(&a->state->is_stale, true, __ATOMIC_RELAXED);
+        return true;
+    }
+    if (fd >= 0)
+        close(fd);
+    a->mark = now;
+    return false;
+}
 
 static void *open_unix(const struct map_source *src, struct err *e)
 {
     for (size_t i = 0; i < ARRAY_LEN(sources); i++)
-        if (strcmp(src->name, sources[i].name) == 0)
-            return (void *)(uintptr_t)&sources[i];
+        if (strcmp(src->name, sources[i].name) == 0) {
+            struct accounts *a = xcalloc(1, sizeof *a);
+            *a = (struct accounts){ .source = &sources[i], .state = src->state };
+            look_at_file(a->source, &a->mark);
+            return a;
+        }
     err_set(e, ERR_CONFIG, "unix:%s: there are unix:passwd.byname and unix:group.byname", src->name);
     return NULL;
 }
 
 static void close_unix(void *self)
 {
-    (void)self;
+    free(self);
 }
 
 /* "No such user" has many numbers. */
@@ -80,7 +122,8 @@ static bool is_absence(int error)
 
 static enum map_result look_up(void *self, struct span key, struct buf *value, struct err *e)
 {
-    const struct source *s = self;
+    struct accounts *a = self;
+    const struct source *s = a->source;
     union {
         struct passwd user;
         struct group group;
@@ -91,6 +134,10 @@ static enum map_result look_up(void *self, struct span key, struct buf *value, s
 
     if (key.len == 0 || memchr(key.at, '\0', key.len) || span_find(key, ':') != key.len)
         return MAP_NOT_FOUND;
+    if (is_stale(a)) {
+        err_set(e, ERR_TEMPORARY, "%s has changed, and this process may not read the new one", s->file);
+        return MAP_CANNOT_TELL;
+    }
     for (size_t size = ROOM_MIN; size <= ROOM_MAX; size *= 4) {
         char *room = xmalloc(size);
         error = s->find(key.at, &entry, room, size, &found);

@@ -306,12 +306,44 @@ static void ten_thousand_recipients_are_each_kept_once(void **state)
     envelope_fini(&env);
 }
 
+static int rewrite(void *arg, const char *address, bool is_sender, struct buf *out)
+{
+    (void)arg;
+    if (strcmp(address, "ann@old.example") != 0 && strcmp(address, "root@origin.example") != 0)
+        return strcmp(address, "lost@old.example") == 0 ? -1 : 0;
+    buf_adds(out, is_sender ? "sender@new.example" : "rcpt@new.example");
+    return 1;
+}
+
+static void addresses_are_rewritten(void **state)
+{
+    static const char in[] = "From: Ann <ann@old.example>\r\nTo: ann@old.example (c),\r\n \"B\" <b@x.example>, root\r\nX-To: ann@old.example\r\n";
+    struct fixup_facts facts = { .myorigin = "origin.example", .flags = FIXUP_COMPLETE, .rewrite = rewrite };
+    struct buf out;
+    struct err e;
+
+    (void)state;
+    buf_init(&out, BUF_NO_MAX);
+    assert_int_equal(fixup_header(span_str(in), &facts, &out, NULL, &e), 0);
+    assert_string_equal(buf_cstr(&out), "From: Ann <sender@new.example>\r\nTo: rcpt@new.example (c),\r\n \"B\" <b@x.example>, "
+                                        "rcpt@new.example\r\nX-To: ann@old.example\r\n\r\n");
+    buf_clear(&out);
+    assert_int_equal(fixup_header(SPAN("To: lost@old.example\r\n"), &facts, &out, NULL, &e), -1);
+    assert_int_equal(e.kind, ERR_TEMPORARY);
+    buf_clear(&out);
+    assert_int_equal(fixup_rewrite(SPAN("Bcc: x\r\nTo: ann@old.example\r\n\r\n"), rewrite, NULL, &out), 1);
+    assert_string_equal(buf_cstr(&out), "Bcc: x\r\nTo: rcpt@new.example\r\n\r\n");
+    assert_int_equal(fixup_rewrite(SPAN("To: x@old.example\r\n\r\n"), rewrite, NULL, &out), 0);
+    buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(header_sections_are_put_right),
         cmocka_unit_test(what_was_put_right_stays_as_it_is),
         cmocka_unit_test(a_client_of_the_network_keeps_its_header_but_for_what_is_secret),
+        cmocka_unit_test(addresses_are_rewritten),
         cmocka_unit_test(utf8_in_text_and_names_is_encoded),
         cmocka_unit_test(long_text_is_encoded_in_short_lines),
         cmocka_unit_test(the_null_sender_is_written_as_the_daemon),

@@ -1,0 +1,70 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+# Addresses as others see them: canonical_maps and masquerade_domains on the way in, in envelopes and headers.
+use strict;
+use warnings;
+use FindBin;
+use Test::More;
+use lib "$FindBin::Bin/lib";
+use Baton::Client;
+use Baton::Test;
+
+skip_all_unless_server();
+
+my $header = "From: Joe <joe\@box.corp.test>\nTo: ann\@old.test, Other <other\@else.test>\nSubject: x\n\njoe\@box.corp.test\n";
+
+subtest 'mail of this machine' => sub {
+    my $t = Baton::Test->new;
+    my $relay = $t->fake_relay;
+    $t->config(relayhost => $relay->address, myorigin => 'box.corp.test', canonical_maps => 'inline:{ ann@old.test = ann@new.test }',
+        sender_canonical_maps => 'inline:{ root@box.corp.test = admin@corp.test }', masquerade_domains => 'corp.test');
+    $t->start_batond;
+    is($t->sendmail([ '-f', 'joe@box.corp.test', '-t' ], input => $header)->{code}, 0, 'is taken');
+    my ($m) = $relay->wait_messages(1);
+    is($m->{from}, 'joe@corp.test', 'the sender\'s host is cut off');
+    is_deeply([ sort @{ $m->{rcpts} } ], [ 'ann@new.test', 'other@else.test' ], 'a recipient has the new address');
+    like($m->{content}, qr/^From: Joe <joe\@corp\.test>\r$/m, 'From: follows');
+    like($m->{content}, qr/^To: ann\@new\.test, Other <other\@else\.test>\r$/m, 'and To:');
+    like($m->{content}, qr/^joe\@box\.corp\.test\r$/m, 'the body does not');
+    is($t->sendmail([ '-f', 'root', 'x@else.test' ], input => "Subject: y\n\ny\n")->{code}, 0, 'mail of a name without a domain');
+    my $second = ($relay->wait_messages(2))[1];
+    is($second->{from}, 'admin@corp.test', 'is from the address that the table has');
+    like($second->{content}, qr/^From: .*admin\@corp\.test/m, 'also in From:') or diag $second->{content};
+};
+
+subtest 'mail of a stranger' => sub {
+    my $t = Baton::Test->new;
+    my $relay = $t->fake_relay;
+    my $port = free_port();
+    $t->config(relayhost => $relay->address, mynetworks => '127.0.0.1/32', inet_interfaces => '127.0.0.1', relay_domains => 'old.test',
+        raw => "listen smtp { port = $port }\n", canonical_maps => 'inline:{ ann@old.test = ann@new.test }');
+    $t->start_batond;
+    my $c = Baton::Client->new(port => $port, from => '127.0.0.2');
+    $c->reply;
+    $c->say('EHLO outside.test');
+    $c->say('MAIL FROM:<someone@outside.test>');
+    like($c->say('RCPT TO:<ann@old.test>'), qr/^250 /, 'is taken');
+    $c->say('DATA');
+    like($c->say("To: ann\@old.test\r\n\r\nx\r\n."), qr/^250 /, 'to its end');
+    my ($m) = $relay->wait_messages(1);
+    is_deeply($m->{rcpts}, ['ann@new.test'], 'goes to the new address');
+    like($m->{content}, qr/^To: ann\@old\.test\r$/m, 'with its header as it was');
+};
+
+subtest 'a table that cannot tell' => sub {
+    my $t = Baton::Test->new;
+    my $relay = $t->fake_relay;
+    my $port = free_port();
+    $t->config(relayhost => $relay->address, inet_interfaces => '127.0.0.1', raw => "listen smtp { port = $port }\n",
+        recipient_canonical_maps => 'fail:x');
+    $t->start_batond;
+    my $c = Baton::Client->new(port => $port);
+    $c->reply;
+    $c->say('EHLO me.test');
+    $c->say('MAIL FROM:<me@me.test>');
+    $c->say('RCPT TO:<you@you.test>');
+    $c->say('DATA');
+    like($c->say("To: you\@you.test\r\n\r\nx\r\n."), qr/^451 4\.3\.0 Temporary lookup failure$/, 'puts the message off');
+};
+
+done_testing;
