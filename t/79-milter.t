@@ -49,4 +49,44 @@ subtest 'OpenDKIM signs what comes by SMTP, and another one finds the signature 
     like($v->{content}, qr/^Authentication-Results: verifier\.test;\s+dkim=pass .*?header\.d=example\.test/ms, 'its signature is good');
 };
 
+subtest 'rspamd refuses GTUBE, and marks what it lets pass' => sub {
+    plan skip_all => 'rspamd is not installed' if !Baton::Filter::has('rspamd');
+    my $t = Baton::Test->new;
+    my $rspamd = Baton::Filter->rspamd($t);
+    my (undef, $relay, $port) = fresh(t => $t, smtpd_milters => $rspamd->address);
+    my $c = client($port);
+    my $gtube = 'XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X';
+    like($c->deliver(from => 'me@example.test', text => $text . "$gtube\r\n", seconds => 30), qr/^5\d\d [\d.]+ .*gtube/i, 'GTUBE is refused');
+    like($t->wait_log(qr/milter-reject/),
+        qr/: \w{10,}: milter-reject: END-OF-MESSAGE from unknown\[127\.0\.0\.1\]: 5\.7\.1 .*; from=<me\@example\.test> to=<b\@example\.test> proto=ESMTP helo=<client\.test>/,
+        'the log says so in Postfix\'s shape');
+    like($c->deliver(from => 'me@example.test', text => $text, seconds => 30), qr/^250/, 'the same connection goes on, with clean mail') or diag $rspamd->log_text;
+    my ($m) = $relay->wait_messages(1, 20);
+    ok($m, 'which is relayed') or return diag $t->log_text;
+    like($m->{content}, qr/^X-Spamd-Result: default: False/m, 'with what rspamd says of it');
+    like($m->{content}, qr/\r\n\r\nfirst\r\n\.dot\r\nlast\r\n\z/, 'and its body as it was');
+};
+
+subtest 'both, one behind the other: the second sees what the first has made of it' => sub {
+    plan skip_all => 'opendkim or rspamd is not installed' if !Baton::Filter::has('opendkim') || !Baton::Filter::has('rspamd');
+    my $t = Baton::Test->new;
+    my ($rspamd, $dkim) = (Baton::Filter->rspamd($t), Baton::Filter->opendkim($t));
+    my (undef, $relay, $port) = fresh(t => $t, smtpd_milters => $rspamd->address . ', { ' . $dkim->address . ', default_action=accept }');
+    my $c = client($port);
+    like($c->deliver(from => 'me@example.test', text => $text, seconds => 30), qr/^250/, 'taken');
+    my ($m) = $relay->wait_messages(1, 20);
+    like($m->{content}, qr/^DKIM-Signature: .*^X-Spamd-Result: /ms, 'signed and marked') or diag $t->log_text;
+    $rspamd->stop;
+    $dkim->stop;
+    my $d = client($port);
+    like($d->say('MAIL FROM:<me@example.test>'), qr/^451 4\.7\.1 Service unavailable/, 'with rspamd away: later');
+    ok($t->wait_log(qr/NOQUEUE: milter-reject: MAIL from unknown\[127\.0\.0\.1\]: 451 4\.7\.1 Service unavailable - try again later; from=<me\@example\.test> proto=ESMTP/), 'and the log has it');
+    ok($t->wait_log(qr/warning: milter inet:127\.0\.0\.1:\d+: connect to .*Connection refused/), 'and why');
+    $rspamd->up;
+    my $e = client($port);
+    like($e->deliver(from => 'me@example.test', text => $text, seconds => 30), qr/^250/, 'with the signer away, which may be, it is taken');
+    (undef, $m) = $relay->wait_messages(2, 20);
+    unlike($m->{content}, qr/^DKIM-Signature/m, 'and not signed');
+};
+
 done_testing;

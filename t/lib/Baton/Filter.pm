@@ -138,6 +138,7 @@ sub python {
     Baton::Test::spew("$dir/filter.py", <<"CODE");
 import Milter, os, sys, time
 log = open("$dir/log", "a", 1)
+@{[ $o{class} // '' ]}
 class Filter(Milter.Base):
 $body
 os.umask(0)
