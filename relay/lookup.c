@@ -238,7 +238,7 @@ static void told(void *arg, enum map_result result, struct span value, const str
 
     set_answer(a, result, value);
     if (result == MAP_CANNOT_TELL)
-        log_warn("%s: %s", a->param, e->text);
+        map_log_trouble(a->map, a->param, e);
     else
         remember(l->cache, a);
     if (--l->n_under_way == 0)
@@ -435,7 +435,7 @@ static enum map_result find_in_place(struct lookup *l, const char *param, struct
         *value = span_of(lookup_strdup(l, buf_span(&found)), found.len);
     buf_fini(&found);
     if (result == MAP_CANNOT_TELL) {
-        log_warn("%s: %s", param, e.text);
+        map_log_trouble(m, param, &e);
         l->has_failed = true;
     }
     return result;

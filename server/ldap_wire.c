@@ -167,7 +167,10 @@ static int bind_simple(struct ldap_wire *w, LDAP *ld, const char *url, struct er
     if (code == LDAP_SUCCESS)
         return 0;
     char *what = t->bind_dn[0] ? xasprintf("does not let %s in", t->bind_dn) : xstrdup("does not let us in without a login");
-    ldap_wire_failed(ld, code, e, code == LDAP_TIMEOUT ? "does not answer" : what, url);
+    if (code == LDAP_TIMEOUT)
+        err_set(e, ERR_TEMPORARY, "%s does not answer: nothing within %d seconds", url, (int)(t->timeout / USEC_PER_SEC));
+    else
+        ldap_wire_failed(ld, code, e, what, url);
     free(what);
     return -1;
 }
@@ -229,7 +232,7 @@ static int failed_to_connect(struct ldap_wire *w, LDAP *ld, int code, const stru
     int limit = (int)(w->table->timeout / USEC_PER_SEC);
     bool reached = ldap_watch_has_connected(watch);
 
-    if (ldap_watch_has_struck(watch))
+    if (ldap_watch_has_struck(watch) || code == LDAP_TIMEOUT)
         return err_set(e, ERR_TEMPORARY, "%s does not answer: nothing within %d seconds", url, limit);
     if (reached && (w->table->start_tls || is_tls(url)) && (code == LDAP_SERVER_DOWN || code == LDAP_CONNECT_ERROR)) {
         ldap_wire_failed(ld, code, e, "and we come to no TLS", url);

@@ -12,11 +12,18 @@ typedef void runner_fn(void *arg);
 
 struct runner {
     void (*run)(struct runner *r, runner_fn *work, runner_fn *done, void *arg);
+    /* The same for work that may wait long for others, so that the rest is not kept waiting by it. NULL: as run. */
+    void (*run_patiently)(struct runner *r, runner_fn *work, runner_fn *done, void *arg);
 };
 
 static inline void runner_run(struct runner *r, runner_fn *work, runner_fn *done, void *arg)
 {
     r->run(r, work, done, arg);
+}
+
+static inline void runner_run_patiently(struct runner *r, runner_fn *work, runner_fn *done, void *arg)
+{
+    (r->run_patiently ? r->run_patiently : r->run)(r, work, done, arg);
 }
 
 #endif

@@ -3,6 +3,7 @@
  * map.c - the door: the registry of types, opening by name, folding the key, and handing on to the kind. */
 #include "map/map_int.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -218,6 +219,24 @@ void map_lookup_many(struct map *m, struct map_question *const *questions, size_
         q->key = keys[i];
     }
     free(keys);
+}
+
+enum { TROUBLE_EVERY_S = 30 };
+
+void map_log_trouble(struct map *m, const char *param, const struct err *e)
+{
+    int64_t now = clock_mono_us();
+
+    if (m->trouble_us && now - m->trouble_us < TROUBLE_EVERY_S * USEC_PER_SEC) {
+        m->n_untold++;
+        return;
+    }
+    if (m->n_untold)
+        log_warn("%s: %s (and no answer to %u questions before)", param, e->text, m->n_untold);
+    else
+        log_warn("%s: %s", param, e->text);
+    m->trouble_us = now;
+    m->n_untold = 0;
 }
 
 int map_try(struct map *m, struct err *e)

@@ -90,6 +90,10 @@ unsigned map_n_blocking(void);
 /* The value is copied to `value` (the caller's, emptied before; its ceiling holds). `e` is filled in for MAP_CANNOT_TELL only. */
 enum map_result map_lookup(struct map *m, struct span key, struct buf *value, struct err *e);
 
+/* For whoever has asked: a warning that the table cannot tell, in the name of `param`, with the reason. At once, and as long as it
+ * goes on every half minute, with the number of questions that had no answer meanwhile. */
+void map_log_trouble(struct map *m, const char *param, const struct err *e);
+
 /* Several questions at once, each of which gets its result: as map_lookup() for each, but a table that others serve need not
  * answer one before it hears the next. */
 struct map_question;
@@ -119,8 +123,8 @@ struct map_ask;
 typedef void map_answer_fn(void *arg, enum map_result result, struct span value, const struct err *e);
 
 /* Tables that do not block answer in place: done() has been called when this returns NULL. Those that do are asked on a thread
- * of the runner, and done() is called later, from the loop, once. One table is asked by one thread at a time, and all tables
- * together by two: whatever hangs there, the spool has the other threads. An answer comes within twice the time limit. */
+ * of the runner, and done() is called later, from the loop, once. One table is asked by one thread at a time; the questions
+ * that have come meanwhile are the next round. Whatever hangs there, other tables and the spool have threads of their own. An answer comes within twice the time limit. */
 struct map_ask *map_ask(struct map *m, struct runner *r, struct span key, map_answer_fn *done, void *arg);
 /* done() will not be called. */
 void map_ask_cancel(struct map_ask *a);

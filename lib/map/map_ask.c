@@ -4,8 +4,8 @@
  * begins, one after the other over the one connection, and those that come meanwhile are for the next round. Once a question of
  * a round has run into the time limit, those behind it are not asked any more: they have waited for just as long.
  *
- * The runner's threads are the spool's, too. So no more than ROUNDS_MAX tables are asked at a time; the others wait in line.
- * All but run_round() is called on the loop's thread. */
+ * Rounds run on the runner's patient threads. No more than ROUNDS_MAX tables are asked at a time; the others wait in line. All but
+ * run_round() and what it calls is called on the loop's thread. */
 #include "map/map_int.h"
 
 #include "base/clock.h"
@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-enum { ROUNDS_MAX = 2 };
+enum { ROUNDS_MAX = 16 };
 
 struct map_ask {
     struct list link;
@@ -34,6 +34,7 @@ struct map_asks {
     struct runner *runner; /* borrowed */
     struct list waiting;
     struct list round; /* a thread's, while `is_under_way`; then those not yet called back */
+    size_t n_round; /* when it began */
     struct list in_line;
     bool is_under_way, is_answering, is_closed;
 };
@@ -48,23 +49,68 @@ static void free_ask(struct map_ask *a)
     free(a);
 }
 
-/* On a thread. */
-static void run_round(void *arg)
+/* ---- on a thread ---- */
+
+static bool is_too_late(struct map_asks *s, struct map_ask *a)
 {
-    struct map_asks *s = arg;
+    if (clock_mono_us() < a->deadline_us)
+        return false;
+    a->result = MAP_CANNOT_TELL;
+    err_set(&a->err, ERR_TEMPORARY, "%s: no answer in time", s->map->spec);
+    return true;
+}
+
+static void ask_one_by_one(struct map_asks *s)
+{
     bool is_hanging = false;
 
     list_each(l, &s->round) {
         struct map_ask *a = list_entry(l, struct map_ask, link);
-        if (is_hanging || clock_mono_us() >= a->deadline_us) {
-            a->result = MAP_CANNOT_TELL;
-            err_set(&a->err, ERR_TEMPORARY, "%s: no answer in time", s->map->spec);
+        if (is_hanging)
+            a->deadline_us = 0;
+        if (is_too_late(s, a))
             continue;
-        }
         a->result = map_lookup(s->map, span_of(a->key, a->key_len), &a->value, &a->err);
         is_hanging = a->result == MAP_CANNOT_TELL && clock_mono_us() >= a->deadline_us;
     }
 }
+
+static void ask_together(struct map_asks *s)
+{
+    struct map_question *all = xcalloc(s->n_round, sizeof *all), **list = xcalloc(s->n_round, sizeof(struct map_question *));
+    size_t n = 0;
+
+    list_each(l, &s->round) {
+        struct map_ask *a = list_entry(l, struct map_ask, link);
+        if (is_too_late(s, a))
+            continue;
+        all[n] = (struct map_question){ .key = span_of(a->key, a->key_len), .value = &a->value, .err = &a->err };
+        list[n] = &all[n];
+        n++;
+    }
+    if (n)
+        map_lookup_many(s->map, list, n);
+    n = 0;
+    list_each(l, &s->round) {
+        struct map_ask *a = list_entry(l, struct map_ask, link);
+        if (n < s->n_round && all[n].value == &a->value)
+            a->result = all[n++].result;
+    }
+    free(all);
+    free(list);
+}
+
+static void run_round(void *arg)
+{
+    struct map_asks *s = arg;
+
+    if (s->map->kind->lookup_many && s->n_round > 1)
+        ask_together(s);
+    else
+        ask_one_by_one(s);
+}
+
+/* ---- on the loop's ---- */
 
 static void start_some(void);
 
@@ -91,13 +137,15 @@ static void round_done(void *arg)
 
 static void start_round(struct map_asks *s)
 {
+    s->n_round = 0;
     list_each(l, &s->waiting) {
         list_remove(l);
         list_append(&s->round, l);
+        s->n_round++;
     }
     s->is_under_way = true;
     n_rounds++;
-    runner_run(s->runner, run_round, round_done, s);
+    runner_run_patiently(s->runner, run_round, round_done, s);
 }
 
 /* Those who stand in line, as long as there is room. */

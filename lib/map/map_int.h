@@ -19,6 +19,8 @@ struct map {
     struct map_state own_state;
     void *self; /* the kind's */
     struct map_asks *asks; /* map_ask.c; NULL until the first question */
+    int64_t trouble_us;    /* when it was last told that it cannot tell */
+    unsigned n_untold;     /* how often it could not since */
 };
 
 /* map_ask.c: drops the questions. False: a thread is still asking, and map_free() is called when it is done. */

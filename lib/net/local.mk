@@ -10,7 +10,7 @@ lib_net_libnet_a_SOURCES = \
 	lib/net/dns_channel.c \
 	lib/net/listen.c lib/net/listen.h \
 	lib/net/loop.c lib/net/loop.h lib/net/loop_int.h \
-	lib/net/offload.c lib/net/offload.h \
+	lib/net/offload.c lib/net/offload.h lib/net/offload_patient.c \
 	lib/net/outbox.c \
 	lib/net/tls.c lib/net/tls.h lib/net/tls_int.h \
 	lib/net/tls_cert.c \

@@ -334,6 +334,7 @@ void loop_free(struct loop *l)
         conn_close_ending(l->ending.next);
     while (l->n_heap)
         timer_stop(l->heap[1]);
+    patient_end(l);
     uv_close((uv_handle_t *)&l->alarm, NULL);
     uv_close((uv_handle_t *)&l->idle, NULL);
     uv_close((uv_handle_t *)&l->prepare, NULL);

@@ -27,7 +27,12 @@ struct loop {
     unsigned n_ending;
     char *buf;          /* LOOP_BUF bytes, made at the first read */
     struct runner runner;
+    struct patient *patient; /* threads of offload_patient.c, or NULL */
 };
+
+void loop_run_patiently(struct runner *r, runner_fn *work, runner_fn *done, void *arg);
+/* Waits for what is under way. */
+void patient_end(struct loop *l);
 
 char *loop_buf(struct loop *l);
 /* libuv's error numbers are -errno. Always -1. */

@@ -43,5 +43,6 @@ static void run(struct runner *r, runner_fn *work, runner_fn *done, void *arg)
 struct runner *loop_runner(struct loop *l)
 {
     l->runner.run = run;
+    l->runner.run_patiently = loop_run_patiently;
     return &l->runner;
 }

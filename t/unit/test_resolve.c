@@ -323,7 +323,7 @@ static const struct map_kind slow = {
     .type = "slow", .flags = MAP_FOLDS | MAP_BLOCKS, .open = open_slow, .close = close_slow, .lookup = look_up_slow,
 };
 
-static struct runner holder = { hold };
+static struct runner holder = { .run = hold };
 
 static struct resolver *slow_resolver(struct config **cfg)
 {
