@@ -25,7 +25,7 @@ static void convert_params(struct reader *rd)
         c.notice[0] = '\0';
         if (convert_value(&c, cfg) < 0)
             remark_param(rd->report, cfg, p, CONFIG_ERROR, "%s", e.text);
-        else if (*c.notice)
+        else if (*c.notice && v->origin != FROM_DEFAULT) /* of "$mynetworks" as a default mynetworks has told */
             remark_param(rd->report, cfg, p, c.notice_severity, "%s", c.notice);
     }
 }
@@ -50,7 +50,7 @@ static void convert_section(struct reader *rd, const struct section *s, void *ba
             if (*e.text)
                 remark(rd->report, CONFIG_ERROR, reader_at(rd, line), "%s \"%s\": %s: %s", s->kind,
                        s->title, o->name, e.text);
-        } else if (*c.notice) {
+        } else if (*c.notice && v->origin == FROM_FILE) {
             remark(rd->report, c.notice_severity, reader_at(rd, line), "%s \"%s\": %s: %s", s->kind,
                    s->title, o->name, c.notice);
         }

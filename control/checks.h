@@ -21,6 +21,9 @@ void check_aliases(const struct config *cfg, struct findings *f);
 /* checks_routes.c: what it says of domains */
 void check_domains(const struct config *cfg, struct findings *f);
 
+/* checks_ways.c: lines that lead nowhere */
+void check_ways(const struct config *cfg, struct findings *f);
+
 /* checks_host.c: what it needs of this machine */
 void check_users(const struct config *cfg, struct findings *f);
 void check_spool(const struct config *cfg, struct findings *f);

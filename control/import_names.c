@@ -202,6 +202,7 @@ static const struct import_name names[] = {
     { "smtp_tls_mandatory_ciphers", NULL, IS("smtp_tls_ciphers") },
     { "smtp_tls_protocols", NULL, IS("smtp_tls_mandatory_protocols") },
     { "smtpd_tls_mandatory_ciphers", NULL, IS("smtpd_tls_ciphers") },
+    { "lmtp_tls_loglevel", NULL, IS("smtp_tls_loglevel") },
     { "maillog_file", NULL, IS("log") },
 
     { "always_bcc", "", NULL, "Baton sends no copies" },

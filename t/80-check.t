@@ -77,6 +77,17 @@ finds('an address of another machine', 78, qr/^error +listen +.*this machine has
     "listen x { address = 192.0.2.1, port = 2525 }\n");
 
 SKIP: {
+    skip 'the server module is not built', 5 if !has_server();
+    finds('mail that leads nowhere', 0, qr/^warning +domains +virtual_transport gets no mail: .*\n +write virtual_mailbox_domains = /m,
+        { %h, virtual_transport => 'lmtp:unix:/x' });
+    finds('mailboxes of no domain', 0, qr/^warning +domains +mailbox_transport gets no mail/m, { %h, mailbox_transport => 'lmtp:unix:/x' });
+    unlike(check({ %h, mailbox_transport => 'lmtp:unix:/x', mydestination => 'b.test' })->{out}, qr/gets no mail/, 'with a domain they get some');
+}
+finds('a server of no domain', 0, qr/^note +domains +others can reach this machine, and no domain's mail ends here.*\n +.*mydestination = /m,
+    { %h, inet_interfaces => 'all', mynetworks => '192.0.2.1/24' });
+my @told = check({ %h, mynetworks => '192.0.2.1/24' })->{out} =~ /host bits set/g;
+is(scalar @told, 1, 'what is wrong with $mynetworks is told once, not for each default that refers to it');
+SKIP: {
     skip 'only root can be somebody else', 8 if !Baton::Test::is_root();
     finds('a user that is missing', 78, qr/^error +mail_owner +there is no user nobody-here: useradd/m, { mail_owner => 'nobody-here' });
     finds('workers that would be root', 78, qr/^error +mail_owner +root is root/m, { mail_owner => 'root' });
