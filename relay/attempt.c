@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "relay/transport.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,7 +14,7 @@ struct attempt_load {
     struct list link; /* of the relay's */
     struct attempt *a;
     bool opens_body;
-    bool cannot_tell;
+    bool cannot_tell, is_out_of_order;
     struct resolve_ask *ask;
     attempt_fn *done;
     void *arg;
@@ -71,6 +72,7 @@ static void resolved(struct attempt_load *l, const struct resolution *res)
     struct attempt *a = l->a;
 
     l->cannot_tell = res->cannot_tell;
+    l->is_out_of_order = res->is_out_of_order;
     if (res->cannot_tell)
         return;
     list_rcpts(a, res);
@@ -89,16 +91,18 @@ static void finish(struct attempt_load *l)
     struct attempt *a = l->a;
     struct job *j = a->job;
     struct spool *spool = a->relay->spool;
-    struct err e;
+    struct err e = { 0 };
 
-    if (l->cannot_tell)
+    if (l->cannot_tell) {
         err_set(&e, ERR_TEMPORARY, "where its recipients are to go cannot be told");
-    else if (spool_stat(spool, j->message->id, &a->info, &e) == 0 &&
+        e.sys = l->is_out_of_order ? EAGAIN : 0;
+    } else if (spool_stat(spool, j->message->id, &a->info, &e) == 0 &&
              (!l->opens_body || (a->body = spool_body_open(spool, j->message->id, &e)))) {
         l->done(l->arg, j, a, NULL);
         return;
-    } else
+    } else {
         e.kind = ERR_PERMANENT;
+    }
     attempt_free(a);
     l->done(l->arg, j, NULL, &e);
 }

@@ -38,7 +38,7 @@ struct attempt {
 
 /* Loads envelope, state and (with `opens_body`) content of an active job, and finds out where its recipients go: done() comes once,
  * from inside when no table has to be waited for (and NULL comes back), else later. With `a` NULL the job is as before: ERR_TEMPORARY
- * when a table cannot tell at the moment, else the message cannot be read; `e` says why. Other jobs of the message may have been
+ * when a table cannot tell at the moment (e->sys is EAGAIN when it could not be asked, so that others would fare no better), else the message cannot be read; `e` says why. Other jobs of the message may have been
  * added. With what the resolver refuses decided, `a` is the callback's. */
 struct attempt_load;
 typedef void attempt_fn(void *arg, struct job *j, struct attempt *a, const struct err *e);

@@ -13,6 +13,7 @@
 #include "relay/transport.h"
 #include "relay/worker.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 const char *intake_nexthop(const struct route *route)
@@ -101,9 +102,15 @@ static void sorted_out(void *arg, struct job *j, struct attempt *a, const struct
         if (queue_remove(r->queue, m))
             spool_end(r->spool, id);
     } else if (a) {
+        schedule_dest_works(r, j->dest);
         queue_finish(r->queue, j); /* loading it has made the other jobs */
     } else if (e->kind == ERR_TEMPORARY) {
+        struct dest *d = j->dest;
         queue_postpone(r->queue, j, clock_real_us() + r->cfg->minimal_backoff_time);
+        if (e->sys == EAGAIN && d->retry_us <= clock_real_us()) /* the others need not find out, too */
+            schedule_dest_failed(r, d, TROUBLE_TEMPORARY, "a table cannot be asked");
+        else if (e->sys != EAGAIN)
+            schedule_dest_works(r, d);
     } else {
         attempt_set_aside(r, j, e);
     }

@@ -26,13 +26,31 @@ struct lookup_answer {
     struct lookup_answer *next;
     struct lookup *of;
     struct map *map;
-    const char *param; /* borrowed from the tables */
+    struct tables *tables;
     char *key;
     size_t key_len;
     struct map_ask *ask; /* NULL: it has come */
     enum map_result result;
     char *value;
     size_t value_len;
+};
+
+struct table {
+    char *spec;
+    struct map *map; /* NULL: its file is not there */
+    bool is_alias, is_pattern, may_block;
+    int64_t look_us;
+    unsigned generation;
+};
+
+struct tables {
+    char *param;
+    struct table *at;
+    size_t n;
+    unsigned n_opened; /* files that appeared */
+    bool is_stale;
+    void (*opened)(void *arg, struct map *m);
+    void *arg;
 };
 
 /* ---- memory of a pass ---- */
@@ -191,7 +209,7 @@ void lookup_fini(struct lookup *l)
 void lookup_begin(struct lookup *l)
 {
     reuse_chunks(l);
-    l->waits = l->has_failed = false;
+    l->waits = l->has_failed = l->is_out_of_order = false;
 }
 
 bool lookup_waits(const struct lookup *l)
@@ -202,6 +220,11 @@ bool lookup_waits(const struct lookup *l)
 bool lookup_has_failed(const struct lookup *l)
 {
     return l->has_failed;
+}
+
+bool lookup_is_out_of_order(const struct lookup *l)
+{
+    return l->is_out_of_order;
 }
 
 void lookup_fail(struct lookup *l)
@@ -238,52 +261,34 @@ static void told(void *arg, enum map_result result, struct span value, const str
 
     set_answer(a, result, value);
     if (result == MAP_CANNOT_TELL)
-        map_log_trouble(a->map, a->param, e);
+        map_log_trouble(a->map, a->tables->param, e);
     else
         remember(l->cache, a);
     if (--l->n_under_way == 0)
         l->when_told(l->arg);
 }
 
-static struct lookup_answer *new_answer(struct lookup *l, const char *param, struct map *m, struct span key)
+static struct lookup_answer *new_answer(struct lookup *l, struct tables *t, struct map *m, struct span key)
 {
     struct lookup_answer *a = xcalloc(1, sizeof *a), **at = bucket(l, m, key);
 
-    *a = (struct lookup_answer){ .next = *at, .of = l, .map = m, .param = param, .key = span_dup(key), .key_len = key.len };
+    *a = (struct lookup_answer){ .next = *at, .of = l, .map = m, .tables = t, .key = span_dup(key), .key_len = key.len };
     *at = a;
     return a;
 }
 
-static void start_asking(struct lookup *l, const char *param, struct map *m, struct span key)
+static void start_asking(struct lookup *l, struct tables *t, struct map *m, struct span key)
 {
     l->waits = true;
     if (!l->may_ask || l->n_under_way >= UNDER_WAY_MAX)
         return;
-    struct lookup_answer *a = new_answer(l, param, m, key);
+    struct lookup_answer *a = new_answer(l, t, m, key);
     l->n_under_way++;
     a->ask = map_ask(m, l->runner, key, told, a);
     BUG_IF(!a->ask); /* a table that says it blocks does not answer in place */
 }
 
 /* ---- tables ---- */
-
-struct table {
-    char *spec;
-    struct map *map; /* NULL: its file is not there */
-    bool is_alias, is_pattern, may_block;
-    int64_t look_us;
-    unsigned generation;
-};
-
-struct tables {
-    char *param;
-    struct table *at;
-    size_t n;
-    unsigned n_opened; /* files that appeared */
-    bool is_stale;
-    void (*opened)(void *arg, struct map *m);
-    void *arg;
-};
 
 static bool is_pattern(const char *spec)
 {
@@ -423,7 +428,7 @@ static void look_for_file(struct tables *t, struct table *one)
 }
 
 /* The value is put where the pass has its memory. */
-static enum map_result find_in_place(struct lookup *l, const char *param, struct map *m, struct span key, struct span *value)
+static enum map_result find_in_place(struct lookup *l, struct tables *t, struct map *m, struct span key, struct span *value)
 {
     enum map_result result;
     struct buf found;
@@ -435,29 +440,30 @@ static enum map_result find_in_place(struct lookup *l, const char *param, struct
         *value = span_of(lookup_strdup(l, buf_span(&found)), found.len);
     buf_fini(&found);
     if (result == MAP_CANNOT_TELL) {
-        map_log_trouble(m, param, &e);
-        l->has_failed = true;
+        map_log_trouble(m, t->param, &e);
+        l->has_failed = l->is_out_of_order = true;
     }
     return result;
 }
 
-static enum map_result find_by_asking(struct lookup *l, const char *param, struct map *m, struct span key, struct span *value)
+static enum map_result find_by_asking(struct lookup *l, struct tables *t, struct map *m, struct span key, struct span *value)
 {
     const struct lookup_answer *a = known(l, m, key);
     const struct cached *c = a ? NULL : recall(l->cache, m, key);
 
     if (c) {
-        set_answer(new_answer(l, param, m, key), c->result, span_of(c->value, c->value_len));
+        set_answer(new_answer(l, t, m, key), c->result, span_of(c->value, c->value_len));
         a = known(l, m, key);
     }
     if (!a || a->ask) {
         if (a)
             l->waits = true;
         else
-            start_asking(l, param, m, key);
+            start_asking(l, t, m, key);
         return MAP_CANNOT_TELL;
     }
-    l->has_failed |= a->result == MAP_CANNOT_TELL;
+    if (a->result == MAP_CANNOT_TELL)
+        l->has_failed = l->is_out_of_order = true;
     *value = span_of(a->value, a->value_len);
     return a->result;
 }
@@ -472,8 +478,8 @@ enum map_result tables_find(struct tables *t, struct lookup *l, struct span key,
             look_for_file(t, one);
         if (!one->map || (one->is_pattern && !is_whole))
             continue;
-        result = one->may_block && l->runner ? find_by_asking(l, t->param, one->map, key, value)
-                                             : find_in_place(l, t->param, one->map, key, value);
+        result = one->may_block && l->runner ? find_by_asking(l, t, one->map, key, value)
+                                             : find_in_place(l, t, one->map, key, value);
         if (t->opened && map_generation(one->map) != one->generation) {
             one->generation = map_generation(one->map);
             t->opened(t->arg, one->map);

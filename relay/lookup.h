@@ -35,7 +35,7 @@ struct lookup {
     /* lookup.c's: */
     struct lookup_answer *buckets[32]; /* of tables that block */
     unsigned n_under_way;
-    bool waits, has_failed;
+    bool waits, has_failed, is_out_of_order;
     struct lookup_chunk *chunks; /* what a pass has made: lookup_alloc() */
 };
 
@@ -47,6 +47,8 @@ void lookup_begin(struct lookup *l);
 void lookup_forget(struct lookup *l);
 bool lookup_waits(const struct lookup *l);
 bool lookup_has_failed(const struct lookup *l);
+/* It has failed because a table could not be asked: others would fare no better. */
+bool lookup_is_out_of_order(const struct lookup *l);
 /* What a table has said cannot be used: the same as if it had said nothing. */
 void lookup_fail(struct lookup *l);
 

@@ -300,7 +300,7 @@ static void tell(struct pass *p, resolve_rcpt_fn *rcpt_done, resolve_list_fn *li
         rcpt_done(arg, &p->verdict);
     } else {
         const struct resolution res = {
-            .cannot_tell = has_failed, .has_changed = p->has_changed, .at = p->at, .n = has_failed ? 0 : p->n,
+            .cannot_tell = has_failed, .is_out_of_order = lookup_is_out_of_order(&p->l), .has_changed = p->has_changed, .at = p->at, .n = has_failed ? 0 : p->n,
         };
         list_done(arg, &res);
     }

@@ -80,7 +80,8 @@ struct resolved {
 
 /* All valid while the callback runs. */
 struct resolution {
-    bool cannot_tell;  /* a table could not be asked (it has been logged): there is no list */
+    bool cannot_tell;  /* a table could not be asked, or what it says is of no use (it has been logged): there is no list */
+    bool is_out_of_order; /* with that: a table could not be asked, so others would fare no better */
     bool has_changed;  /* it is not just those that were asked for */
     const struct resolved *at;
     size_t n;          /* each address once */

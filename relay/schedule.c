@@ -35,6 +35,12 @@ void schedule_run(struct relay *r)
 
 /* ---- trouble ---- */
 
+/* Not a place: where its mail goes has to be looked up. */
+static bool is_unknown(const struct dest *d)
+{
+    return strcmp(d->nexthop, NEXTHOP_UNKNOWN) == 0;
+}
+
 static void note_trouble(struct dest *d, enum trouble trouble, const char *text)
 {
     if (d->trouble == NO_TROUBLE)
@@ -62,7 +68,7 @@ static bool is_new_alarm(struct dest *d)
 /* "smtp:" is a matter of course. */
 const char *schedule_dest_name(const struct dest *d)
 {
-    if (strcmp(d->nexthop, NEXTHOP_UNKNOWN) == 0)
+    if (is_unknown(d))
         return "lookup tables";
     return strncmp(d->nexthop, "smtp:", 5) == 0 ? d->nexthop + 5 : d->nexthop[0] ? d->nexthop : "relayhost";
 }
@@ -95,7 +101,8 @@ void schedule_dest_failed(struct relay *r, struct dest *d, enum trouble trouble,
     if (trouble == TROUBLE_CONFIG)
         alarm_line(d, text);
     else
-        log_warn("%s does not take mail now, trying again in %lld s: %s", schedule_dest_name(d), (long long)(wait / USEC_PER_SEC),
+        log_warn("%s %s now, trying again in %lld s: %s", schedule_dest_name(d),
+                 is_unknown(d) ? "do not say where mail goes" : "does not take mail", (long long)(wait / USEC_PER_SEC),
                  log_safe_str(text));
     schedule_run(r);
 }
@@ -104,7 +111,7 @@ void schedule_dest_works(struct relay *r, struct dest *d)
 {
     if (!d->retry_us)
         return;
-    log_info("%s takes mail again", schedule_dest_name(d));
+    log_info("%s %s again", schedule_dest_name(d), is_unknown(d) ? "say where mail goes" : "takes mail");
     d->retry_us = 0;
     d->failures = 0;
     d->trouble = NO_TROUBLE;
@@ -312,9 +319,14 @@ static void look_up_due(struct relay *r, struct dest *d, int64_t now)
 {
     struct job *j;
 
-    for (int n = 0; n < SLICE && r->n_loads < LOADS_MAX && (j = queue_take(r->queue, d, now)); n++)
+    if (d->retry_us) { /* a table is away: one finds out whether it is back */
+        if (d->retry_us <= now && d->n_active == 0 && (j = queue_take(r->queue, d, INT64_MAX)))
+            intake_sort_out(r, j);
+        return;
+    }
+    for (int n = 0; n < SLICE && r->n_loads < LOADS_MAX && !d->retry_us && (j = queue_take(r->queue, d, now)); n++)
         intake_sort_out(r, j);
-    if (r->n_loads < LOADS_MAX && queue_due(d) <= now)
+    if (!d->retry_us && r->n_loads < LOADS_MAX && queue_due(d) <= now)
         schedule_run(r);
 }
 
@@ -322,7 +334,7 @@ static void run_dest(struct relay *r, struct dest *d, int64_t now)
 {
     if (strcmp(d->nexthop, NEXTHOP_REFUSED) == 0) {
         settle_due(r, d, now, settle_refused);
-    } else if (strcmp(d->nexthop, NEXTHOP_UNKNOWN) == 0) {
+    } else if (is_unknown(d)) {
         look_up_due(r, d, now);
     } else if (strcmp(d->nexthop, NEXTHOP_NONE) == 0) {
         if (d->n_waiting && d->trouble == NO_TROUBLE)

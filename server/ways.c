@@ -17,7 +17,7 @@ struct way {
 /* ---- what tables say ---- */
 
 /* A table has "transport:nexthop". Parts that are empty stay as they are; with a transport alone the next hop goes. */
-static bool take_value(struct lookup *l, const char *param, struct span value, struct way *way)
+static bool take_value(struct routing *ro, struct lookup *l, const char *param, struct span value, struct way *way)
 {
     value = span_trim(value);
     size_t colon = span_find(value, ':');
@@ -29,14 +29,21 @@ static bool take_value(struct lookup *l, const char *param, struct span value, s
         way->nexthop = lookup_strdup(l, nexthop);
         return true;
     }
-    for (size_t i = 0; i < name.len; i++)
-        if (!ascii_is_alnum((unsigned char)name.at[i]) && name.at[i] != '-' && name.at[i] != '_') {
-            log_warn("%s: \"%s\" is no transport:nexthop", param, log_safe(value));
-            lookup_fail(l);
-            return false;
-        }
-    *way = (struct way){ .name = lookup_strdup(l, name), .nexthop = lookup_strdup(l, nexthop), .to_domain = !nexthop.len };
-    return true;
+    struct transport t;
+    struct err e;
+    if (transport_parse(&t, value, &e) == 0) {
+        bool is_there = config_has_transport(ro->cfg, span_str(t.name));
+        *way = (struct way){
+            .name = lookup_strdup(l, span_str(t.name)), .nexthop = lookup_strdup(l, span_str(t.nexthop)), .to_domain = !nexthop.len,
+        };
+        transport_fini(&t);
+        if (is_there)
+            return true;
+        err_set(&e, ERR_CONFIG, "there is no transport \"%s\"", way->name);
+    }
+    log_warn("%s: %s", param, e.text);
+    lookup_fail(l);
+    return false;
 }
 
 static bool has_parents(const struct config *cfg)
@@ -71,7 +78,7 @@ static enum map_result ask_transport_maps(struct routing *ro, struct lookup *l, 
     enum map_result result = keys_find(ro, l, ro->transport, address, 0, &f);
     if (result == MAP_NOT_FOUND)
         result = find_by_domain(ro, l, address_text_domain(address), &f.value);
-    if (result == MAP_FOUND && !take_value(l, "transport_maps", f.value, way))
+    if (result == MAP_FOUND && !take_value(ro, l, "transport_maps", f.value, way))
         return MAP_CANNOT_TELL;
     return result;
 }
@@ -182,7 +189,7 @@ static enum map_result default_way(struct routing *ro, struct lookup *l, const c
 
     *way = of(&ro->cfg->default_transport);
     if (result == MAP_FOUND) {
-        bool is_read = take_value(l, "sender_dependent_default_transport_maps", value, way);
+        bool is_read = take_value(ro, l, "sender_dependent_default_transport_maps", value, way);
         way->to_domain = false;
         return is_read ? MAP_FOUND : MAP_CANNOT_TELL;
     }

@@ -159,6 +159,29 @@ subtest 'a table that cannot tell' => sub {
     Baton::Test::forget_group($pid);
 };
 
+subtest 'mail that is there before its table' => sub {
+    my $t = Baton::Test->new;
+    my $relay = $t->fake_relay;
+    my $path = $t->path('table.sock');
+    chmod 0755, $t->dir;
+    $t->config(relayhost => $relay->address, virtual_alias_maps => "socketmap:unix:$path:aliases", minimal_backoff_time => '1s');
+    $t->start_batond;
+    $t->stop_batond;
+    my $n = 60;
+    is(grep({ $t->sendmail(["u$_\@alias.test"], input => $mail)->{code} } 1 .. $n), 0, 'is dropped while nothing runs');
+    $t->start_batond;
+    ok($t->wait_log(qr/lookup tables do not say where mail goes now, trying again in 1 s/), 'it waits, all of it');
+    my $warnings = () = $t->log_text =~ /virtual_alias_maps: .*connect/g;
+    cmp_ok($warnings, '<', 5, 'without a line for each');
+    my $pid = serve($path, map { ("u$_\@alias.test" => "to$_\@away.test") } 1 .. $n);
+    my %to = map { $_ => 1 } map { @{ $_->{rcpts} } } $relay->wait_messages($n);
+    is(scalar(grep { $to{"to$_\@away.test"} } 1 .. $n), $n, 'all of it goes where the table says');
+    ok($t->wait_log(qr/lookup tables say where mail goes again/), 'which is there again');
+    kill TERM => -$pid;
+    waitpid $pid, 0;
+    Baton::Test::forget_group($pid);
+};
+
 subtest 'a loop of aliases' => sub {
     my $t = Baton::Test->new;
     my $relay = $t->fake_relay;
