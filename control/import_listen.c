@@ -90,10 +90,34 @@ static void set_line(struct import_item *it, const char *name, const char *value
     l->value = xstrdup(value);
 }
 
+/* What a service says of AUTH: its own switch, and whether a list of its own lets nobody else in. */
+struct auth {
+    const char *enable; /* "yes", "no", or NULL: as main.cf says */
+    bool is_demanded;
+};
+
+/* "permit_sasl_authenticated, reject", whatever parts the two */
+static bool lets_in_who_logs_in(const char *name, const char *value)
+{
+    struct span rest = span_str(value), first, second, more;
+    size_t len = strlen(name);
+
+    return len > 13 && strcmp(name + len - 13, "_restrictions") == 0 && postfix_list_next(&rest, &first) &&
+           postfix_list_next(&rest, &second) && !postfix_list_next(&rest, &more) &&
+           span_ieq(first, SPAN("permit_sasl_authenticated")) && span_ieq(second, SPAN("reject"));
+}
+
 /* The overrides that are another word in a listen section. True when it was one. */
-static bool take_known(struct import_item *it, const char *name, const char *value, const char *source)
+static bool take_known(struct import_item *it, struct auth *auth, const char *name, const char *value, const char *source)
 {
     struct import_line *tls = find_line(it, "tls");
+
+    if (strcmp(name, "smtpd_sasl_auth_enable") == 0) {
+        auth->enable = strcasecmp(value, "yes") == 0 ? "yes" : "no";
+        return true;
+    }
+    if (lets_in_who_logs_in(name, value))
+        return auth->is_demanded = true;
 
     if (strcmp(name, "syslog_name") == 0)
         return true;
@@ -115,22 +139,35 @@ static bool take_known(struct import_item *it, const char *name, const char *val
     return false;
 }
 
+static bool is_our_default(const char *name, const char *value)
+{
+    char *copy = xstrdup(name), *const names[] = { copy, NULL };
+    struct buf out;
+
+    buf_init(&out, BUF_NO_MAX);
+    bool is = config_show(NULL, names, CONFIG_SHOW_DEFAULTS | CONFIG_SHOW_VALUE_ONLY, &out, NULL) == 0 &&
+              span_ieq(span_trim(buf_span(&out)), span_str(value));
+    buf_fini(&out);
+    free(copy);
+    return is;
+}
+
 static bool is_same_as_main(struct import *im, const char *name, const char *value)
 {
     char *counts = postfix_find(&im->main, name) || postfix_default(&im->main, name) ? postfix_value(&im->main, name, NULL) : NULL;
     bool is_same = counts && strcasecmp(counts, value) == 0;
 
     free(counts);
-    return is_same;
+    return is_same || (!postfix_find(&im->main, name) && is_our_default(name, value));
 }
 
-static void take_override(struct import *im, struct import_item *it, const char *name, const char *value, const char *source)
+static void take_override(struct import *im, struct import_item *it, struct auth *auth, const char *name, const char *value, const char *source)
 {
     char *quoted = import_quote(value, true);
 
     if (config_section_shape_of("listen", span_str(name)) != CONFIG_SHAPE_NONE)
         set_line(it, name, quoted, source);
-    else if (!take_known(it, name, value, source) && !is_same_as_main(im, name, value))
+    else if (!take_known(it, auth, name, value, source) && !is_same_as_main(im, name, value))
         import_line_lose(import_add(it, name, NULL, source), "%s",
                          config_shape_of(span_str(name)) != CONFIG_SHAPE_NONE
                              ? "it counts for all listeners with Baton: set it outside of the section if that will do"
@@ -138,7 +175,7 @@ static void take_override(struct import *im, struct import_item *it, const char 
     free(quoted);
 }
 
-static void add_overrides(struct import *im, struct import_item *it, const struct postfix_service *s)
+static void add_overrides(struct import *im, struct import_item *it, struct auth *auth, const struct postfix_service *s)
 {
     for (size_t i = 0; i < s->n_overrides; i++) {
         char *source = source_of_override(s, &s->overrides[i]);
@@ -146,12 +183,36 @@ static void add_overrides(struct import *im, struct import_item *it, const struc
         struct err e;
         buf_init(&value, BUF_NO_MAX);
         if (postfix_expand(&im->main, span_str(s->overrides[i].value), &value, &e) == 0)
-            take_override(im, it, s->overrides[i].name, buf_cstr(&value), source);
+            take_override(im, it, auth, s->overrides[i].name, buf_cstr(&value), source);
         else
             import_line_lose(import_add(it, s->overrides[i].name, NULL, source), "%s", e.text);
         buf_fini(&value);
         free(source);
     }
+}
+
+static bool is_on(struct import *im, const char *name)
+{
+    char *value = postfix_value(&im->main, name, NULL);
+    bool is = value && strcasecmp(value, "yes") == 0;
+
+    free(value);
+    return is;
+}
+
+/* With AUTH on, the ports made for users demand it of themselves. */
+static void add_auth(struct import *im, struct import_item *it, const struct auth *auth, struct span port, const char *source)
+{
+    bool main_has = is_on(im, "smtpd_sasl_auth_enable"), has = auth->enable ? strcmp(auth->enable, "yes") == 0 : main_has;
+    bool is_for_users = span_eq(port, SPAN("submission")) || span_eq(port, SPAN("587")) || span_eq(port, SPAN("submissions")) ||
+                        span_eq(port, SPAN("smtps")) || span_eq(port, SPAN("465"));
+
+    if (!has && main_has)
+        set_line(it, "auth", "no", source);
+    else if (has && auth->is_demanded && (!main_has || !is_for_users))
+        set_line(it, "auth", "required", source);
+    else if (has && !auth->is_demanded && (!main_has || is_for_users))
+        set_line(it, "auth", "may", source);
 }
 
 static char *title_of(struct span port, struct span address, const struct import *im)
@@ -177,6 +238,7 @@ static void add_listener(struct import *im, const struct postfix_service *s)
     struct span address, port = port_of(s, &address);
     char *source = source_of(s), *title = title_of(port, address, im), *where = span_dup(address), *at = span_dup(port);
     struct import_item *it = import_section(im, "listen", title);
+    struct auth auth = { NULL, false };
 
     if (address.len)
         import_add(it, "address", where, source);
@@ -186,7 +248,8 @@ static void add_listener(struct import *im, const struct postfix_service *s)
     if (strcmp(s->command, "postscreen") == 0)
         import_note(&it->notes, "Postfix had postscreen here: Baton has none, but its limits (smtpd_client_connection_count_limit and "
                                 "kin) keep the many away.");
-    add_overrides(im, it, s);
+    add_overrides(im, it, &auth, s);
+    add_auth(im, it, &auth, port, source);
     free(source);
     free(title);
     free(where);

@@ -295,6 +295,15 @@ static bool is_own_name(struct import *im, const struct postfix_setting *s)
            !postfix_default(&im->main, s->name) && !config_postfix_cure(span_str(s->name));
 }
 
+static void look_through(struct import *im, const char *value)
+{
+    struct buf out;
+
+    buf_init(&out, BUF_NO_MAX);
+    postfix_expand(&im->main, span_str(value), &out, NULL);
+    buf_fini(&out);
+}
+
 static void find_used(struct import *im)
 {
     struct postfix_setting *classes = postfix_find(&im->main, "smtpd_restriction_classes");
@@ -307,13 +316,11 @@ static void find_used(struct import *im)
             s->is_used = true;
         free(name);
     }
-    for (size_t i = 0; i < im->main.n; i++) {
-        struct postfix_setting *s = &im->main.at[i];
-        struct buf out;
-        buf_init(&out, BUF_NO_MAX);
-        postfix_expand(&im->main, span_str(s->value), &out, NULL);
-        buf_fini(&out);
-    }
+    for (size_t i = 0; i < im->main.n; i++)
+        look_through(im, im->main.at[i].value);
+    for (size_t i = 0; i < im->master.n; i++)
+        for (size_t k = 0; k < im->master.at[i].n_overrides; k++)
+            look_through(im, im->master.at[i].overrides[k].value);
 }
 
 void import_settings(struct import *im)

@@ -131,6 +131,21 @@ $r = import_cf($null, "$smtp#x\n127.0.0.1:10025 inet n - n - 7 smtpd\n  -o syslo
 like($r->{lines}, qr/^listen "smtp" \{\n    port = smtp\n\}$/m, 'with a second port there are listen sections: the first');
 like($r->{lines}, qr/^    address = "127\.0\.0\.1"\n    port = 10025\n    process_limit = 7\n\}$/m, 'the second, with its columns');
 like($r->{out}, qr/^    # NOT CARRIED: master\.cf:6: 127\.0\.0\.1:10025: -o smtpd_foo=1$/m, 'an option that is not carried');
+SKIP: {
+    skip 'the server module is not built', 5 if !has_server();
+    my $tls = $t->certificate(names => ['web.example.com']);
+    my $main = "$null\nsmtpd_tls_cert_file = $tls->{cert}\nsmtpd_tls_key_file = $tls->{key}\nmua = permit_sasl_authenticated,reject\n";
+    my $services = "$smtp\nsubmission inet n - y - - smtpd\n -o syslog_name=postfix/submission\n -o smtpd_tls_security_level=encrypt\n"
+        . " -o smtpd_sasl_auth_enable=yes -o smtpd_tls_auth_only=yes -o smtpd_client_restrictions=\$mua\n"
+        . "smtps inet n - y - - smtpd -o smtpd_tls_wrappermode=yes -o smtpd_sasl_auth_enable=yes\n";
+    $r = import_cf($main, $services);
+    like($r->{lines}, qr/^listen "submission" \{\n    port = submission\n    tls = encrypt\n    auth = required\n\}$/m, 'the port of users');
+    like($r->{lines}, qr/^listen "submissions" \{\n    port = submissions\n    tls = implicit\n    auth = may\n\}$/m, 'and the one with TLS from the first byte');
+    like($r->{lines}, qr/^listen "smtp" \{\n    port = smtp\n\}$/m, 'port 25 offers no AUTH');
+    unlike($r->{out}, qr/NOT CARRIED/, 'all is carried') or diag $r->{out};
+    $r = import_cf("$main\nsmtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", "$services\n10025 inet n - y - - smtpd -o smtpd_sasl_auth_enable=no\n");
+    like($r->{lines}, qr/^    port = 10025\n    auth = no\n\}$/m, 'a port without it');
+}
 $r = import_cf($null, "pickup unix n - y 60 1 pickup\n");
 like($r->{lines}, qr/^inet_interfaces = ""$/m, 'no service that listens');
 $r = import_cf($null, "$smtp\nx unix - n n - - spawn user=x argv=/bin/x\nnonsense\n");
