@@ -90,8 +90,19 @@ void import_lose(struct import *im, const char *name, const char *source, const 
     buf_fini(&text);
 }
 
+/* A password, or a table that holds some in its own name. */
+static bool is_secret(const struct postfix_setting *s)
+{
+    size_t len = strlen(s->name);
+    bool is_named_so = strstr(s->name, "passw") || strstr(s->name, "secret") || (len > 3 && strcmp(s->name + len - 3, "_pw") == 0);
+
+    return is_named_so && (strstr(s->value, "static:") || strstr(s->value, "inline:") || !strstr(s->value, ":/"));
+}
+
 char *import_source(const struct postfix_setting *s)
 {
+    if (is_secret(s) && *s->value)
+        return xasprintf("main.cf:%d: %s = (not printed)", s->line, s->name);
     return xasprintf("main.cf:%d: %s = %s", s->line, s->name, s->value);
 }
 

@@ -266,6 +266,19 @@ static bool needs_nothing(const struct postfix_service *s)
     return is_built_in(s->command) || (strcmp(s->command, "smtpd") == 0 && strcmp(s->type, "pass") == 0);
 }
 
+/* smtp and lmtp under a name of the administrator's, which rows of transport_maps and the like refer to */
+static bool is_other_client(const struct postfix_service *s)
+{
+    static const char *const usual[] = { "smtp", "lmtp", "relay" };
+
+    if (strcmp(s->type, "unix") != 0 || (strcmp(s->command, "smtp") != 0 && strcmp(s->command, "lmtp") != 0))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(usual); i++)
+        if (strcmp(s->name, usual[i]) == 0)
+            return false;
+    return true;
+}
+
 /* Some value of main.cf holds the name before a colon, or a table may. */
 static bool is_used(const struct import *im, const struct postfix_service *s)
 {
@@ -275,7 +288,7 @@ static bool is_used(const struct import *im, const struct postfix_service *s)
         const struct postfix_setting *m = &im->main.at[i];
         if (strstr(m->name, "transport_maps") && *m->value)
             return true;
-        if (strcmp(m->name, "content_filter") != 0 && !strstr(m->name, "transport"))
+        if (!strstr(m->name, "transport"))
             continue;
         if (strncmp(m->value, s->name, len) == 0 && (m->value[len] == ':' || !m->value[len]))
             return true;
@@ -287,8 +300,12 @@ static void add_other(struct import *im, const struct postfix_service *s)
 {
     char *source = source_of(s);
 
-    if (strcmp(s->command, "pipe") == 0 && !is_used(im, s))
+    if ((strcmp(s->command, "pipe") == 0 || is_other_client(s)) && !is_used(im, s))
         import_note(&im->not_needed, "the service %s", s->name);
+    else if (is_other_client(s))
+        import_lose(im, "service", source,
+                    "there is one smtp and one lmtp: write \"%s:\" where tables and parameters have \"%s:\", and what it was to do "
+                    "otherwise into the parameters", s->command, s->name);
     else if (!needs_nothing(s))
         import_lose(im, "service", source, "%s",
                     strcmp(s->command, "pipe") == 0    ? "this version delivers to no programs"

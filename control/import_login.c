@@ -24,7 +24,7 @@ static bool find_row(const struct strlist *tables, const char *host, struct buf 
         struct err e = { 0 };
         struct map *m = map_open(tables->at[i], &o, &e);
         if (!m) {
-            import_note(&im->notes, "Warning: %s cannot be opened: %s", tables->at[i], e.text);
+            import_note(&im->notes, "Warning: a table of smtp_sasl_password_maps cannot be opened: %s", e.text);
             continue;
         }
         is_found = map_lookup(m, span_str(host), row, &e) == MAP_FOUND ||
@@ -68,7 +68,7 @@ static void add_login(struct import *im, const char *host, struct span row, cons
         wipe(secret, strlen(secret));
         free(secret);
     } else {
-        char *what = xasprintf("the password of %s in %s", host, source);
+        char *what = xasprintf("the password of %s, %s", host, source);
         import_add(it, "password_file", file, source);
         import_line_lose(import_add(it, "password", NULL, what),
                          "it is not printed: write it, alone, into %s, and chmod 0600 that; or have baton import --output FILE "
@@ -89,6 +89,8 @@ static void add_logins(struct import *im, const char *maps, const char *hosts)
     struct span rest = span_str(maps), word;
     struct buf row;
     size_t found = 0;
+    struct postfix_setting *s = postfix_find(&im->main, "smtp_sasl_password_maps");
+    char *where = s ? import_source(s) : xstrdup("smtp_sasl_password_maps"); /* static: holds the password itself */
 
     buf_init(&row, MAP_VALUE_MAX);
     while (map_next_spec(&rest, &word))
@@ -97,7 +99,7 @@ static void add_logins(struct import *im, const char *maps, const char *hosts)
     while (postfix_list_next(&rest, &word)) {
         char *host = span_dup(word);
         if (find_row(&tables, host, &row, im) && row.len) {
-            add_login(im, host, buf_span(&row), maps);
+            add_login(im, host, buf_span(&row), where);
             found++;
         }
         if (row.at)
@@ -105,9 +107,10 @@ static void add_logins(struct import *im, const char *maps, const char *hosts)
         free(host);
     }
     if (!found)
-        import_lose(im, "smtp_sasl_password_maps", maps,
+        import_lose(im, "smtp_sasl_password_maps", where,
                     "no row was found for the relayhosts (\"%s\"): write login \"HOST\" { user = \"NAME\" password_file = \"/FILE\" "
                     "}", hosts);
+    free(where);
     buf_fini(&row);
     strlist_clear(&tables);
 }

@@ -134,7 +134,7 @@ const char *import_subject_title(unsigned subject)
 #define NOTHING NULL, NULL
 #define IS(name) name, NULL
 
-static const struct import_name names[] = {
+static const struct import_name names[] = { /* the first that fits; * stands for anything */
     { "2bounce_notice_recipient", "postmaster", NOTHING },
     { "alias_database", "*", NOTHING },
     { "allow_percent_hack", "no", NULL, "user%domain@here is an address like any other with Baton" },
@@ -196,6 +196,8 @@ static const struct import_name names[] = {
     { "swap_bangpath", "no", NULL, "host!user is no address with Baton" },
     { "syslog_facility", "mail", NULL, "with log = \"syslog\" it is mail" },
     { "syslog_name", "*", NOTHING },
+    { "*_time_limit", "*", NOTHING },
+    { "tls_preempt_cipherlist", "*", NOTHING },
     { "tls_random_source", "*", NOTHING },
     { "unknown_local_recipient_reject_code", "550", NULL, "it is 550" },
 
@@ -205,6 +207,9 @@ static const struct import_name names[] = {
     { "lmtp_tls_loglevel", NULL, IS("smtp_tls_loglevel") },
     { "maillog_file", NULL, IS("log") },
 
+    { "postscreen_*", "*", NOTHING },
+    { "*_destination_rate_delay", "0|0s", NULL, "the number of deliveries at a time adapts to what a destination takes" },
+    { "smtp_dns_support_level", "|enabled", NULL, "DNSSEC is not asked for" },
     { "always_bcc", "", NULL, "Baton sends no copies" },
     { "body_checks", "", NULL, "there are no checks of content: a milter (rspamd) does it" },
     { "content_filter", "", NULL, "there is no content filter behind the queue: a milter (rspamd, OpenDKIM) does it before" },
@@ -234,7 +239,7 @@ const struct import_name *import_find_name(const char *name)
     bool is_known = config_shape_of(span_str(name)) != CONFIG_SHAPE_NONE;
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (strcmp(names[i].name, name) != 0)
+        if (fnmatch(names[i].name, name, 0) != 0)
             continue;
         /* What Baton has goes by its own rules, but for what is its own affair: its spool, its user. */
         bool is_own = names[i].harmless && strcmp(names[i].harmless, "*") == 0;

@@ -63,10 +63,11 @@ static bool is_sasl_path(struct import *im, const char *name)
 static void add_socket(struct import *im, const char *prefix, const char *path, struct buf *out, struct strlist *notes)
 {
     char *folder = postfix_value(&im->main, "queue_directory", NULL);
+    int len = (int)strcspn(path, ", \t");
 
     buf_addf(out, "%s%s/", prefix, folder ? folder : "/var/spool/postfix");
-    import_note(notes, "Note: the socket %s is in Postfix's folder: who serves it has to let the user of Baton open it (in Dovecot: user "
-                       "and group of the unix_listener), and may move it to /var/spool/baton.", path);
+    import_note(notes, "Note: the socket %.*s is in Postfix's folder: who serves it has to let the user of Baton open it (in Dovecot: user "
+                       "and group of the unix_listener), and may move it to /var/spool/baton.", len, path);
     free(folder);
 }
 

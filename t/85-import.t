@@ -117,6 +117,10 @@ is($t->run([ Baton::Test::program('baton'), '-c', $out, 'config', 'relayhost' ])
 $r = import_cf("$null$login", undef, '--output', $out);
 is($r->{code}, 73, 'a file that exists is not overwritten');
 
+$r = import_cf("$null\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:me:s3cret\nold_password = s3cret\nx_bind_pw = s3cret\n");
+unlike($r->{out} . $r->{err}, qr/s3cret/, 'nor one that stands in main.cf itself') or diag $r->{out};
+like($r->{lines}, qr/^    user = "?me"?$/m, 'whose user is carried');
+
 # ---- tables ----
 Baton::Test::spew("$folder/aliases", "root: me\@example.com\n");
 $r = import_cf("$null\nalias_maps = hash:$folder/aliases\n");
