@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "relay/attempt.h"
+#include "relay/outward.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -187,6 +188,7 @@ void attempt_free(struct attempt *a)
     free(a->mine);
     free(a->remote);
     free(a->remote_name);
+    outward_free(a->outward);
     spool_body_close(a->body);
     envelope_fini(&a->env);
     spool_state_fini(&a->state);

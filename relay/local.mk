@@ -31,6 +31,7 @@ batond_SOURCES = \
 	relay/main.c \
 	relay/notify.c relay/notify.h \
 	relay/operate.c relay/operate.h \
+	relay/outward.c relay/outward.h \
 	relay/peer.c relay/peer.h relay/peer_int.h \
 	relay/peer_open.c \
 	relay/policy.c relay/policy.h \

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "relay/outward.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,7 +188,7 @@ static long on_content(void *arg, uint64_t offset, char *to, size_t len)
 {
     struct peer *p = arg;
     struct err e;
-    long n = spool_body_read(p->attempt->body, offset, to, len, &e);
+    long n = outward_read(p->attempt, offset, to, len, &e);
     if (n < 0)
         log_error("content of a message: %s", e.text);
     return n;
@@ -303,16 +304,27 @@ static void send_chunk(struct peer *p)
 
     p->rcpts = xreallocarray(p->rcpts, a->chunk_n, sizeof(*p->rcpts));
     for (size_t i = 0; i < a->chunk_n; i++)
-        p->rcpts[i] = attempt_rcpt(a, a->chunk_first + i);
+        p->rcpts[i] = a->outward ? &a->outward->rcpts[a->chunk_first + i] : attempt_rcpt(a, a->chunk_first + i);
     const struct smtp_message m = {
-        .env = &a->env,
+        .env = a->outward ? &a->outward->env : &a->env,
         .rcpts = p->rcpts,
         .n_rcpts = a->chunk_n,
-        .size_bytes = a->info.size,
+        .size_bytes = a->outward ? a->outward->size : a->info.size,
         .has_dot_line = a->info.has_dot_line,
         .is_8bit = a->info.is_8bit,
     };
     smtp_client_send(p->client, &m);
+}
+
+/* smtp_generic_maps. False: a table cannot tell, and it has been put off. */
+static bool dress(struct peer *p, struct attempt *a)
+{
+    struct err e;
+
+    if (p->dest->rules->way != TRANSPORT_SMTP || !resolver_rewrites(p->relay->resolver, REWRITE_GENERIC) || outward_make(a, &e) == 0)
+        return true;
+    attempt_decide_rest(a, VERDICT_TEMPORARY, "4.3.0", e.text);
+    return false;
 }
 
 /* One that is loaded; NULL: nothing is to be sent of it. */
@@ -331,7 +343,7 @@ static struct attempt *take_loaded(struct peer *p, struct job *j, struct attempt
     a->remote = xstrdup(p->remote);
     a->remote_name = xstrdup(p->path ? r->cfg->myhostname : p->host);
     a->connected_us = clock_real_us();
-    if (attempt_next_chunk(a, (size_t)p->dest->rules->recipients))
+    if (dress(p, a) && attempt_next_chunk(a, (size_t)p->dest->rules->recipients))
         return a;
     settle(a); /* no recipient goes this way any more: a changed configuration */
     return NULL;

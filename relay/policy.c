@@ -41,6 +41,8 @@ void policy_rcpt(const struct resolver *r, const struct resolve_verdict *v, bool
     else if (route->kind == ROUTE_REFUSED) /* HANDBOOK B1: 450 for a 4.x.x status */
         refusal_set(out, route->status[0] == '4' ? 450 : 550, route->status, "<%s>: Recipient address rejected: %s",
                     log_safe_str(address), route->text ? route->text : "refused");
+    else if (v->unlisted)
+        refusal_set(out, 550, "5.1.1", "<%s>: Recipient address rejected: %s", log_safe_str(address), v->unlisted);
     else if (!is_trusted && !v->is_ours)
         refusal_set(out, 554, "5.7.1", "<%s>: Relay access denied", log_safe_str(address));
     /* Perhaps not, by the table as it is now: whoever reads that will say. */

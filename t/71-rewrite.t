@@ -51,6 +51,24 @@ subtest 'mail of a stranger' => sub {
     like($m->{content}, qr/^To: ann\@old\.test\r$/m, 'with its header as it was');
 };
 
+subtest 'mail that leaves' => sub {
+    my $t = Baton::Test->new;
+    my $relay = $t->fake_relay;
+    $t->config(relayhost => $relay->address, myorigin => 'box.corp.test', alias_maps => '',
+        smtp_generic_maps => 'inline:{ joe@box.corp.test = outside@isp.test, @old.test = ann@new.test }');
+    $t->start_batond;
+    my $body = join '', map { ".line $_ is $_\n" } 1 .. 5000;
+    is($t->sendmail([ '-f', 'joe', '-t' ], input => "From: Joe <joe>\nTo: x\@old.test, y\@else.test\nSubject: x\n\n$body")->{code}, 0, 'is taken');
+    my ($m) = $relay->wait_messages(1);
+    is($m->{from}, 'outside@isp.test', 'with another sender');
+    is_deeply([ sort @{ $m->{rcpts} } ], [ 'ann@new.test', 'y@else.test' ], 'and recipient');
+    like($m->{content}, qr/^From: Joe <outside\@isp\.test>\r$/m, 'also in From:');
+    like($m->{content}, qr/^To: ann\@new\.test, y\@else\.test\r$/m, 'and To:');
+    my ($got) = $m->{content} =~ /\r\n\r\n(.*)\z/s;
+    is($got =~ s/\r//gr, $body, 'the body is whole');
+    ok($t->wait_log(qr/to=<x\@old\.test>.*status=sent/), 'the log has the recipient that was meant');
+};
+
 subtest 'a table that cannot tell' => sub {
     my $t = Baton::Test->new;
     my $relay = $t->fake_relay;
