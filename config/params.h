@@ -606,8 +606,8 @@ PARAM(smtpd_sasl_service, STR, "smtp", NOT_EMPTY, RECEIVE | SERVER, LIVE,
 PARAM(smtpd_sasl_local_domain, STR, "", ANY, RECEIVE | SERVER, LIVE,
     "For Cyrus: the realm of users that name none.")
 PARAM(cyrus_sasl_config_path, STR, "", ANY, RECEIVE | CONTROL | SERVER, LIVE,
-    "For Cyrus: folders, parted by colons, where the settings of the application are looked for. Empty: /etc/postfix/sasl, "
-    "/etc/baton/sasl, /etc/sasl2, and where the library looks by itself.")
+    "For Cyrus: folders, parted by colons, where the settings of the application are looked for. Empty: /etc/baton/sasl, "
+    "/etc/postfix/sasl, /etc/sasl2, /usr/lib/sasl2; the first that has the file counts.")
 PARAM(broken_sasl_auth_clients, BOOL, "no", ANY, RECEIVE | SERVER, LIVE,
     "Name AUTH a second time in the answer to EHLO, as \"AUTH=PLAIN LOGIN\", for clients that are older than RFC 2554.")
 

@@ -19,10 +19,11 @@ die() { printf '%s\n' "${red}$*${off}" >&2; exit 1; }
 # without it an installed Baton has nobody to trust.
 for_build="gcc libc6-dev make autoconf automake pkg-config libuv1-dev libmbedtls-dev libc-ares-dev libconfuse-dev
     libxxhash-dev libidn2-dev libjansson-dev liblmdb-dev libpcre2-dev libseccomp-dev ca-certificates
-    libldap-dev"
+    libldap-dev libsasl2-dev"
 for_demo="util-linux"
 for_test="perl git openssl libio-socket-ssl-perl libcmocka-dev clang xz-utils mandoc strace procps util-linux systemd
-    python3 python3-milter opendkim opendkim-tools rspamd php-cli bsd-mailx s-nail mutt git-email cron libmime-lite-perl haproxy swaks curl slapd ldap-utils dovecot-imapd dovecot-lmtpd"
+    python3 python3-milter opendkim opendkim-tools rspamd php-cli bsd-mailx s-nail mutt git-email cron libmime-lite-perl haproxy swaks curl slapd ldap-utils dovecot-imapd dovecot-lmtpd
+    sasl2-bin libsasl2-modules libsasl2-modules-db"
 
 missing() {  # PACKAGE...: those of them that are not installed
     local p

@@ -7,8 +7,7 @@ struct auth *server_auth_open(const struct config *cfg, struct err *e)
 {
     if (cfg->smtpd_sasl_type == CONFIG_SASL_DOVECOT)
         return auth_dovecot_open(cfg, e);
-    err_set(e, ERR_CONFIG, "smtpd_sasl_type = cyrus is not there yet");
-    return NULL;
+    return auth_sasl_open(cfg, e);
 }
 
 bool server_auth_connects(const struct config *cfg)

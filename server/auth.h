@@ -13,5 +13,6 @@ struct auth *server_auth_open(const struct config *cfg, struct err *e);
 bool server_auth_connects(const struct config *cfg);
 
 struct auth *auth_dovecot_open(const struct config *cfg, struct err *e);
+struct auth *auth_sasl_open(const struct config *cfg, struct err *e);
 
 #endif

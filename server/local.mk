@@ -4,7 +4,9 @@ EXTRA_DIST += server/README.md server/exports
 AUTH_FILES = \
 	server/auth.c server/auth.h \
 	server/auth_dovecot.c \
-	server/auth_wire.c server/auth_wire.h
+	server/auth_sasl.c server/sasl.h \
+	server/auth_wire.c server/auth_wire.h \
+	server/sasl_conf.c server/sasl_conf.h
 RESTRICT_FILES = \
 	server/restrict.c server/restrict.h server/restrict_int.h server/restrict_fns.h \
 	server/restrict_address.c server/restrict_plain.c server/restrict_tables.c
@@ -50,7 +52,7 @@ EXTRA_DIST += server/none.c server/none_maps.c server/none_routing.c
 # What needs a library of its own: loaded when the configuration names it (module.h). A program that loads one is linked with
 # LOADS_MODULES, which lets it see server/exports.
 moduledir = $(libdir)/baton
-module_PROGRAMS = server/ldap.so
+module_PROGRAMS = server/ldap.so server/sasl.so
 LOADS_MODULES = -Wl,--dynamic-list=$(srcdir)/server/exports
 server_ldap_so_SOURCES = server/ldap_wire.c server/ldap_wire.h server/ldap_wire_int.h server/ldap_search.c \
 	server/ldap_watch.c server/module.h
@@ -58,6 +60,11 @@ server_ldap_so_CFLAGS = $(AM_CFLAGS) -fPIC
 server_ldap_so_CPPFLAGS = $(AM_CPPFLAGS) $(LDAP_CFLAGS)
 server_ldap_so_LDFLAGS = $(AM_LDFLAGS) -shared
 server_ldap_so_LDADD = $(LDAP_LIBS)
+server_sasl_so_SOURCES = server/sasl_module.c server/sasl.h server/module.h
+server_sasl_so_CFLAGS = $(AM_CFLAGS) -fPIC
+server_sasl_so_CPPFLAGS = $(AM_CPPFLAGS) $(SASL_CFLAGS)
+server_sasl_so_LDFLAGS = $(AM_LDFLAGS) -shared
+server_sasl_so_LDADD = $(SASL_LIBS)
 else
 server_libserver_a_SOURCES = server/none.c
 server_libmaps_a_SOURCES = server/none_maps.c
