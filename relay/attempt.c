@@ -86,6 +86,23 @@ static void resolved_now(void *arg, const struct resolution *res)
     resolved(arg, res);
 }
 
+/* Whoever takes the message there will see where its recipients lead. */
+static void take_as_they_are(struct attempt_load *l)
+{
+    struct attempt *a = l->a;
+    size_t n = a->state.n_rcpts ? a->state.n_rcpts : a->env.n_rcpts;
+    struct resolved *at = xcalloc(n ? n : 1, sizeof *at);
+
+    for (size_t i = 0; i < n; i++)
+        at[i] = (struct resolved){
+            .address = a->state.n_rcpts ? a->state.rcpts[i].rcpt.address : a->env.rcpts[i].address,
+            .from = i,
+            .route = { .kind = ROUTE_NEXT_HOP, .nexthop = a->job->dest->nexthop },
+        };
+    resolved(l, &(struct resolution){ .at = at, .n = n });
+    free(at);
+}
+
 /* The rest needs nobody else. */
 static void finish(struct attempt_load *l)
 {
@@ -134,6 +151,11 @@ struct attempt_load *attempt_load(struct relay *r, struct job *j, bool opens_bod
         free(a);
         e.kind = ERR_PERMANENT;
         done(arg, j, NULL, &e);
+        return NULL;
+    }
+    if (j->dest->rules && j->dest->rules->way == TRANSPORT_MILTERS) {
+        take_as_they_are(&here);
+        finish(&here);
         return NULL;
     }
     if (resolve_list_now(r->resolver, &a->env, &a->state, resolved_now, &here)) {

@@ -68,6 +68,12 @@ static void found_ways(void *arg, const struct resolution *res)
     intake_add_jobs(f->relay, f->message, res, f->attempts);
 }
 
+/* Filters are asked about what programs submit, and this was left in the drop. */
+static bool has_to_be_seen(const struct relay *r, const struct spool_info *info)
+{
+    return info->is_from_drop && r->cfg->non_smtpd_milters.n > 0;
+}
+
 void intake_found(void *arg, const struct spool_info *info, const struct envelope *env, const struct spool_state *state)
 {
     struct relay *r = arg;
@@ -76,7 +82,9 @@ void intake_found(void *arg, const struct spool_info *info, const struct envelop
     if (!m)
         return;
     struct found f = { .relay = r, .message = m, .attempts = state ? state->attempts : 0 };
-    if (!resolve_list_now(r->resolver, env, state, found_ways, &f) || f.n == 0)
+    if (has_to_be_seen(r, info))
+        add_job_for(r, m, NEXTHOP_MILTERS, f.attempts);
+    else if (!resolve_list_now(r->resolver, env, state, found_ways, &f) || f.n == 0)
         add_job_for(r, m, NEXTHOP_UNKNOWN, f.attempts);
     if (f.n == 0)
         f.n = state && state->n_rcpts ? state->n_rcpts : env->n_rcpts;

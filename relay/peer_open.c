@@ -149,7 +149,7 @@ static void start_session(struct peer *p, bool is_encrypted)
         return;
     }
     const struct smtp_client_config cfg = {
-        .is_lmtp = p->dest->rules->way != TRANSPORT_SMTP,
+        .is_lmtp = p->dest->rules->way != TRANSPORT_SMTP && p->dest->rules->way != TRANSPORT_MILTERS,
         .is_encrypted = is_encrypted,
         .helo_name = p->relay->cfg->smtp_helo_name,
         .tls = client_tls(p),
@@ -162,12 +162,18 @@ static void start_session(struct peer *p, bool is_encrypted)
     peer_pump(p);
 }
 
+/* There is nothing to look for: a socket below queue_directory. */
+static bool has_own_socket(const struct dest *d)
+{
+    return d->rules->way == TRANSPORT_SERVICE || d->rules->way == TRANSPORT_MILTERS;
+}
+
 /* For the log: "mx.example.com[192.0.2.1]:25", "client.example.com[/run/dovecot/lmtp]", "local". */
 static char *name_remote(const struct peer *p, const union addr *a)
 {
     char address[ADDR_TEXT];
 
-    if (p->dest->rules->way == TRANSPORT_SERVICE)
+    if (has_own_socket(p->dest))
         return xstrdup(p->dest->rules->name);
     if (p->path)
         return xasprintf("%s[%s]", p->relay->cfg->myhostname, p->relayhost->path);
@@ -280,7 +286,7 @@ static void on_service(void *arg)
 
 static void next_host(struct peer *p)
 {
-    if (p->dest->rules->way == TRANSPORT_SERVICE)
+    if (has_own_socket(p->dest))
         later_start(&p->service_later, p->relay->loop, on_service, p);
     else
         walk_next(p->walk);
@@ -295,7 +301,7 @@ void peer_open(struct peer *p)
         .lmtp_port = r->cfg->lmtp_tcp_port,
     };
 
-    if (p->dest->rules->way != TRANSPORT_SERVICE)
+    if (!has_own_socket(p->dest))
         p->walk = walk_new(r->dns, r->loop, transport_nexthop(p->dest->nexthop), &o, on_host, p);
     next_host(p);
 }

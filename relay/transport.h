@@ -4,7 +4,9 @@
  * time, and how long it may take (Postfix's TRANSPORT_... parameters).
  *
  * All but error:, retry: and discard: are one engine (smtp/client.h). local:, virtual: and the names of pipe sections are
- * served by the delivery worker, which speaks LMTP at private/NAME below queue_directory. */
+ * served by the delivery worker, which speaks LMTP at private/NAME below queue_directory. NEXTHOP_MILTERS is for mail that sendmail
+ * has left in the drop, where non_smtpd_milters have not seen it: it is submitted once more, and what comes of that is another
+ * message. */
 #ifndef RELAY_TRANSPORT_H
 #define RELAY_TRANSPORT_H
 
@@ -15,6 +17,7 @@ enum transport_way {
     TRANSPORT_SMTP,    /* hosts, by MX or not */
     TRANSPORT_LMTP,    /* hosts and UNIX sockets */
     TRANSPORT_SERVICE, /* the delivery worker */
+    TRANSPORT_MILTERS, /* our own submission socket, where filters are asked */
     TRANSPORT_ERROR,   /* refused with the text behind the colon */
     TRANSPORT_RETRY,   /* kept with it */
     TRANSPORT_DISCARD, /* thrown away */
@@ -32,6 +35,8 @@ struct transport_rules {
     struct transport_timeouts timeouts;
 };
 
+#define NEXTHOP_MILTERS "(milters):"
+
 struct transports;
 
 struct transports *transports_new(const struct config *cfg);
@@ -46,7 +51,7 @@ struct dest *transport_dest(struct transports *ts, struct queue *q, const char *
 const char *transport_nexthop(const char *nexthop);
 /* Of error: and retry:, "5.1.1 nobody is here": parts it. Borrowed from `text`. */
 const char *transport_refusal(const char *text, bool is_retry, char status[12]);
-/* The socket of a service, "/var/spool/baton/private/local"; free() it. */
+/* The socket of a service, "/var/spool/baton/private/local", or the submission's; free() it. */
 char *transport_service_path(const struct config *cfg, const struct transport_rules *rules);
 
 #endif

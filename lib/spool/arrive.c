@@ -329,6 +329,7 @@ void arrive_tell(struct spool *s, const struct entry *en, const struct record *r
         .arrival_us = env.arrival_us,
         .has_dot_line = r->flags & RECORD_DOT_LINE,
         .is_8bit = r->flags & RECORD_8BIT,
+        .is_from_drop = id_is_drops(r->id),
     };
     bool has_state = en->state_segment != PLACE_NONE || en->is_pending;
     if (!has_state)

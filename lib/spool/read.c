@@ -186,6 +186,7 @@ int spool_stat(struct spool *s, uint64_t id, struct spool_info *info, struct err
         .arrival_us = env.arrival_us,
         .has_dot_line = r.flags & RECORD_DOT_LINE,
         .is_8bit = r.flags & RECORD_8BIT,
+        .is_from_drop = id_is_drops(id),
     };
     envelope_fini(&env);
     return 0;

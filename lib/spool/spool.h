@@ -79,6 +79,7 @@ struct spool_info { /* what is known of a message without reading its content */
     int64_t arrival_us;
     bool has_dot_line; /* a line begins with '.': DATA needs dot-stuffing */
     bool is_8bit;      /* a byte >= 0x80 is in it */
+    bool is_from_drop; /* sendmail has left it there: no receiver has seen it */
 };
 
 struct spool_ops { /* relay and look; called from inside spool_start() and spool_poll() */
