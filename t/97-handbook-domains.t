@@ -9,6 +9,8 @@ use lib "$FindBin::Bin/lib";
 use Baton::Handbook;
 use Baton::Test;
 
+skip_all_unless_server();
+
 my $h = Baton::Handbook->new;
 my $t = $h->t;
 my $sink = $t->sink;

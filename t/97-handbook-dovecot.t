@@ -11,6 +11,8 @@ use Baton::Dovecot;
 use Baton::Handbook;
 use Baton::Test;
 
+skip_all_unless_server();
+
 plan skip_all => 'dovecot is not installed' if !Baton::Dovecot::is_there();
 my $h = Baton::Handbook->new;
 my $t = $h->t;

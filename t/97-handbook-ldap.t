@@ -10,6 +10,8 @@ use Baton::Handbook;
 use Baton::Slapd;
 use Baton::Test;
 
+skip_all_unless_server();
+
 Baton::Slapd::need();
 my $h = Baton::Handbook->new;
 my $t = $h->t;

@@ -10,6 +10,8 @@ use Baton::Dovecot;
 use Baton::Handbook;
 use Baton::Test;
 
+skip_all_unless_server();
+
 plan skip_all => 'dovecot is not installed' if !Baton::Dovecot::is_there();
 my @outside = ('--local-interface', '127.0.0.9', '--from', 'stranger@example.edu');
 my ($h, $t, $d);
