@@ -122,7 +122,7 @@ static int change_all(struct spool *s, const struct change *c, struct patient_ru
 static int change_locked(const struct config *cfg, struct change *c, size_t *done, struct err *e)
 {
     static const struct spool_ops ops = { found, damaged };
-    struct patient_runner runner = { .runner = { run_now } };
+    struct patient_runner runner = { .runner = { .run = run_now } };
     const struct spool_config sc = {
         .dir = cfg->queue_directory,
         .role = SPOOL_RELAY,
