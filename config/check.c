@@ -377,6 +377,7 @@ static rule_fn *const rules[] = {
     lmtp_is_not_at_port_25,
     proxies_are_named,
     check_tls,
+    check_deliver,
     check_restrictions,
     what_is_not_built_is_not_set,
     check_transports,

@@ -129,6 +129,8 @@ enum config_rewrite {
     CONFIG_HEADER_SENDER = 4,
     CONFIG_HEADER_RCPT = 8,
 };
+enum config_mail_to { CONFIG_IN_ALIAS = 1, CONFIG_IN_FORWARD = 2, CONFIG_IN_INCLUDE = 4 };
+enum config_delivered_header { CONFIG_TO_COMMAND = 1, CONFIG_TO_FILE = 2, CONFIG_TO_FORWARD = 4 };
 enum config_mailbox_lock { CONFIG_LOCK_FCNTL = 1, CONFIG_LOCK_FLOCK = 2, CONFIG_LOCK_DOTLOCK = 4 };
 
 enum config_listen_auth {
@@ -180,6 +182,8 @@ enum config_bare_newline { CONFIG_BARE_NEWLINE_NO, CONFIG_BARE_NEWLINE_NORMALIZE
 #define CTYPE_TLSVERSIONS struct tls_range
 #define CTYPE_FEEDBACK    struct feedback
 #define CTYPE_RESTRICTIONS struct restriction_list /* restrict.h */
+#define CTYPE_TEMPLATE    char *         /* with $name for each delivery (template.h) */
+#define CTYPE_TEMPLATES   struct strlist /* words of that kind: a program and its arguments */
 #define CTYPE_SECRET      bool /* it is given; config_login_secret() reads it */
 
 struct login {
@@ -193,6 +197,13 @@ struct listen {
     char *name;
     int line;
 #define LISTEN(name, type, def, range, doc) CTYPE_##type name;
+#include "config/params.h"
+};
+
+struct pipe_service { /* a program that mail is given to */
+    char *name;
+    int line;
+#define PIPE(name, type, def, range, doc) CTYPE_##type name;
 #include "config/params.h"
 };
 
@@ -222,6 +233,8 @@ struct config {
     size_t n_listens;
     struct restriction_class *restriction_classes;
     size_t n_restriction_classes;
+    struct pipe_service *pipes;
+    size_t n_pipes;
     struct ldap_table *ldaps;
     size_t n_ldaps;
     char *file; /* that was read, or NULL: there was none, defaults and environment only */

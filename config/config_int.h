@@ -43,6 +43,8 @@ enum config_type {
     TYPE_TLSVERSIONS,
     TYPE_FEEDBACK,
     TYPE_RESTRICTIONS,
+    TYPE_TEMPLATE,
+    TYPE_TEMPLATES,
     TYPE_SECRET,
     N_TYPES,
 };
@@ -93,6 +95,12 @@ enum {
 };
 
 enum {
+#define PIPE(name, type, def, range, doc) PIPE_##name,
+#include "config/params.h"
+    N_PIPE_OPTIONS,
+};
+
+enum {
 #define LDAP(name, type, def, range, doc) LDAP_##name,
 #include "config/params.h"
     N_LDAP_OPTIONS,
@@ -102,6 +110,7 @@ extern const struct config_option config_params[N_PARAMS];
 extern const struct config_option config_login_options[N_LOGIN_OPTIONS];
 extern const struct config_option config_listen_options[N_LISTEN_OPTIONS];
 extern const struct config_option config_restriction_class_options[N_RESTRICTION_CLASS_OPTIONS];
+extern const struct config_option config_pipe_options[N_PIPE_OPTIONS];
 extern const struct config_option config_ldap_options[N_LDAP_OPTIONS];
 
 const struct config_option *config_option_find(const struct config_option *table, size_t n,
@@ -194,6 +203,11 @@ int expand_text(struct config *cfg, const char *raw, struct buf *out, struct err
 void expand_all(struct config *cfg, struct config_report *r);
 /* The texts of one value of a section. */
 int expand_list(struct config *cfg, const struct strlist *raw, struct strlist *out, struct err *e);
+/* Such a text stays as it was written: deliveries have their own names. */
+static inline bool config_is_template(const struct config_option *o)
+{
+    return o->type == TYPE_TEMPLATE || o->type == TYPE_TEMPLATES;
+}
 /* A value that cannot be had because a parameter it refers to is wrong, which has been said
  * already. */
 #define EXPAND_TOLD_ALREADY ""
@@ -245,6 +259,8 @@ void split_words(const struct strlist *text, struct strlist *out);
 /* ---- check.c, suggest.c, secret.c ---- */
 
 void check_rules(const struct config *cfg, struct config_report *r);
+/* deliver.c: those about delivery on this machine */
+void check_deliver(const struct config *cfg, struct config_report *r);
 /* tls.c: those about TLS for clients */
 void check_tls(const struct config *cfg, struct config_report *r);
 /* check_restrict.c: those about access restrictions */

@@ -118,6 +118,17 @@ static int convert_command(struct conversion *c, void *field)
     return 0;
 }
 
+/* A list is joined as it would have been written. What stands in it, a rule looks at (deliver.c). */
+static int convert_template(struct conversion *c, void *field)
+{
+    struct buf all;
+
+    buf_init(&all, BUF_NO_MAX);
+    strlist_join(c->text, &all);
+    *(char **)field = buf_take(&all);
+    return 0;
+}
+
 /* ---- numbers ---- */
 
 struct unit {
@@ -435,6 +446,8 @@ static const struct {
     [TYPE_TLSVERSIONS] = { convert_tlsversions, free_nothing },
     [TYPE_FEEDBACK] = { convert_feedback, free_nothing },
     [TYPE_RESTRICTIONS] = { convert_restrictions, free_restrictions },
+    [TYPE_TEMPLATE] = { convert_template, free_text },
+    [TYPE_TEMPLATES] = { convert_command, free_list },
     [TYPE_SECRET] = { convert_secret, free_nothing },
 };
 

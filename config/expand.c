@@ -260,6 +260,17 @@ static int expand_default(struct expansion *x, enum config_param p, struct err *
     return expand_texts(x, &raw, &x->cfg->values[p].text, e);
 }
 
+static int copy_template(struct expansion *x, enum config_param p)
+{
+    struct config_value *v = &x->cfg->values[p];
+
+    if (v->origin == FROM_DEFAULT)
+        strlist_add(&v->text, span_str(config_params[p].def));
+    for (size_t i = 0; v->origin != FROM_DEFAULT && i < v->raw.n; i++)
+        strlist_add(&v->text, span_str(v->raw.at[i]));
+    return 0;
+}
+
 static bool expand_param(struct expansion *x, enum config_param p)
 {
     struct config_value *v = &x->cfg->values[p];
@@ -272,7 +283,9 @@ static bool expand_param(struct expansion *x, enum config_param p)
     e.text[0] = '\0'; /* the rest is looked at after a failure only; to clear it 70 times is felt in
                          sendmail */
     v->state = VALUE_UNDER_WAY;
-    if (v->origin == FROM_DEFAULT)
+    if (config_is_template(&config_params[p]))
+        result = copy_template(x, p);
+    else if (v->origin == FROM_DEFAULT)
         result = expand_default(x, p, &e);
     else
         result = expand_texts(x, &v->raw, &v->text, &e);

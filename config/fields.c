@@ -46,7 +46,11 @@ static void convert_section(struct reader *rd, const struct section *s, void *ba
         }
         char *def = (char *)(uintptr_t)o->def;
         struct strlist raw = v->origin == FROM_FILE ? v->raw : (struct strlist){ &def, 1 };
-        if (expand_list(rd->cfg, &raw, &text, &e) < 0 || convert_value(&c, base) < 0) {
+        if (config_is_template(o))
+            c.text = &raw;
+        else if (expand_list(rd->cfg, &raw, &text, &e) < 0)
+            c.text = NULL;
+        if (!c.text || convert_value(&c, base) < 0) {
             if (*e.text)
                 remark(rd->report, CONFIG_ERROR, reader_at(rd, line), "%s \"%s\": %s: %s", s->kind,
                        s->title, o->name, e.text);
@@ -87,6 +91,16 @@ static void make_listen(struct reader *rd, const struct section *s)
     cfg->listens[cfg->n_listens++] = l;
 }
 
+static void make_pipe(struct reader *rd, const struct section *s)
+{
+    struct config *cfg = rd->cfg;
+    struct pipe_service p = { .line = s->line, .name = xstrdup(s->title) };
+
+    convert_section(rd, s, &p);
+    cfg->pipes = xreallocarray(cfg->pipes, cfg->n_pipes + 1, sizeof *cfg->pipes);
+    cfg->pipes[cfg->n_pipes++] = p;
+}
+
 static void make_restriction_class(struct reader *rd, const struct section *s)
 {
     struct config *cfg = rd->cfg;
@@ -123,6 +137,8 @@ void reader_make_fields(struct reader *rd)
             make_login(rd, s);
         else if (s->options == config_listen_options)
             make_listen(rd, s);
+        else if (s->options == config_pipe_options)
+            make_pipe(rd, s);
         else if (s->options == config_restriction_class_options)
             make_restriction_class(rd, s);
         else if (s->options == config_ldap_options)

@@ -24,6 +24,7 @@ config_libconfig_a_SOURCES = \
 	config/secret.c \
 	config/show.c config/show_json.c config/show_mdoc.c \
 	config/suggest.c \
+	config/template.c config/template.h \
 	config/tls.c \
 	config/transport.c \
 	config/whole.c

@@ -108,6 +108,20 @@ static const struct config_word log_levels[] = {
     { NULL, 0 },
 };
 
+static const struct config_word mail_to[] = {
+    { "alias", CONFIG_IN_ALIAS },
+    { "forward", CONFIG_IN_FORWARD },
+    { "include", CONFIG_IN_INCLUDE },
+    { NULL, 0 },
+};
+
+static const struct config_word delivered_headers[] = {
+    { "command", CONFIG_TO_COMMAND },
+    { "file", CONFIG_TO_FILE },
+    { "forward", CONFIG_TO_FORWARD },
+    { NULL, 0 },
+};
+
 static const struct config_word mailbox_locks[] = {
     { "fcntl", CONFIG_LOCK_FCNTL },
     { "flock", CONFIG_LOCK_FLOCK },
@@ -214,6 +228,18 @@ const struct config_option config_restriction_class_options[N_RESTRICTION_CLASS_
       .offset = offsetof(struct restriction_class, n),                                             \
       range,                                                                                       \
       .who = RECEIVE | SERVER,                                                                     \
+      .doc = text },
+#include "config/params.h"
+};
+
+const struct config_option config_pipe_options[N_PIPE_OPTIONS] = {
+#define PIPE(n, t, d, range, text)                                                                 \
+    { .name = #n,                                                                                  \
+      .type = TYPE_##t,                                                                            \
+      .def = d,                                                                                    \
+      .offset = offsetof(struct pipe_service, n),                                                  \
+      range,                                                                                       \
+      .who = RELAY | SERVER,                                                                       \
       .doc = text },
 #include "config/params.h"
 };

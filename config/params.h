@@ -29,6 +29,9 @@
 #ifndef RESTRICTION_CLASS
 #define RESTRICTION_CLASS(name, type, def, range, doc)
 #endif
+#ifndef PIPE
+#define PIPE(name, type, def, range, doc)
+#endif
 #ifndef LDAP
 #define LDAP(name, type, def, range, doc)
 #endif
@@ -174,24 +177,65 @@ PARAM(local_header_rewrite_clients, LIST, "permit_inet_interfaces", ANY, RECEIVE
     "those of others never.")
 
 /* ---- mailboxes of this machine ---- */
-PARAM(command_time_limit, TIME, "1000s", RANGE(1, 86400), RELAY, LIVE,
+PARAM(command_time_limit, TIME, "1000s", RANGE(1, 86400), RELAY | SERVER, LIVE,
     "How long a command may take that mail is delivered to; then it is ended, and the mail tried again later.")
-PARAM(virtual_mailbox_base, PATH, "", ANY, RELAY | CONTROL, LIVE,
+PARAM(virtual_mailbox_base, PATH, "", ANY, RELAY | CONTROL | SERVER, LIVE,
     "The folder that the values of `virtual_mailbox_maps` lie in.")
 PARAM(virtual_mailbox_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
     "Lookup tables with the mailboxes that the transport `virtual` delivers to, below `virtual_mailbox_base`: \"info@example.com "
     "example.com/info/\". One that ends with / is a Maildir, else it is an mbox file. Looked up are the whole address, the address "
     "without its extension, and \"@domain\".")
-PARAM(virtual_uid_maps, MAPS, "", ANY, RELAY | CONTROL, LIVE,
+PARAM(virtual_uid_maps, MAPS, "", ANY, RELAY | CONTROL | SERVER, LIVE,
     "Lookup tables with the number of the user that a mailbox belongs to: \"static:5000\", or a number for each address.")
-PARAM(virtual_gid_maps, MAPS, "", ANY, RELAY | CONTROL, LIVE,
+PARAM(virtual_gid_maps, MAPS, "", ANY, RELAY | CONTROL | SERVER, LIVE,
     "The same for the group.")
-PARAM(virtual_minimum_uid, INT, "100", RANGE(1, INT32_MAX), RELAY | CONTROL, LIVE,
+PARAM(virtual_minimum_uid, INT, "100", RANGE(1, INT32_MAX), RELAY | CONTROL | SERVER, LIVE,
     "The lowest number that `virtual_uid_maps` may give; mail for a mailbox with a lower one is kept, and the log says why.")
-PARAM(virtual_mailbox_limit, SIZE, "51200000", RANGE(0, INT64_MAX), RELAY, LIVE,
+PARAM(virtual_mailbox_limit, SIZE, "51200000", RANGE(0, INT64_MAX), RELAY | SERVER, LIVE,
     "The largest mbox file, or file of a Maildir, that `virtual` writes, in bytes. 0: no limit.")
-PARAM(virtual_mailbox_lock, FLAGS, "fcntl", WORDS(mailbox_locks), RELAY, LIVE,
+PARAM(virtual_mailbox_lock, FLAGS, "fcntl", WORDS(mailbox_locks), RELAY | SERVER, LIVE,
     "How `virtual` locks an mbox file: `fcntl`, `flock`, `dotlock`, or several of them. A Maildir needs no lock.")
+PARAM(mail_spool_directory, PATH, "/var/mail", NOT_EMPTY, RELAY | CONTROL | SERVER, LIVE,
+    "The folder that users' mailboxes lie in: an mbox file of the user's name; with / at its end, a Maildir.")
+PARAM(home_mailbox, STR, "", ANY, RELAY | SERVER, LIVE,
+    "The mailbox of a user in his home, instead of the one in `mail_spool_directory`: \"Maildir/\" (with / at its end), or the name "
+    "of an mbox file.")
+PARAM(mailbox_command, TEMPLATE, "", ANY, RELAY | SERVER, LIVE,
+    "A program that delivers to the mailboxes of users: \"/usr/lib/dovecot/dovecot-lda -f $SENDER -a $RECIPIENT\". It runs as the user, "
+    "in his home. No shell is between: it is parted at blanks outside of quotes. Its environment, and what may stand in it, are "
+    "HOME, USER, LOGNAME, SHELL, LOCAL, EXTENSION, DOMAIN, SENDER, RECIPIENT and ORIGINAL_RECIPIENT.")
+PARAM(mailbox_delivery_lock, FLAGS, "fcntl, dotlock", WORDS(mailbox_locks), RELAY | SERVER, LIVE,
+    "How `local` locks an mbox file: `fcntl`, `flock`, `dotlock`, or several of them.")
+PARAM(deliver_lock_attempts, INT, "20", RANGE(1, 1000), RELAY | SERVER, LIVE,
+    "How often a lock of a mailbox is asked for; then the mail is tried again later.")
+PARAM(deliver_lock_delay, TIME, "1s", RANGE(1, 60), RELAY | SERVER, LIVE,
+    "The time between two of these.")
+PARAM(stale_lock_time, TIME, "500s", RANGE(1, 86400), RELAY | SERVER, LIVE,
+    "A dotlock older than this was left behind, and is removed.")
+PARAM(mailbox_size_limit, SIZE, "51200000", RANGE(0, INT64_MAX), RELAY | SERVER, LIVE,
+    "The largest mbox file, or file of a Maildir, that `local` writes, in bytes. 0: no limit.")
+PARAM(strict_mailbox_ownership, BOOL, "yes", ANY, RELAY | SERVER, LIVE,
+    "Deliver to an mbox file only if it belongs to the user.")
+PARAM(forward_path, TEMPLATE, "$home/.forward${recipient_delimiter}${extension}, $home/.forward", ANY, RELAY | SERVER, LIVE,
+    "Where users write whom their mail is to go to instead; the first file that is there counts. In it may stand $user, $home, $shell, "
+    "$recipient, $extension, $domain, $local and $recipient_delimiter; one without a value (no extension) passes its file over.")
+PARAM(allow_mail_to_commands, FLAGS, "alias, forward", WORDS(mail_to), RELAY | CONTROL | SERVER, LIVE,
+    "Where \"|command\" may stand: `alias`, `forward`, `include`.")
+PARAM(allow_mail_to_files, FLAGS, "alias, forward", WORDS(mail_to), RELAY | CONTROL | SERVER, LIVE,
+    "Where \"/file\" may stand: `alias`, `forward`, `include`.")
+PARAM(default_privs, STR, "nobody", NOT_EMPTY, RELAY | CONTROL | SERVER, LIVE,
+    "The user whose rights commands and files of aliases have when the table of aliases belongs to root; else they have its owner's.")
+PARAM(prepend_delivered_header, FLAGS, "command, file, forward", WORDS(delivered_headers), RELAY | SERVER, LIVE,
+    "Where `local` puts Delivered-To: on top: `command`, `file`, `forward`. Without, loops by that way are not found.")
+PARAM(command_execution_directory, TEMPLATE, "", ANY, RELAY | SERVER, LIVE,
+    "The folder that commands of `local` run in; empty: the user's home, or / when it is not there. The names of `forward_path` may "
+    "stand in it.")
+PARAM(command_expansion_filter, STR, "1234567890!@%-_=+:,./abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", NOT_EMPTY, RELAY | SERVER, LIVE,
+    "Characters that values may have in the arguments and in the environment of a command of `local`; others become _.")
+PARAM(owner_request_special, BOOL, "yes", ANY, RELAY | SERVER, LIVE,
+    "Mail that goes to the members of an alias NAME has the sender owner-NAME, when there is such an alias.")
+PARAM(biff, BOOL, "no", ANY, RELAY | SERVER, LIVE,
+    "Taken for Postfix's sake and without effect: nobody is told of new mail over the network.")
 
 /* ---- the spool ---- */
 PARAM(queue_directory, PATH, LOCALSTATEDIR "/spool/baton", NOT_EMPTY, ALL, RESTART,
@@ -658,6 +702,31 @@ LISTEN(auth, ENUM, "auto", WORDS(listen_auth),
 RESTRICTION_CLASS(restrictions, RESTRICTIONS, "", NOT_EMPTY,
     "What is asked where the name of this section stands among restrictions, or in an access table.")
 
+/* ---- pipe NAME { ... } ---- */
+PIPE(user, STR, "", NOT_EMPTY,
+    "The user whom the program runs as, \"user\" or \"user:group\"; not root, nor `mail_owner`.")
+PIPE(argv, TEMPLATES, "", NOT_EMPTY,
+    "The program and its arguments: { \"/usr/bin/vmail\", \"-f\", \"${sender}\", \"--\", \"${recipient}\" }, or one string that is "
+    "parted at blanks. No shell is between. In each may stand ${recipient}, ${original_recipient}, ${user} and ${extension} (the local "
+    "part, parted by `recipient_delimiter`), ${mailbox} (all of it), ${domain}, ${nexthop}, ${sender}, ${queue_id}, ${size}; also "
+    "${name?text} (text, if it is not empty) and ${name:text}. With several recipients an argument with one of theirs is there for each.")
+PIPE(flags, STR, "", ANY,
+    "Letters: `D` puts Delivered-To: on top, and finds loops by it; `O` X-Original-To:; `R` Return-Path:; `F` a \"From \" line; `B` a "
+    "blank line behind; `>` a > before lines that begin with \"From \"; a dot, one more before lines that begin with one; `h` and `u` write "
+    "domains and local parts in small letters; `q` writes addresses with quotes where they need them.")
+PIPE(directory, PATH, "", ANY,
+    "The folder that the program runs in; by default `queue_directory`.")
+PIPE(null_sender, STR, "MAILER-DAEMON", ANY,
+    "What ${sender} is of a delivery report.")
+PIPE(size, SIZE, "0", RANGE(0, INT64_MAX),
+    "The largest message that is given to the program; a larger one is returned. 0: any.")
+PIPE(recipient_limit, INT, "1", RANGE(1, 1000),
+    "How many recipients of one message and one domain the program gets at a time. What it says counts for all of them.")
+PIPE(process_limit, INT, "$default_process_limit", RANGE(1, 10000),
+    "How many of it run at a time.")
+PIPE(time_limit, TIME, "$command_time_limit", RANGE(1, 86400),
+    "How long it may take.")
+
 /* ---- ldap NAME { ... }, and files of that form ---- */
 LDAP(server_host, LIST, "localhost", NOT_EMPTY,
     "The servers, tried in this order: names or addresses, with \":port\" or without, or URLs: ldap://host:port, "
@@ -750,4 +819,5 @@ LDAP(cache_size, SIZE, "32768", RANGE(1024, 1 << 30),
 #undef LOGIN
 #undef LISTEN
 #undef RESTRICTION_CLASS
+#undef PIPE
 #undef LDAP

@@ -168,6 +168,7 @@ static const struct {
 } section_kinds[] = {
     { "login", config_login_options, N_LOGIN_OPTIONS },
     { "listen", config_listen_options, N_LISTEN_OPTIONS },
+    { "pipe", config_pipe_options, N_PIPE_OPTIONS },
     { "restriction_class", config_restriction_class_options, N_RESTRICTION_CLASS_OPTIONS },
     { "ldap", config_ldap_options, N_LDAP_OPTIONS },
 };
@@ -198,7 +199,7 @@ static void on_open(struct reader *rd, const struct scan_item *it)
         prescan_unquote(it->value, &title);
     if (!s.n_options)
         remark(rd->report, CONFIG_ERROR, reader_at(rd, it->line),
-               "there is no section \"%.*s\"; there are login \"HOST\" { }, listen NAME { }, ldap NAME { } and restriction_class NAME { }",
+               "there is no section \"%.*s\"; there are login \"HOST\" { }, listen NAME { }, pipe NAME { }, ldap NAME { } and restriction_class NAME { }",
                (int)it->name.len, it->name.at);
     else if (!title.len)
         remark(rd->report, CONFIG_ERROR, reader_at(rd, it->line),
@@ -348,6 +349,10 @@ void config_free(struct config *cfg)
         free(cfg->restriction_classes[i].name);
         convert_free(config_restriction_class_options, N_RESTRICTION_CLASS_OPTIONS, &cfg->restriction_classes[i]);
     }
+    for (size_t i = 0; i < cfg->n_pipes; i++) {
+        free(cfg->pipes[i].name);
+        convert_free(config_pipe_options, N_PIPE_OPTIONS, &cfg->pipes[i]);
+    }
     for (size_t i = 0; i < cfg->n_ldaps; i++) {
         free(cfg->ldaps[i].name);
         convert_free(config_ldap_options, N_LDAP_OPTIONS, &cfg->ldaps[i]);
@@ -359,6 +364,7 @@ void config_free(struct config *cfg)
     free(cfg->logins);
     free(cfg->listens);
     free(cfg->restriction_classes);
+    free(cfg->pipes);
     free(cfg->ldaps);
     free(cfg->file);
     free(cfg);

@@ -105,6 +105,23 @@ static void show_ldap(const struct ldap_table *t, struct buf *out)
     buf_fini(&hosts);
 }
 
+static void show_pipe(const struct pipe_service *p, struct buf *out)
+{
+    buf_adds(out, "pipe ");
+    add_quoted(out, p->name);
+    buf_adds(out, " {\n");
+    add_option(out, "user", p->user);
+    buf_adds(out, "    argv = { ");
+    for (size_t i = 0; i < p->argv.n; i++) {
+        buf_adds(out, i ? ", " : "");
+        add_quoted(out, p->argv.at[i]);
+    }
+    buf_adds(out, " }\n");
+    if (p->flags[0])
+        add_option(out, "flags", p->flags);
+    buf_adds(out, "}\n");
+}
+
 static void show_sections(const struct config *cfg, struct buf *out)
 {
     for (size_t i = 0; i < cfg->n_logins; i++)
@@ -113,6 +130,8 @@ static void show_sections(const struct config *cfg, struct buf *out)
         show_listen(&cfg->listens[i], out);
     for (size_t i = 0; i < cfg->n_ldaps; i++)
         show_ldap(&cfg->ldaps[i], out);
+    for (size_t i = 0; i < cfg->n_pipes; i++)
+        show_pipe(&cfg->pipes[i], out);
 }
 
 int config_find_param(const char *name, enum config_param *p, struct err *e)

@@ -96,9 +96,15 @@ static json_t *ldap_table(const struct ldap_table *t)
                      text(t->search_base), "query_filter", text(t->query_filter), "bind_dn", text(t->bind_dn), "bind_pw", t->bind_pw);
 }
 
+static json_t *pipe_service(const struct pipe_service *p)
+{
+    return json_pack("{s:o,s:o,s:o,s:o}", "name", text(p->name), "user", text(p->user), "argv", list(&p->argv), "flags",
+                     text(p->flags));
+}
+
 static void add_sections(json_t *to, const struct config *cfg)
 {
-    json_t *logins = json_array(), *listens = json_array(), *ldaps = json_array();
+    json_t *logins = json_array(), *listens = json_array(), *ldaps = json_array(), *pipes = json_array();
 
     for (size_t i = 0; i < cfg->n_logins; i++)
         json_array_append_new(logins, login(&cfg->logins[i]));
@@ -106,9 +112,12 @@ static void add_sections(json_t *to, const struct config *cfg)
         json_array_append_new(listens, listener(&cfg->listens[i]));
     for (size_t i = 0; i < cfg->n_ldaps; i++)
         json_array_append_new(ldaps, ldap_table(&cfg->ldaps[i]));
+    for (size_t i = 0; i < cfg->n_pipes; i++)
+        json_array_append_new(pipes, pipe_service(&cfg->pipes[i]));
     json_object_set_new(to, "login", logins);
     json_object_set_new(to, "listen", listens);
     json_object_set_new(to, "ldap", ldaps);
+    json_object_set_new(to, "pipe", pipes);
 }
 
 int config_show_json(const struct config *cfg, char *const *names, unsigned flags, struct buf *out,

@@ -38,6 +38,8 @@ static const char *const type_names[N_TYPES] = {
     [TYPE_TLSVERSIONS] = "versions",
     [TYPE_FEEDBACK] = "feedback",
     [TYPE_RESTRICTIONS] = "restrictions",
+    [TYPE_TEMPLATE] = "text",
+    [TYPE_TEMPLATES] = "program",
     [TYPE_SECRET] = "text",
 };
 
@@ -199,11 +201,13 @@ int config_show_mdoc(const char *what, struct buf *out, struct err *e)
         add_options(out, config_restriction_class_options, N_RESTRICTION_CLASS_OPTIONS, false);
     else if (strcmp(what, "ldap") == 0)
         add_options(out, config_ldap_options, N_LDAP_OPTIONS, false);
+    else if (strcmp(what, "pipe") == 0)
+        add_options(out, config_pipe_options, N_PIPE_OPTIONS, false);
     else if (strcmp(what, "differences") == 0)
         add_differences(out);
     else
         return err_set(e, ERR_CONFIG,
-                       "there is no list \"%s\": there are parameters, login, listen, restriction_class, ldap, differences",
+                       "there is no list \"%s\": there are parameters, login, listen, restriction_class, ldap, pipe, differences",
                        what);
     return 0;
 }

@@ -162,7 +162,9 @@ void config_each_transport(const struct config *cfg, config_transport_fn *fn, vo
 
 bool config_has_transport(const struct config *cfg, struct span name)
 {
-    (void)cfg;
+    for (size_t i = 0; i < cfg->n_pipes; i++)
+        if (span_eq(name, span_str(cfg->pipes[i].name)))
+            return true;
     return transport_is_builtin(name);
 }
 

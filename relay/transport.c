@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "relay/transport.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/span.h"
 
@@ -46,6 +47,17 @@ static struct transport_timeouts lmtp_timeouts(const struct config *cfg)
     };
 }
 
+/* Its commands may take their time, and wait for each other; the worker has limits of its own, and this is only beyond them. */
+static int64_t service_time(const struct config *cfg)
+{
+    int64_t longest = cfg->command_time_limit;
+
+    for (size_t i = 0; i < cfg->n_pipes; i++)
+        if (cfg->pipes[i].time_limit > longest)
+            longest = cfg->pipes[i].time_limit;
+    return 2 * longest + 300 * USEC_PER_SEC;
+}
+
 /* The ones with parameters of their own; any other name is that of a pipe section. */
 static void fill(struct transport_rules *r, const struct config *cfg)
 {
@@ -82,6 +94,14 @@ static void fill(struct transport_rules *r, const struct config *cfg)
             r->recipients = known[i].recipients;
         }
     r->timeouts = r->way == TRANSPORT_SMTP ? smtp_timeouts(cfg) : lmtp_timeouts(cfg);
+    if (r->way == TRANSPORT_SERVICE)
+        r->timeouts.data_done = service_time(cfg);
+    for (size_t i = 0; i < cfg->n_pipes; i++)
+        if (strcmp(cfg->pipes[i].name, r->name) == 0) {
+            r->concurrency = cfg->pipes[i].process_limit;
+            if (r->recipients < cfg->pipes[i].recipient_limit)
+                r->recipients = cfg->pipes[i].recipient_limit;
+        }
 }
 
 struct transports *transports_new(const struct config *cfg)

@@ -18,7 +18,6 @@
 enum {
     STOP_LIMIT_MS = 25000, /* then deliveries are ended; the supervisor waits for 30 s */
     STALE_EVERY_MS = 5000,
-    SPARE_MS = 60000,      /* for a delivery beyond its command: locks, a slow disk */
 };
 
 struct inlet {
@@ -36,7 +35,7 @@ struct deliver_worker {
     bool is_open[8]; /* of services[] */
 };
 
-static const struct deliver_service *const services[] = { &deliver_virtual };
+static const struct deliver_service *const services[] = { &deliver_virtual, &deliver_pipe };
 
 static const struct deliver_service *find_service(const char *socket)
 {
@@ -147,7 +146,7 @@ static int open_all(struct deliver_worker *w, struct err *e)
     w->d.loop = worker_loop(stop, w, e);
     if (!w->d.loop)
         return -1;
-    errands_init(&w->d.errands, w->d.loop, (unsigned)w->d.cfg->default_process_limit, SPARE_MS + w->d.cfg->command_time_limit / 1000);
+    errands_init(&w->d.errands, w->d.loop, (unsigned)w->d.cfg->default_process_limit);
     return listen_on_all(w, e);
 }
 

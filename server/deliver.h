@@ -37,6 +37,7 @@ struct mail {
     struct list link;
     struct deliver *deliver;
     const struct deliver_service *service;
+    const char *name;                /* of its socket, "pipe.vmail"; borrowed */
     struct deliver_session *session; /* NULL: it is gone, and nobody waits for the results */
     struct envelope env;
     struct content *content;
@@ -53,6 +54,9 @@ struct delivery {
     char *path;
     uint64_t uid, gid;
     struct outcome outcome;
+    /* for several that one errand delivers to: they end with the first of them */
+    bool is_taken;
+    struct delivery *next;
 };
 
 struct deliver_service {
@@ -65,7 +69,7 @@ struct deliver_service {
     void (*start)(struct delivery *d);
 };
 
-extern const struct deliver_service deliver_virtual;
+extern const struct deliver_service deliver_virtual, deliver_pipe;
 
 /* hooks.h */
 int deliver_main(const struct worker_env *env);
@@ -80,8 +84,9 @@ void deliver_session_drop_all(struct deliver *w);
 
 /* What became of it; the delivery may be gone afterwards. */
 void delivery_end(struct delivery *d, const struct outcome *o);
-/* Starts an errand for it, with the delivery as its argument; its outcome ends the delivery. */
-void delivery_errand(struct delivery *d, errand_work_fn *work);
+/* Starts an errand for it, with the delivery as its argument; its outcome ends the delivery, and those behind it (`next`). NULL for
+ * `t` means what is usual; its keep_fd is filled in. */
+void delivery_errand(struct delivery *d, const struct errand_terms *t, errand_work_fn *work);
 
 /* ---- delivery_head.c: for the child ---- */
 
@@ -90,6 +95,8 @@ const char *delivery_original(const struct delivery *d);
 enum { HEAD_FROM_LINE = 1, HEAD_RETURN_PATH = 2, HEAD_ORIGINAL = 4, HEAD_DELIVERED = 8 };
 /* The lines that go in front of the content; `recipient` is what Delivered-To: says. */
 void delivery_head(const struct delivery *d, unsigned what, const char *recipient, struct buf *out);
+/* The id under which it is in the queue, as our own Received: tells; "" when it does not. */
+const char *delivery_queue_id(const struct delivery *d, char *out, size_t size);
 /* Whether it was delivered to `recipient` before: a Delivered-To: says so. */
 bool delivery_is_loop(const struct delivery *d, const char *recipient);
 

@@ -12,10 +12,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { DELIVERY_SPARE_MS = 60000 };
+
 struct deliver_session {
     struct list link;
     struct deliver *deliver;
     const struct deliver_service *service;
+    const char *name; /* borrowed from the listener */
     struct conn *conn;
     struct smtp_server *server;
     struct mail *mail;        /* under way, or NULL */
@@ -77,12 +80,21 @@ void delivery_end(struct delivery *d, const struct outcome *o)
 
 static void errand_done(void *arg, const struct outcome *o)
 {
-    delivery_end(arg, o);
+    for (struct delivery *d = arg, *next; d; d = next) {
+        next = d->next;
+        delivery_end(d, o);
+    }
 }
 
-void delivery_errand(struct delivery *d, errand_work_fn *work)
+void delivery_errand(struct delivery *d, const struct errand_terms *t, errand_work_fn *work)
 {
-    errand_start(&d->mail->deliver->errands, work, content_fd(d->mail->content), errand_done, d);
+    const struct deliver *w = d->mail->deliver;
+    struct errand_terms terms = t ? *t : (struct errand_terms){ 0 };
+
+    terms.keep_fd = content_fd(d->mail->content);
+    /* beyond what a command may take: for locks, a slow disk */
+    terms.time_limit_ms = DELIVERY_SPARE_MS + (terms.time_limit_ms ? terms.time_limit_ms : w->cfg->command_time_limit / 1000);
+    errand_start(&d->mail->deliver->errands, &terms, work, errand_done, d);
 }
 
 /* ---- the engine's questions ---- */
@@ -112,6 +124,7 @@ static void on_mail(void *arg, struct smtp_cmd *c, struct envelope *env, uint64_
     m->deliver = w;
     m->service = s->service;
     m->session = s;
+    m->name = s->name;
     m->content = content_new(w->cfg->queue_directory, w->ids.uid, w->ids.gid);
     envelope_init(&m->env);
     list_append(&w->mails, &m->link);
@@ -266,6 +279,7 @@ void deliver_session_start(struct deliver *w, const struct deliver_service *serv
     struct deliver_session *s = xcalloc(1, sizeof *s);
     s->deliver = w;
     s->service = service;
+    s->name = name;
     s->conn = c;
     s->server = smtp_server_new(&sc, &server_ops, s);
     list_append(&w->sessions, &s->link);

@@ -5,6 +5,7 @@
 #include "server/deliver.h"
 #include "server/identity.h"
 #include "server/maildir.h"
+#include "server/mbox.h"
 
 #include "base/log.h"
 #include "mail/address.h"
@@ -44,6 +45,22 @@ static bool is_stale(const struct deliver *w)
 
 /* ---- in the child ---- */
 
+static void deliver_mbox(const struct delivery *d, const struct config *cfg, struct span head, struct outcome *out)
+{
+    const struct mbox_options o = {
+        .path = d->path,
+        .locks = cfg->virtual_mailbox_lock,
+        .attempts = cfg->deliver_lock_attempts,
+        .delay_us = cfg->deliver_lock_delay,
+        .stale_us = cfg->stale_lock_time,
+        .limit = cfg->virtual_mailbox_limit,
+        .is_strict = true,
+        .spool_gid = (gid_t)-1,
+        .done = "delivered to mailbox",
+    };
+    mbox_deliver(&o, head, d->mail->content, out);
+}
+
 static void deliver(void *arg, struct outcome *out)
 {
     const struct delivery *d = arg;
@@ -66,7 +83,7 @@ static void deliver(void *arg, struct outcome *out)
     if (is_maildir)
         maildir_deliver(d->path, cfg->myhostname, buf_span(&head), d->mail->content, cfg->virtual_mailbox_limit, out);
     else
-        outcome_set(out, "4.3.5", "mbox files are not written yet");
+        deliver_mbox(d, cfg, buf_span(&head), out);
     buf_fini(&head);
 }
 
@@ -168,7 +185,7 @@ static void decide(void *arg)
         outcome_set(&o, "5.1.1", "unknown user: \"%s\"", d->rcpt->address);
         delivery_end(d, &o);
     } else {
-        delivery_errand(d, deliver);
+        delivery_errand(d, NULL, deliver);
     }
 }
 

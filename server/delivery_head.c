@@ -7,7 +7,9 @@
 #include "base/clock.h"
 #include "mail/header.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <time.h>
 
@@ -56,22 +58,51 @@ void delivery_head(const struct delivery *d, unsigned what, const char *recipien
         add_line(out, "Delivered-To", "", recipient, "");
 }
 
-bool delivery_is_loop(const struct delivery *d, const char *recipient)
+/* The header section and more, to be freed. */
+static char *read_head(const struct delivery *d, struct header_scan *s)
 {
     enum { HEAD_MAX = 1 << 20 }; /* more than a receiver takes of header */
     uint64_t size = content_size(d->mail->content);
     size_t len = size < HEAD_MAX ? (size_t)size : HEAD_MAX, got = 0;
     char *text = xmalloc(len + 1);
-    struct header_field f;
-    struct header_scan s;
-    bool is_loop = false;
     ssize_t n;
 
     while (got < len && (n = content_read(d->mail->content, got, text + got, len - got)) > 0)
         got += (size_t)n;
-    header_scan_init(&s, span_of(text, got));
+    header_scan_init(s, span_of(text, got));
+    return text;
+}
+
+bool delivery_is_loop(const struct delivery *d, const char *recipient)
+{
+    struct header_field f;
+    struct header_scan s;
+    char *text = read_head(d, &s);
+    bool is_loop = false;
+
     while (!is_loop && header_next(&s, &f))
         is_loop = header_is(&f, "Delivered-To") && span_ieq_str(span_trim(f.value), recipient);
     free(text);
     return is_loop;
+}
+
+/* "... by HOST (Baton) with ESMTP id ID; date" */
+const char *delivery_queue_id(const struct delivery *d, char *out, size_t size)
+{
+    struct header_field f;
+    struct header_scan s;
+    struct buf line;
+    char *text = read_head(d, &s);
+
+    *out = '\0';
+    buf_init(&line, BUF_NO_MAX);
+    if (header_next(&s, &f) && header_is(&f, "Received") && header_unfold(f.value, &line) == 0) {
+        const char *id = strstr(buf_cstr(&line), " id ");
+        size_t n = id ? strspn(id + 4, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") : 0;
+        if (n && n < size)
+            snprintf(out, size, "%.*s", (int)n, id + 4);
+    }
+    buf_fini(&line);
+    free(text);
+    return out;
 }

@@ -24,16 +24,16 @@ struct errand {
     struct outcome outcome;
     size_t got;
     errand_work_fn *work;
-    int keep_fd;
+    struct errand_terms terms;
     errand_done_fn *done;
     void *arg;
 };
 
 static void start_waiting(struct errands *c);
 
-void errands_init(struct errands *c, struct loop *l, unsigned limit, int64_t time_limit_ms)
+void errands_init(struct errands *c, struct loop *l, unsigned limit)
 {
-    *c = (struct errands){ .loop = l, .limit = limit, .time_limit_ms = time_limit_ms };
+    *c = (struct errands){ .loop = l, .limit = limit };
     list_init(&c->running);
     list_init(&c->waiting);
 }
@@ -102,7 +102,7 @@ _Noreturn static void run(const struct errand *k, int fd)
     for (size_t i = 0; i < ARRAY_LEN(as_ever); i++)
         signal(as_ever[i], as_ever[i] == SIGPIPE ? SIG_IGN : SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    close_all_but(fd, k->keep_fd);
+    close_all_but(fd, k->terms.keep_fd);
     k->work(k->arg, &out);
     for (size_t at = 0; at < sizeof out;) {
         ssize_t n = write(fd, (const char *)&out + at, sizeof out - at);
@@ -123,7 +123,7 @@ static void end(struct errand *k)
     struct outcome o = k->outcome;
 
     if (k->is_too_long)
-        outcome_set(&o, "4.3.0", "delivery took longer than %lld s and was given up", (long long)c->time_limit_ms / 1000);
+        outcome_set(&o, "4.3.0", "delivery took longer than %lld s and was given up", (long long)k->terms.time_limit_ms / 1000);
     else if (k->got < sizeof o)
         outcome_set(&o, "4.3.0", "the process that delivers has ended without a result");
     o.dsn[sizeof o.dsn - 1] = o.text[sizeof o.text - 1] = '\0';
@@ -183,31 +183,52 @@ static void start_failed(void *arg)
     end(k);
 }
 
-static void start_waiting(struct errands *c)
+static bool has_room(const struct errands *c, const struct errand *k)
 {
+    unsigned n = 0;
+
+    if (!k->terms.group)
+        return true;
+    list_each(it, &c->running) {
+        const struct errand *other = list_entry(it, struct errand, link);
+        n += other->terms.group && strcmp(other->terms.group, k->terms.group) == 0;
+    }
+    return n < k->terms.group_limit;
+}
+
+static void start_one(struct errand *k)
+{
+    struct errands *c = k->of;
     struct err e;
 
-    while (c->n_running < c->limit && !list_is_empty(&c->waiting)) {
-        struct errand *k = list_entry(c->waiting.next, struct errand, link);
-        list_remove(&k->link);
-        list_append(&c->running, &k->link);
-        c->n_running++;
-        if (fork_one(k, &e) == 0) {
-            timer_start(&k->limit, c->loop, c->time_limit_ms, too_long, k);
-            continue;
-        }
-        k->got = sizeof k->outcome;
-        outcome_defer(&k->outcome, "4.3.0", &e);
-        timer_start(&k->limit, c->loop, 0, start_failed, k);
+    list_remove(&k->link);
+    list_append(&c->running, &k->link);
+    c->n_running++;
+    if (fork_one(k, &e) == 0) {
+        timer_start(&k->limit, c->loop, k->terms.time_limit_ms, too_long, k);
+        return;
+    }
+    k->got = sizeof k->outcome;
+    outcome_defer(&k->outcome, "4.3.0", &e);
+    timer_start(&k->limit, c->loop, 0, start_failed, k);
+}
+
+static void start_waiting(struct errands *c)
+{
+    list_each(it, &c->waiting) {
+        struct errand *k = list_entry(it, struct errand, link);
+        if (c->n_running >= c->limit)
+            return;
+        if (has_room(c, k))
+            start_one(k);
     }
 }
 
-struct errand *errand_start(struct errands *c, errand_work_fn *work, int keep_fd, errand_done_fn *done, void *arg)
+void errand_start(struct errands *c, const struct errand_terms *t, errand_work_fn *work, errand_done_fn *done, void *arg)
 {
     struct errand *k = xcalloc(1, sizeof *k);
 
-    *k = (struct errand){ .of = c, .fd = -1, .work = work, .keep_fd = keep_fd, .done = done, .arg = arg };
+    *k = (struct errand){ .of = c, .fd = -1, .terms = *t, .work = work, .done = done, .arg = arg };
     list_append(&c->waiting, &k->link);
     start_waiting(c);
-    return k;
 }

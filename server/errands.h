@@ -12,12 +12,11 @@
 struct errands { /* zeroes, then errands_init() */
     struct loop *loop; /* borrowed */
     unsigned limit;    /* that run at a time; others wait */
-    int64_t time_limit_ms;
     struct list running, waiting;
     unsigned n_running;
 };
 
-void errands_init(struct errands *c, struct loop *l, unsigned limit, int64_t time_limit_ms);
+void errands_init(struct errands *c, struct loop *l, unsigned limit);
 /* Ends those that run. Their callbacks are not called. */
 void errands_fini(struct errands *c);
 /* SIGTERM to their process groups: a shutdown that cannot wait. Their outcomes come as ever. */
@@ -28,8 +27,14 @@ typedef void errand_work_fn(void *arg, struct outcome *out);
 /* In the parent, from the loop, once. A child that ends without a word is deferred, and so is one that takes too long. */
 typedef void errand_done_fn(void *arg, const struct outcome *o);
 
-struct errand;
+struct errand_terms {
+    int keep_fd;           /* -1: none */
+    int64_t time_limit_ms;
+    const char *group;     /* NULL, or: no more than `group_limit` of the same group run at a time. Borrowed */
+    unsigned group_limit;
+};
+
 /* `arg` stays till done(). */
-struct errand *errand_start(struct errands *c, errand_work_fn *work, int keep_fd, errand_done_fn *done, void *arg);
+void errand_start(struct errands *c, const struct errand_terms *t, errand_work_fn *work, errand_done_fn *done, void *arg);
 
 #endif

@@ -2,6 +2,7 @@
 #include "server/file.h"
 
 #include "base/mem.h"
+#include "server/copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,55 +23,16 @@ int file_write(int fd, struct span bytes, struct err *e)
     return 0;
 }
 
-/* `*at_start`: the piece begins a line. A piece ends with a line, so that "From " is not cut, unless that is longer than it. */
-static int write_quoted(int fd, struct span piece, bool *at_start, const char *quote, struct err *e)
+int file_write_content(int fd, const struct content *c, unsigned how, struct err *e)
 {
-    while (piece.len) {
-        size_t end = span_find(piece, '\n');
-        struct span line = span_of(piece.at, end < piece.len ? end + 1 : piece.len);
-        if (*at_start && span_starts(line, "From ") && file_write(fd, span_str(quote), e) < 0)
-            return -1;
-        *at_start = end < piece.len;
-        if (file_write(fd, line, e) < 0)
-            return -1;
-        piece = span_from(piece, line.len);
-    }
-    return 0;
-}
+    struct copy copy;
+    struct span piece;
+    int rc;
 
-static bool has_from_line(struct span piece)
-{
-    for (struct span rest = piece; rest.len; rest = span_from(rest, span_find(rest, '\n') + 1))
-        if (span_starts(rest, "From "))
-            return true;
-    return false;
-}
-
-int file_write_content(int fd, const struct content *c, const char *quote, struct err *e)
-{
-    enum { PIECE = 65536 };
-    char *buf = xmalloc(PIECE);
-    uint64_t at = 0;
-    bool at_start = true;
-    ssize_t n;
-    int rc = 0;
-
-    while (rc == 0 && (n = content_read(c, at, buf, PIECE)) > 0) {
-        struct span piece = span_of(buf, (size_t)n);
-        size_t last = span_rfind(piece, '\n');
-        if (quote && last < piece.len) /* the rest of a line comes again with the next piece */
-            piece.len = last + 1;
-        if (quote && (!at_start || has_from_line(piece)))
-            rc = write_quoted(fd, piece, &at_start, quote, e);
-        else
-            rc = file_write(fd, piece, e);
-        if (quote)
-            at_start = piece.at[piece.len - 1] == '\n';
-        at += piece.len;
-    }
-    free(buf);
-    if (rc == 0 && n < 0)
-        return err_sys(e, "read the message");
+    copy_init(&copy, c, how);
+    while ((rc = copy_next(&copy, &piece, e)) > 0 && (rc = file_write(fd, piece, e)) == 0)
+        ;
+    copy_fini(&copy);
     return rc;
 }
 

@@ -10,8 +10,8 @@
 #include <sys/types.h>
 
 int file_write(int fd, struct span bytes, struct err *e);
-/* A line that begins with "From " gets `quote` ("mbox: >") in front; NULL: none does. */
-int file_write_content(int fd, const struct content *c, const char *quote, struct err *e);
+/* `how`: COPY_* (copy.h). */
+int file_write_content(int fd, const struct content *c, unsigned how, struct err *e);
 int file_sync_folder(const char *path, struct err *e);
 /* With all folders above it that are missing; each is synced into its own. One that is there is fine. */
 int file_make_folders(const char *path, mode_t mode, struct err *e);

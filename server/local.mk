@@ -11,8 +11,11 @@ RESTRICT_FILES = \
 	server/restrict.c server/restrict.h server/restrict_int.h server/restrict_fns.h \
 	server/restrict_address.c server/restrict_plain.c server/restrict_tables.c
 DELIVER_FILES = \
+	server/command.c server/command.h \
 	server/content.c server/content.h \
+	server/copy.c server/copy.h \
 	server/deliver.c server/deliver.h \
+	server/deliver_pipe.c \
 	server/deliver_session.c \
 	server/deliver_virtual.c \
 	server/delivery_head.c \
@@ -20,6 +23,7 @@ DELIVER_FILES = \
 	server/file.c server/file.h \
 	server/identity.c server/identity.h \
 	server/maildir.c server/maildir.h \
+	server/mbox.c server/mbox.h \
 	server/outcome.c server/outcome.h
 ROUTING_FILES = \
 	server/class.c server/infer.c server/keys.c server/listed.c server/remarks.c server/rewrite.c \

@@ -75,7 +75,7 @@ static void name_it(struct entry *en, const char *host, int64_t now)
 /* Numbered as the promise asks for: 1. data, 2. sync, 3. its name, 4. the folders. */
 static int put(struct entry *en, struct span head, const struct content *c, struct err *e)
 {
-    if (file_write(en->fd, head, e) < 0 || file_write_content(en->fd, c, NULL, e) < 0)
+    if (file_write(en->fd, head, e) < 0 || file_write_content(en->fd, c, 0, e) < 0)
         return -1;
     if (fsync(en->fd) < 0)
         return err_sys(e, "sync %s", en->tmp);

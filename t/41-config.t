@@ -107,7 +107,7 @@ conf("relayhost = { a, b }\nqueue_run_delay = 2m\nlogin a { user = u password_co
 $r = baton([ '--json', 'config', '-n' ]);
 is_deeply(eval { require JSON::PP; JSON::PP::decode_json($r->{out}) }, {
     relayhost => [ 'a', 'b' ], queue_run_delay => 120,
-    login => [ { host => 'a', user => 'u', password => JSON::PP::false(), password_command => ['/bin/true'] } ], listen => [], ldap => [],
+    login => [ { host => 'a', user => 'u', password => JSON::PP::false(), password_command => ['/bin/true'] } ], listen => [], ldap => [], pipe => [],
 }, 'one object with --json') or diag $r->{out}, $r->{err};
 $r = baton([ 'config', 'relayhots' ]);
 is($r->{code}, 64, 'a name that does not exist: exit 64');

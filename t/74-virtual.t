@@ -3,6 +3,7 @@
 # Delivery to mailboxes of people who are no users of this machine: the service virtual of the delivery worker.
 use strict;
 use warnings;
+use Fcntl;
 use FindBin;
 use Test::More;
 use lib "$FindBin::Bin/lib";
@@ -24,10 +25,14 @@ sub maps {
 my %with = (
     default_transport    => 'virtual:',
     virtual_mailbox_base => $base,
-    virtual_mailbox_maps => maps('info@example.com example.com/info/', '@catch.example all/', 'up@example.com ../up/'),
+    virtual_mailbox_maps => maps('info@example.com example.com/info/', '@catch.example all/', 'up@example.com ../up/',
+        'box@example.com box', 'full@example.com full'),
     virtual_uid_maps     => "static:$uid",
     virtual_gid_maps     => "static:$gid",
     recipient_delimiter  => '+',
+    virtual_mailbox_lock => 'fcntl, dotlock',
+    virtual_mailbox_limit => 5_000_000,
+    deliver_lock_attempts => 3,
 );
 $t->config(%with);
 chmod 0711, $t->dir;
@@ -56,6 +61,43 @@ subtest 'keys of an address' => sub {
     like($said{'up@example.com'}, qr/^450 4\.3\.5 .*virtual_mailbox_maps/, 'one that leads out of the folder');
     my %to = map { slurp($_) =~ /^X-Original-To: (.*)\nDelivered-To: (.*)/m; $2 => $1 } glob "$base/all/new/*";
     is_deeply(\%to, { 'any@catch.example' => 'any@catch.example', 'x@catch.example' => 'before@example.net' }, 'the original recipient');
+};
+
+subtest 'an mbox file' => sub {
+    my $l = Baton::Lmtp->new($t, 'virtual');
+    for my $n (1, 2) {
+        my %said = $l->deliver($n == 1 ? 'joe@example.org' : '', ['box@example.com'], "Subject: $n\n\nFrom me\n>From you\n");
+        is($said{'box@example.com'}, '250 2.0.0 delivered to mailbox', "message $n");
+    }
+    my $date = qr/(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) \w\w\w [ \d]\d \d\d:\d\d:\d\d \d{4}/;
+    my $rest = sub { "X-Original-To: box\@example.com\nDelivered-To: box\@example.com\nSubject: $_[0]\n\n>From me\n>From you\n\n" };
+    my ($one, $two) = map { $rest->($_) } 1, 2;
+    like(slurp("$base/box"), qr/\AFrom joe\@example\.org $date\nReturn-Path: <joe\@example\.org>\n\Q$one\EFrom MAILER-DAEMON $date\nReturn-Path: <>\n\Q$two\E\z/,
+        'each with its line in front and an empty one behind');
+    is_deeply([ (stat "$base/box")[2, 4] ], [ 0100600, $uid ], 'its owner\'s');
+    ok(!-e "$base/box.lock", 'no lock is left');
+
+    my $was = slurp("$base/box");
+    spew("$base/box.lock", '');
+    my %said = $l->deliver('joe@example.org', ['box@example.com'], "Subject: 3\n\nx\n", timeout => 20);
+    is($said{'box@example.com'}, "450 4.2.0 cannot update mailbox: unable to lock for exclusive access: $base/box.lock is there", 'a lock is respected');
+    utime time - 600, time - 600, "$base/box.lock";
+    open my $fh, '+<', "$base/box" or die $!;
+    my $lock = pack 's s l! l! i', Fcntl::F_WRLCK(), 0, 0, 0, 0;
+    fcntl($fh, Fcntl::F_SETLK(), $lock) or die "lock: $!";
+    %said = $l->deliver('joe@example.org', ['box@example.com'], "Subject: 3\n\nx\n", timeout => 20);
+    like($said{'box@example.com'}, qr/^450 4\.2\.0 .*another program has /, 'the kernel\'s too; the old dotlock was removed');
+    close $fh;
+    is(slurp("$base/box"), $was, 'nothing was written meanwhile');
+
+    spew("$base/full", 'x' x 4_999_900);
+    chown $uid, $gid, "$base/full" if is_root();
+    %said = $l->deliver('joe@example.org', ['full@example.com'], "Subject: 4\n\nx\n");
+    is($said{'full@example.com'}, "550 5.2.2 mailbox $base/full is full: it may have 5000000 bytes", 'a full one');
+    unlink "$base/full";
+    symlink "$base/box", "$base/full";
+    %said = $l->deliver('joe@example.org', ['full@example.com'], "Subject: 4\n\nx\n");
+    like($said{'full@example.com'}, qr/^450 4\.2\.0 /, 'a link is not followed');
 };
 
 subtest 'loops' => sub {

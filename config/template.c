@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/template.h"
+
+static size_t name_len(struct span s)
+{
+    size_t n = 0;
+
+    while (n < s.len && (ascii_is_alnum((unsigned char)s.at[n]) || s.at[n] == '_'))
+        n++;
+    return n;
+}
+
+/* Up to the bracket that closes the one before s, or s.len. */
+static size_t find_close(struct span s, char open, char close)
+{
+    unsigned depth = 1;
+
+    for (size_t i = 0; i < s.len; i++) {
+        depth += s.at[i] == open;
+        depth -= s.at[i] == close;
+        if (depth == 0)
+            return i;
+    }
+    return s.len;
+}
+
+/* "name", "name?text", "name:text" */
+static int add_inner(struct span inner, template_fn *fn, void *arg, struct buf *out, struct err *e)
+{
+    size_t n = name_len(inner);
+    struct span name = span_of(inner.at, n), rest = span_from(inner, n);
+    struct buf value;
+
+    if (!n || (rest.len && rest.at[0] != '?' && rest.at[0] != ':'))
+        return err_set(e, ERR_CONFIG, "${%.*s} is not understood: there are ${name}, ${name?text} and ${name:text}", (int)inner.len,
+                       inner.at);
+    buf_init(&value, BUF_NO_MAX);
+    enum template_value v = fn(arg, name, &value);
+    int rc = v == TEMPLATE_DEFINED;
+    if (v == TEMPLATE_UNKNOWN)
+        rc = err_set(e, ERR_CONFIG, "there is no $%.*s here; a dollar sign itself is written $$", (int)n, name.at);
+    else if (!rest.len)
+        buf_addspan(out, buf_span(&value));
+    else if ((rest.at[0] == '?') == (v == TEMPLATE_DEFINED && value.len > 0))
+        rc = template_expand(span_from(rest, 1), fn, arg, out, e);
+    else
+        rc = 1;
+    buf_fini(&value);
+    return rc;
+}
+
+/* *s begins with "$", and is cut behind the reference. */
+static int add_reference(struct span *s, template_fn *fn, void *arg, struct buf *out, struct err *e)
+{
+    struct span rest = span_from(*s, 1);
+    char c = rest.len ? rest.at[0] : '\0';
+
+    if (c == '{' || c == '(') {
+        rest = span_from(rest, 1);
+        size_t len = find_close(rest, c, c == '{' ? '}' : ')');
+        if (len == rest.len)
+            return err_set(e, ERR_CONFIG, "$%c without the bracket that closes it", c);
+        *s = span_from(rest, len + 1);
+        return add_inner(span_of(rest.at, len), fn, arg, out, e);
+    }
+    size_t len = name_len(rest);
+    if (!len) { /* "$$", or a "$" before something that is no name */
+        *s = span_from(rest, c == '$');
+        buf_addc(out, '$');
+        return 1;
+    }
+    *s = span_from(rest, len);
+    return add_inner(span_of(rest.at, len), fn, arg, out, e);
+}
+
+int template_expand(struct span text, template_fn *fn, void *arg, struct buf *out, struct err *e)
+{
+    int result = 1;
+
+    while (text.len) {
+        size_t dollar = span_find(text, '$');
+        buf_add(out, text.at, dollar);
+        text = span_from(text, dollar);
+        int rc = text.len ? add_reference(&text, fn, arg, out, e) : 1;
+        if (rc < 0)
+            return -1;
+        result &= rc;
+    }
+    return result;
+}
+
+/* ---- commands ---- */
+
+static int needs_shell(struct span what, struct err *e)
+{
+    return err_set(e, ERR_CONFIG, "\"%.*s\" is for a shell, and Baton runs none: write a script that does it, and name that", (int)what.len,
+                   what.at);
+}
+
+/* Characters that mean something to a shell where they stand bare. */
+static bool is_bare_shell(char c)
+{
+    return c && strchr("|&;<>()`*?[]{}~#!\n", c);
+}
+
+/* One word off the front of *s, appended to `out`. */
+static int take_word(struct span *s, struct buf *out, struct err *e)
+{
+    char quote = '\0';
+
+    for (; s->len; *s = span_from(*s, 1)) {
+        char c = s->at[0];
+        if (!quote && (c == ' ' || c == '\t'))
+            return 0;
+        if (c == '$' && quote != '\'' && s->len > 1 && s->at[1] == '(')
+            return needs_shell(SPAN("$("), e);
+        if (c == '$' && quote != '\'' && s->len > 1 && s->at[1] == '{') { /* a reference, brackets and all */
+            size_t n = 2 + find_close(span_from(*s, 2), '{', '}');
+            buf_add(out, s->at, n < s->len ? n : s->len - 1);
+            *s = span_from(*s, n < s->len ? n : s->len - 1);
+            buf_addc(out, s->at[0]);
+        } else if (c == quote) {
+            quote = '\0';
+        } else if (!quote && (c == '"' || c == '\'')) {
+            quote = c;
+        } else if ((!quote && is_bare_shell(c)) || (quote == '"' && c == '`')) {
+            return needs_shell(span_of(s->at, 1), e);
+        } else if (c == '\\' && quote != '\'' && s->len > 1) {
+            *s = span_from(*s, 1);
+            buf_adds(out, s->at[0] == '$' ? "$" : "");
+            buf_addc(out, s->at[0]);
+        } else {
+            buf_adds(out, c == '$' && quote == '\'' ? "$" : "");
+            buf_addc(out, c);
+        }
+    }
+    return quote ? err_set(e, ERR_CONFIG, "a quote is not closed") : 0;
+}
+
+int command_split(struct span text, struct strlist *words, struct err *e)
+{
+    struct buf word;
+    int rc = 0;
+
+    buf_init(&word, BUF_NO_MAX);
+    text = span_trim(text);
+    while (text.len && rc == 0) {
+        buf_clear(&word);
+        rc = take_word(&text, &word, e);
+        if (rc == 0)
+            strlist_add(words, buf_span(&word));
+        while (text.len && (text.at[0] == ' ' || text.at[0] == '\t'))
+            text = span_from(text, 1);
+    }
+    buf_fini(&word);
+    if (rc == 0 && words->n == 0)
+        rc = err_set(e, ERR_CONFIG, "it names no program");
+    if (rc == 0 && words->at[0][0] != '/') {
+        bool is_assignment = strchr(words->at[0], '=');
+        rc = is_assignment ? needs_shell(span_str(words->at[0]), e)
+                           : err_set(e, ERR_CONFIG, "\"%s\" is no full file name: a program's begins with /", words->at[0]);
+    }
+    return rc;
+}
