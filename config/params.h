@@ -143,6 +143,11 @@ PARAM(empty_address_default_transport_maps_lookup_key, STR, "<>", NOT_EMPTY, REC
 PARAM(mailbox_transport, TRANSPORT, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
     "What mail for users of this machine is given to instead of `local`, after `alias_maps` and without a look at ~/.forward: "
     "\"lmtp:unix:/var/run/dovecot/lmtp\".")
+PARAM(mailbox_transport_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "The same for single users, before `mailbox_transport`: \"transport:nexthop\". Keys are tried in this order: user+ext@domain, "
+    "user@domain, user+ext, user.")
+PARAM(fallback_transport_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
+    "The same as `fallback_transport` for single names, before it. Keys as in `mailbox_transport_maps`; whoever is in them is not refused.")
 PARAM(fallback_transport, TRANSPORT, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
     "What mail for local recipients is given to who are not in `local_recipient_maps`; nobody is refused then.")
 PARAM(luser_relay, STR, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,

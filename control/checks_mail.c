@@ -207,10 +207,17 @@ void check_aliases(const struct config *cfg, struct findings *f)
     bool is_read = false;
     struct err e;
 
+#ifdef WITH_SERVER
+    if (cfg->mydestination.n)
+        aliases_have_local(a);
+#endif
     for (size_t i = 0; i < cfg->alias_maps.n; i++)
         is_read |= read_aliases(a, cfg->alias_maps.at[i], f);
     if (is_read && aliases_find(a, SPAN("root"), &v, &e) == MAP_FOUND)
         findings_add(f, FINDING_OK, "aliases", "root's mail goes to %s", v.at[0]);
+    else if (cfg->mydestination.n)
+        findings_add(f, FINDING_NOTE, "aliases",
+                     "root's mail stays on this machine; \"root: you@example.com\" in /etc/aliases sends it to a person");
     else
         findings_add(
             f, FINDING_NOTE, "aliases",

@@ -29,11 +29,17 @@ struct aliases {
     struct table **at;
     size_t n;
     bool is_stale; /* a file that was missing is there, and may not be read */
+    bool has_local;
 };
 
 struct aliases *aliases_new(void)
 {
     return xcalloc(1, sizeof(struct aliases));
+}
+
+void aliases_have_local(struct aliases *a)
+{
+    a->has_local = true;
 }
 
 void aliases_free(struct aliases *a)
@@ -169,7 +175,7 @@ void alias_look_through(struct map *m, bool has_local, alias_complain_fn *compla
 static void look_through(struct table *t)
 {
     t->generation = map_generation(t->map);
-    alias_look_through(t->map, false, t->complain, t->arg);
+    alias_look_through(t->map, t->of->has_local, t->complain, t->arg);
 }
 
 /* ---- tables ---- */

@@ -17,6 +17,8 @@ struct aliases;
 
 struct aliases *aliases_new(void);
 void aliases_free(struct aliases *a);
+/* From now on commands, files and :include: are not complained of: local delivery takes them. */
+void aliases_have_local(struct aliases *a);
 
 /* "FILE:LINE: what is wrong", or without a line where there is only an index: bad rows and values, which are passed over. Called
  * while a table is added, and when it is read again. */

@@ -55,6 +55,8 @@ enum map_result listed_why_not(void *self, struct lookup *l, const char *address
         return MAP_FOUND;
     unsigned keys = class == CLASS_LOCAL ? KEYS_LOCAL | KEYS_DOMAIN : KEYS_DOMAIN;
     enum map_result result = class == CLASS_VIRTUAL_ALIAS ? MAP_NOT_FOUND : is_in(ro, l, t, address, keys);
+    if (result == MAP_NOT_FOUND && class == CLASS_LOCAL)
+        result = is_in(ro, l, ro->fallback_transport, address, KEYS_LOCAL);
     if (result == MAP_NOT_FOUND)
         result = is_rewritten(ro, l, address);
     if (result == MAP_NOT_FOUND)

@@ -62,6 +62,8 @@ static int open_all_tables(struct routing *ro, struct err *e)
         { &ro->transport, "transport_maps", &cfg->transport_maps, false },
         { &ro->sender_relayhost, "sender_dependent_relayhost_maps", &cfg->sender_dependent_relayhost_maps, false },
         { &ro->sender_transport, "sender_dependent_default_transport_maps", &cfg->sender_dependent_default_transport_maps, false },
+        { &ro->mailbox_transport, "mailbox_transport_maps", &cfg->mailbox_transport_maps, false },
+        { &ro->fallback_transport, "fallback_transport_maps", &cfg->fallback_transport_maps, false },
         { &ro->canonical, "canonical_maps", &cfg->canonical_maps, true },
         { &ro->sender_canonical, "sender_canonical_maps", &cfg->sender_canonical_maps, true },
         { &ro->rcpt_canonical, "recipient_canonical_maps", &cfg->recipient_canonical_maps, true },
@@ -104,7 +106,7 @@ static void close_it(void *self)
     struct routing *ro = self;
     struct tables *const tables[] = {
         ro->virtual_alias, ro->virtual_mailbox, ro->local_rcpt, ro->relay_rcpt, ro->transport, ro->sender_relayhost,
-        ro->sender_transport, ro->canonical, ro->sender_canonical, ro->rcpt_canonical, ro->generic,
+        ro->sender_transport, ro->mailbox_transport, ro->fallback_transport, ro->canonical, ro->sender_canonical, ro->rcpt_canonical, ro->generic,
     };
 
     infer_free(ro->inferred);
@@ -146,7 +148,8 @@ static bool may_block(const void *self)
     return match_may_block(ro->alias_domains) || match_may_block(ro->mailbox_domains) || match_may_block(ro->relay_domains) ||
            tables_may_block(ro->virtual_alias) || tables_may_block(ro->virtual_mailbox) || tables_may_block(ro->local_rcpt) ||
            tables_may_block(ro->relay_rcpt) || tables_may_block(ro->transport) || tables_may_block(ro->sender_relayhost) ||
-           tables_may_block(ro->sender_transport);
+           tables_may_block(ro->sender_transport) || tables_may_block(ro->mailbox_transport) ||
+           tables_may_block(ro->fallback_transport);
 }
 
 static bool is_stale(const void *self)
@@ -155,7 +158,8 @@ static bool is_stale(const void *self)
     return match_is_stale(ro->alias_domains) || match_is_stale(ro->mailbox_domains) || match_is_stale(ro->relay_domains) ||
            tables_are_stale(ro->virtual_alias) || tables_are_stale(ro->virtual_mailbox) || tables_are_stale(ro->local_rcpt) ||
            tables_are_stale(ro->relay_rcpt) || tables_are_stale(ro->transport) || tables_are_stale(ro->sender_relayhost) ||
-           tables_are_stale(ro->sender_transport) || tables_are_stale(ro->canonical) || tables_are_stale(ro->sender_canonical) ||
+           tables_are_stale(ro->sender_transport) || tables_are_stale(ro->mailbox_transport) ||
+           tables_are_stale(ro->fallback_transport) || tables_are_stale(ro->canonical) || tables_are_stale(ro->sender_canonical) ||
            tables_are_stale(ro->rcpt_canonical) || tables_are_stale(ro->generic);
 }
 

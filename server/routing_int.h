@@ -15,7 +15,7 @@ struct routing {
     const struct config *cfg; /* borrowed, as the resolver */
     struct match *alias_domains, *mailbox_domains, *relay_domains;
     struct tables *virtual_alias, *virtual_mailbox, *local_rcpt, *relay_rcpt;
-    struct tables *transport, *sender_relayhost, *sender_transport;
+    struct tables *transport, *sender_relayhost, *sender_transport, *mailbox_transport, *fallback_transport;
     struct tables *canonical, *sender_canonical, *rcpt_canonical, *generic;
     struct inferred *inferred; /* NULL: no domains are inferred */
     char **own_addresses;      /* of this machine: "192.0.2.1", "2001:db8::1" */

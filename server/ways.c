@@ -154,6 +154,22 @@ static struct way of(const struct transport *t)
     return (struct way){ .name = t->name, .nexthop = t->nexthop };
 }
 
+/* MAP_FOUND: a table names a transport for the user, or else `t` does. */
+static enum map_result transport_for(struct routing *ro, struct lookup *l, const char *param, struct tables *tables,
+                                     const struct transport *t, const char *address, struct way *way)
+{
+    struct found f;
+    enum map_result result = keys_find(ro, l, tables, address, KEYS_LOCAL, &f);
+
+    if (result == MAP_FOUND)
+        return take_value(ro, l, param, f.value, way) ? MAP_FOUND : MAP_CANNOT_TELL;
+    if (result == MAP_NOT_FOUND && t->name[0]) {
+        *way = of(t);
+        return MAP_FOUND;
+    }
+    return result;
+}
+
 /* Mailboxes that another server has: for those whose alias does not need us. Then ~/.forward is not looked at. */
 static enum map_result local_way(struct routing *ro, struct lookup *l, const char *address, struct way *way)
 {
@@ -164,21 +180,19 @@ static enum map_result local_way(struct routing *ro, struct lookup *l, const cha
     if (strcmp(way->name, "local") != 0)
         return MAP_FOUND;
     way->nexthop = ""; /* "local:$myhostname" is Postfix's */
-    if (!cfg->mailbox_transport.name[0] && !cfg->fallback_transport.name[0])
+    if (!tables_count(ro->mailbox_transport) && !tables_count(ro->fallback_transport) && !cfg->mailbox_transport.name[0] &&
+        !cfg->fallback_transport.name[0])
         return MAP_FOUND;
     result = resolver_alias_needs_local(ro->resolver, l, address);
     if (result != MAP_NOT_FOUND)
         return result;
-    if (cfg->mailbox_transport.name[0]) {
-        *way = of(&cfg->mailbox_transport);
-        return MAP_FOUND;
-    }
-    if (tables_count(ro->local_rcpt) == 0)
-        return MAP_FOUND;
+    result = transport_for(ro, l, "mailbox_transport_maps", ro->mailbox_transport, &cfg->mailbox_transport, address, way);
+    if (result != MAP_NOT_FOUND || tables_count(ro->local_rcpt) == 0)
+        return result;
     result = keys_find(ro, l, ro->local_rcpt, address, KEYS_LOCAL | KEYS_DOMAIN, &f);
     if (result == MAP_NOT_FOUND)
-        *way = of(&cfg->fallback_transport);
-    return result == MAP_CANNOT_TELL ? result : MAP_FOUND;
+        result = transport_for(ro, l, "fallback_transport_maps", ro->fallback_transport, &cfg->fallback_transport, address, way);
+    return result;
 }
 
 static enum map_result default_way(struct routing *ro, struct lookup *l, const char *sender, struct way *way)

@@ -320,6 +320,14 @@ static void local_users_may_be_elsewhere(void **state)
     goes("", "list@here.example", "local:");
     goes("", "owned@here.example", "local:");
     end();
+    begin("mydestination = \"here.example\"\nmailbox_transport_maps = \"inline:{ joe = lmtp:unix:/run/joe }\"\n"
+          "fallback_transport_maps = \"inline:{ ann = lmtp:unix:/run/ann }\"\nlocal_recipient_maps = \"inline:{ joe = 1, bob = 1 }\"\n");
+    goes("", "joe@here.example", "lmtp:unix:/run/joe");
+    goes("", "bob@here.example", "local:");
+    goes("", "ann@here.example", "lmtp:unix:/run/ann");
+    is("ann@here.example", "local, ours");
+    is("carl@here.example", "local, ours: User unknown in local recipient table");
+    end();
     begin("mydestination = \"here.example\"\nfallback_transport = \"lmtp:unix:/run/lmtp\"\n"
           "local_recipient_maps = \"inline:{ joe = 1 }\"\n");
     goes("", "joe@here.example", "local:");
