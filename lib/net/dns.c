@@ -92,28 +92,31 @@ static const char *words(int status)
     }
 }
 
-static void query_free(struct dns_query *q)
+void dns_query_free(struct dns_query *q)
 {
     list_remove(&q->link);
     later_cancel(&q->later);
     addr_list_fini(&q->found);
     dns_mx_list_fini(&q->mx);
+    for (size_t i = 0; i < q->n_list; i++)
+        free(q->list[i]);
+    free(q->list);
     free(q->name);
     free(q);
 }
 
 /* c-ares always calls back, also what nobody waits for any more: the memory goes with the last answer. */
-static void query_settle(struct dns_query *q)
+void dns_query_settle(struct dns_query *q)
 {
     if (q->n_pending)
         return;
     if (!q->is_cancelled)
         later_start(&q->later, q->dns->loop, q->finish, q);
     else
-        query_free(q);
+        dns_query_free(q);
 }
 
-static struct dns_query *query_new(struct dns *d, const char *name, loop_fn *finish, void *arg)
+struct dns_query *dns_query_new(struct dns *d, const char *name, loop_fn *finish, void *arg)
 {
     struct dns_query *q = xcalloc(1, sizeof(*q));
     q->dns = d;
@@ -131,11 +134,11 @@ void dns_cancel(struct dns_query *q)
         return;
     q->is_cancelled = true;
     later_cancel(&q->later);
-    query_settle(q);
+    dns_query_settle(q);
 }
 
 /* Of several answers the one that leaves most open counts: an answer found, else a failure, else a plain no. */
-static void note_status(struct dns_query *q, int status)
+void dns_note_status(struct dns_query *q, int status)
 {
     if (q->status == ARES_SUCCESS || outcome_of(q->status) == DNS_FAILED)
         return;
@@ -144,7 +147,7 @@ static void note_status(struct dns_query *q, int status)
 }
 
 /* Fills in why, and says how it ended. */
-static enum dns_outcome conclude(struct dns_query *q, const char *what, bool has_found)
+enum dns_outcome dns_conclude(struct dns_query *q, const char *what, bool has_found)
 {
     if (q->why.kind != ERR_NONE)
         return DNS_NONE; /* it is not even a name */
@@ -166,9 +169,9 @@ static enum dns_outcome conclude(struct dns_query *q, const char *what, bool has
 static void hosts_finish(void *arg)
 {
     struct dns_query *q = arg;
-    enum dns_outcome outcome = conclude(q, "address", q->found.n > 0);
+    enum dns_outcome outcome = dns_conclude(q, "address", q->found.n > 0);
     q->hosts_fn(q->arg, outcome, &q->found, &q->why);
-    query_free(q);
+    dns_query_free(q);
 }
 
 static void add_raw(struct dns_query *q, int family, const void *raw)
@@ -198,7 +201,7 @@ static void on_addresses(void *arg, int status, int timeouts, struct ares_addrin
     struct dns_query *q = arg;
     (void)timeouts;
     q->n_pending--;
-    note_status(q, status);
+    dns_note_status(q, status);
     for (struct ares_addrinfo_node *n = ai ? ai->nodes : NULL; n && status == ARES_SUCCESS; n = n->ai_next) {
         if (n->ai_family == AF_INET)
             add_raw(q, AF_INET, &((struct sockaddr_in *)(void *)n->ai_addr)->sin_addr);
@@ -207,7 +210,7 @@ static void on_addresses(void *arg, int status, int timeouts, struct ares_addrin
     }
     if (ai)
         ares_freeaddrinfo(ai);
-    query_settle(q);
+    dns_query_settle(q);
 }
 
 static void ask_addresses(struct dns_query *q, int family, bool search)
@@ -263,7 +266,7 @@ struct dns_query *dns_hosts(struct dns *d, const char *name, uint16_t port, unsi
     size_t len = strlen(name);
     bool search = (flags & DNS_SEARCH) && len && name[len - 1] != '.';
     dns_refresh(d);
-    struct dns_query *q = query_new(d, is_literal ? "localhost" : name, hosts_finish, arg);
+    struct dns_query *q = dns_query_new(d, is_literal ? "localhost" : name, hosts_finish, arg);
     q->hosts_fn = fn;
     q->port = port;
     if (!(flags & DNS_ANY))
@@ -280,7 +283,7 @@ struct dns_query *dns_hosts(struct dns *d, const char *name, uint16_t port, unsi
         ask_addresses(q, AF_INET, search);
     q->n_pending--;
     dns_set_timer(d);
-    query_settle(q);
+    dns_query_settle(q);
     return q;
 }
 
@@ -341,9 +344,9 @@ static void mx_add(struct dns_mx_list *l, const char *host, uint16_t preference)
 static void mx_finish(void *arg)
 {
     struct dns_query *q = arg;
-    enum dns_outcome outcome = conclude(q, "MX record", q->mx.n > 0 || q->mx.is_null);
+    enum dns_outcome outcome = dns_conclude(q, "MX record", q->mx.n > 0 || q->mx.is_null);
     q->mx_fn(q->arg, outcome, &q->mx, &q->why);
-    query_free(q);
+    dns_query_free(q);
 }
 
 static void on_mx(void *arg, int status, int timeouts, unsigned char *answer, int len)
@@ -354,7 +357,7 @@ static void on_mx(void *arg, int status, int timeouts, unsigned char *answer, in
     q->n_pending--;
     if (status == ARES_SUCCESS)
         status = ares_parse_mx_reply(answer, len, &first);
-    note_status(q, status);
+    dns_note_status(q, status);
     for (struct ares_mx_reply *m = first; m; m = m->next)
         mx_add(&q->mx, m->host, m->priority);
     if (q->mx.n)
@@ -362,13 +365,13 @@ static void on_mx(void *arg, int status, int timeouts, unsigned char *answer, in
     if (first)
         ares_free_data(first);
     mx_arrange(&q->mx);
-    query_settle(q);
+    dns_query_settle(q);
 }
 
 struct dns_query *dns_mx(struct dns *d, const char *name, dns_mx_fn *fn, void *arg)
 {
     dns_refresh(d);
-    struct dns_query *q = query_new(d, name, mx_finish, arg);
+    struct dns_query *q = dns_query_new(d, name, mx_finish, arg);
     q->mx_fn = fn;
     q->n_pending = 1;
     if (q->name) {
@@ -377,6 +380,6 @@ struct dns_query *dns_mx(struct dns *d, const char *name, dns_mx_fn *fn, void *a
     }
     q->n_pending--;
     dns_set_timer(d);
-    query_settle(q);
+    dns_query_settle(q);
     return q;
 }

@@ -74,6 +74,19 @@ typedef void dns_mx_fn(void *arg, enum dns_outcome outcome, const struct dns_mx_
  * exists. `found` is valid during the call. */
 struct dns_query *dns_mx(struct dns *d, const char *name, dns_mx_fn *fn, void *arg);
 
+/* ---- texts and names ---------------------------------------- */
+
+/* `found` is valid during the call: texts, or host names without the dot at their end. */
+typedef void dns_list_fn(void *arg, enum dns_outcome outcome, char *const *found, size_t n, const struct err *why);
+
+/* TXT records, the strings of each joined (RFC 7208 3.3). Bytes that are no printable ASCII have become '?'. */
+struct dns_query *dns_txt(struct dns *d, const char *name, dns_list_fn *fn, void *arg);
+/* The name servers of a zone. */
+struct dns_query *dns_ns(struct dns *d, const char *name, dns_list_fn *fn, void *arg);
+/* What an address is called by whoever has it (PTR), or by /etc/hosts. Anybody may call his address anything: a name counts when
+ * dns_hosts() leads back from it. */
+struct dns_query *dns_name(struct dns *d, const union addr *of, dns_list_fn *fn, void *arg);
+
 /* ---- names ---------------------------------------- */
 
 /* The A-label form, lower case, without the dot at its end; to be freed. NULL when it cannot be a host name. */

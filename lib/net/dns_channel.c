@@ -131,6 +131,23 @@ static int open_channel(struct dns *d, struct err *e)
     return 0;
 }
 
+ares_channel dns_files(struct dns *d)
+{
+    static char lookups[] = "f";
+    struct ares_options o = { .lookups = lookups, .resolvconf_path = d->resolv_conf };
+
+    if (!d->files && ares_init_options(&d->files, &o, ARES_OPT_LOOKUPS | ARES_OPT_RESOLVCONF) != ARES_SUCCESS)
+        d->files = NULL;
+    return d->files;
+}
+
+static void close_files(struct dns *d)
+{
+    if (d->files)
+        ares_destroy(d->files);
+    d->files = NULL;
+}
+
 static bool is_changed(const struct dns *d, size_t i)
 {
     struct stat now;
@@ -171,8 +188,10 @@ void dns_refresh(struct dns *d)
         d->stale_fn = NULL;
         return;
     }
-    if (list_is_empty(&d->queries))
-        reopen_channel(d);
+    if (!list_is_empty(&d->queries))
+        return;
+    close_files(d); /* newer c-ares keep what they have read */
+    reopen_channel(d);
 }
 
 void dns_on_stale(struct dns *d, loop_fn *fn, void *arg)
@@ -219,6 +238,7 @@ void dns_free(struct dns *d)
         dns_cancel(list_entry(it, struct dns_query, link));
     timer_stop(&d->timer);
     later_cancel(&d->stale);
+    close_files(d);
     ares_destroy(d->channel); /* calls back what was under way */
     ares_library_cleanup();
     free(d->servers);

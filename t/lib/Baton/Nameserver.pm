@@ -10,6 +10,7 @@ Baton::Nameserver - a name server on loopback that knows what a test tells it, a
     $t->start_batond(env => { BATON_NAMESERVERS => $t->nameserver({
         'mx.example.test A'  => ['127.0.0.1'],
         'example.test MX'    => ['10 mx.example.test', '20 mx2.example.test'],
+        '1.2.0.192.in-addr.arpa PTR' => ['mail.example.test'],
         'broken.test *'      => 'SERVFAIL',
     }) });
 
@@ -24,7 +25,7 @@ use POSIX ();
 use Socket qw(inet_aton inet_pton AF_INET6);
 use Baton::Test ();
 
-my %type = (A => 1, MX => 15, TXT => 16, AAAA => 28);
+my %type = (A => 1, NS => 2, PTR => 12, MX => 15, TXT => 16, AAAA => 28);
 my %name_of = reverse %type;
 
 sub start {
@@ -77,6 +78,7 @@ sub _answer {
     my $answers = join '', map {
         my $rdata = $kind eq 'A' ? inet_aton($_)
           : $kind eq 'AAAA' ? inet_pton(AF_INET6, $_)
+          : $kind eq 'NS' || $kind eq 'PTR' ? _name($_)
           : $kind eq 'MX' ? do { my ($p, $host) = split; pack('n', $p) . ($host eq '.' ? "\0" : _name($host)) }
           :                 pack('C/a', $_);
         "\xc0\x0c" . pack('nnNn', $type, 1, 60, length $rdata) . $rdata
