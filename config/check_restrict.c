@@ -5,6 +5,7 @@
 #include "config/config_int.h"
 
 #include "base/mem.h"
+#include "config/template.h"
 
 #include <strings.h>
 
@@ -118,6 +119,25 @@ static void all_is_asked(struct list *of)
         complain(of, CONFIG_ERROR, "warn_if_reject stands before nothing: write it in front of what is to be tried out");
 }
 
+/* ---- logins ---- */
+
+static bool asks_logins(enum restriction_id id)
+{
+    return id == RESTRICTION_reject_sender_login_mismatch || id == RESTRICTION_reject_authenticated_sender_login_mismatch ||
+           id == RESTRICTION_reject_unauthenticated_sender_login_mismatch || id == RESTRICTION_reject_known_sender_login_mismatch;
+}
+
+/* In Postfix they have no effect then. */
+static void logins_have_tables(struct list *of)
+{
+    for (size_t i = 0; i < of->l->n && !of->cfg->smtpd_sender_login_maps.n; i++)
+        if (asks_logins(of->l->at[i].id))
+            complain(of, CONFIG_NOTICE,
+                     "%s has no smtpd_sender_login_maps to go by: who has logged in as user@domain may send as that address, "
+                     "who has as user may as user in your own domains, and who has not is not asked",
+                     name_of(&of->l->at[i]));
+}
+
 /* ---- open relays ---- */
 
 enum fate { FATE_OPEN, FATE_CLOSED, FATE_NEITHER }; /* of mail from anybody to anywhere */
@@ -183,6 +203,33 @@ static void is_no_open_relay(const struct config *cfg, struct config_report *r)
                      "reject_unauth_destination\"");
 }
 
+/* ---- replies ---- */
+
+static enum template_value is_of_a_hit(void *arg, struct span name, struct buf *out)
+{
+    static const char *const names[] = {
+        "rbl_code", "rbl_domain", "rbl_class", "rbl_what", "rbl_reason", "rbl_txt", "client", "client_address", "client_name",
+        "helo_name", "sender", "sender_domain", "sender_name", "recipient", "recipient_domain", "recipient_name",
+    };
+
+    (void)arg, (void)out;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (span_eq(name, span_str(names[i])))
+            return TEMPLATE_DEFINED;
+    return TEMPLATE_UNKNOWN;
+}
+
+static void rbl_reply_is_understood(const struct config *cfg, struct config_report *r)
+{
+    struct buf out;
+    struct err e;
+
+    buf_init(&out, BUF_NO_MAX);
+    if (template_expand(span_str(cfg->default_rbl_reply), is_of_a_hit, NULL, &out, &e) < 0)
+        remark_param(r, cfg, PARAM_default_rbl_reply, CONFIG_ERROR, "%s", e.text);
+    buf_fini(&out);
+}
+
 /* ---- all ---- */
 
 static void check_list(struct list *of)
@@ -190,6 +237,7 @@ static void check_list(struct list *of)
     names_are_known(of);
     each_knows_enough(of);
     all_is_asked(of);
+    logins_have_tables(of);
 }
 
 static const enum config_param place_params[N_RESTRICT_PLACES] = {
@@ -230,6 +278,7 @@ void check_restrictions(const struct config *cfg, struct config_report *r)
             complain(&of, CONFIG_ERROR, "it contains itself, or classes lie deeper in each other than %d", DEPTH_MAX);
         is_good &= of.is_good;
     }
+    rbl_reply_is_understood(cfg, r);
     if (is_good)
         is_no_open_relay(cfg, r);
 }

@@ -151,6 +151,10 @@ enum config_sasl_option { /* of smtpd_sasl_security_options */
     CONFIG_SASL_MUTUAL_AUTH = 0x20,
 };
 
+enum config_tempfail { CONFIG_TEMPFAIL_DEFER_IF_PERMIT, CONFIG_TEMPFAIL_DEFER };
+
+enum config_peername { CONFIG_PEERNAME_AUTO, CONFIG_PEERNAME_YES, CONFIG_PEERNAME_NO };
+
 enum config_bare_newline { CONFIG_BARE_NEWLINE_NO, CONFIG_BARE_NEWLINE_NORMALIZE, CONFIG_BARE_NEWLINE_REJECT };
 
 /* ---- types: what a parameter of each type is in C ---- */

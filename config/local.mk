@@ -18,7 +18,7 @@ config_libconfig_a_SOURCES = \
 	config/read.c config/reader_int.h \
 	config/relayhost.c \
 	config/report.c \
-	config/restrict.c config/restrict.h config/restrictions.h \
+	config/restrict.c config/restrict_filter.c config/restrict.h config/restrictions.h \
 	config/sasl.c \
 	config/scan.c config/scan_int.h config/scan_value.c \
 	config/secret.c \

@@ -150,6 +150,20 @@ const struct config_word config_milter_actions[] = {
     { NULL, 0 },
 };
 const struct config_word config_milter_protocols[] = { { "2", 2 }, { "3", 3 }, { "4", 4 }, { "6", 6 }, { NULL, 0 } };
+
+static const struct config_word tempfail_actions[] = {
+    { "defer_if_permit", CONFIG_TEMPFAIL_DEFER_IF_PERMIT },
+    { "defer", CONFIG_TEMPFAIL_DEFER },
+    { NULL, 0 },
+};
+
+static const struct config_word peername_lookups[] = {
+    { "auto", CONFIG_PEERNAME_AUTO },
+    { "yes", CONFIG_PEERNAME_YES },
+    { "no", CONFIG_PEERNAME_NO },
+    { NULL, 0 },
+};
+
 static const struct config_word bare_newline[] = {
     { "normalize", CONFIG_BARE_NEWLINE_NORMALIZE },
     { "yes", CONFIG_BARE_NEWLINE_NORMALIZE },

@@ -573,6 +573,55 @@ PARAM(unknown_virtual_mailbox_reject_code, INT, "550", RANGE(400, 599), RECEIVE 
     "The same for a domain of virtual mailboxes.")
 PARAM(unknown_relay_recipient_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER, LIVE,
     "The same for a domain that mail is relayed to.")
+PARAM(invalid_hostname_reject_code, INT, "501", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "What `reject_invalid_helo_hostname` answers.")
+PARAM(unknown_hostname_reject_code, INT, "450", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "What `reject_unknown_helo_hostname` answers.")
+PARAM(unknown_client_reject_code, INT, "450", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "What `reject_unknown_client_hostname` and `reject_unknown_reverse_client_hostname` answer.")
+PARAM(unknown_address_reject_code, INT, "450", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "What `reject_unknown_sender_domain` and `reject_unknown_recipient_domain` answer for a domain that does not exist.")
+PARAM(nullmx_reject_code, INT, "556", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "What they answer for a domain that says that it takes no mail (RFC 7505).")
+PARAM(unknown_address_tempfail_action, ENUM, "defer_if_permit", WORDS(tempfail_actions), RECEIVE | SERVER, LIVE,
+    "What they do when the DNS does not answer: `defer_if_permit`, or `defer` at once.")
+PARAM(unknown_helo_hostname_tempfail_action, ENUM, "defer_if_permit", WORDS(tempfail_actions), RECEIVE | SERVER, LIVE,
+    "The same for `reject_unknown_helo_hostname`.")
+PARAM(smtpd_peername_lookup, ENUM, "auto", WORDS(peername_lookups), RECEIVE | SERVER, LIVE,
+    "Look up the name of each client before it is greeted, for the log, Received: and restrictions: the name of its address, when that "
+    "name leads back to the address. `auto`: only when a restriction asks for names, so that nobody waits for a name that nobody "
+    "reads; `yes`: always, as Postfix does; `no`: all are \"unknown\".")
+PARAM(smtpd_null_access_lookup_key, STR, "<>", ANY, RECEIVE | SERVER, LIVE,
+    "What stands for the null sender in access tables. Empty: nothing does.")
+PARAM(maps_rbl_reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+    "What `reject_rbl_client` and the `reject_rhsbl_*` restrictions answer.")
+PARAM(default_rbl_reply, TEMPLATE, "$rbl_code Service unavailable; $rbl_class [$rbl_what] blocked using $rbl_domain${rbl_reason?; "
+    "$rbl_reason}", NOT_EMPTY, RECEIVE | SERVER, LIVE,
+    "What they say. $rbl_code, $rbl_class, $rbl_what, $rbl_domain and $rbl_reason are of the hit; there are $client, $client_address, "
+    "$client_name, $helo_name, $sender and $recipient, the last two with _name and _domain, too. ${name?text} is text when there is "
+    "such a thing, ${name:text} when there is none.")
+PARAM(rbl_reply_maps, MAPS, "", ANY, RECEIVE | SERVER, LIVE,
+    "Tables with such a text for a list, by its domain.")
+PARAM(smtpd_sender_login_maps, MAPS, "", ANY, RECEIVE | SERVER, LIVE,
+    "Tables with the logins that may use a sender address, for `reject_sender_login_mismatch` and its kin: looked up are "
+    "user@domain, user (in our own domains), and @domain. Without tables a login may use the address that it is: the same, or the same "
+    "user in a domain of ours.")
+PARAM(smtpd_policy_service_timeout, TIME, "100s", RANGE(1, 3600), RECEIVE | SERVER, LIVE,
+    "How long a policy server may take to be reached and to answer.")
+PARAM(smtpd_policy_service_max_idle, TIME, "300s", RANGE(1, 86400), RECEIVE | SERVER, LIVE,
+    "How long a connection to it is kept that nobody uses.")
+PARAM(smtpd_policy_service_max_ttl, TIME, "1000s", RANGE(1, 86400), RECEIVE | SERVER, LIVE,
+    "How long a connection is used at most.")
+PARAM(smtpd_policy_service_request_limit, INT, "0", RANGE(0, 1000000), RECEIVE | SERVER, LIVE,
+    "How many questions go over one connection. 0: any number.")
+PARAM(smtpd_policy_service_try_limit, INT, "2", RANGE(1, 100), RECEIVE | SERVER, LIVE,
+    "How often a policy server that fails is asked.")
+PARAM(smtpd_policy_service_retry_delay, TIME, "1s", RANGE(0, 3600), RECEIVE | SERVER, LIVE,
+    "How long to wait before it is asked again.")
+PARAM(smtpd_policy_service_default_action, STR, "451 4.3.5 Server configuration problem", NOT_EMPTY, RECEIVE | SERVER, LIVE,
+    "What is done when it does not answer: an action of an access table.")
+PARAM(smtpd_policy_service_policy_context, STR, "", ANY, RECEIVE | SERVER, LIVE,
+    "A text that it is told as policy_context.")
 PARAM(relay_domains_reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER, LIVE,
     "What `reject_unauth_destination` answers; `defer_unauth_destination` answers with 4 in front.")
 

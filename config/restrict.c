@@ -82,12 +82,16 @@ static int take_seconds(struct span word, char **arg, struct err *e)
 
 static int take_domain(struct span word, char **arg, struct err *e)
 {
+    static const unsigned char nowhere[4];
     struct span name = span_of(word.at, span_find(word, '='));
 
     if (!hostname_is_sane(name) || span_find(name, '.') == name.len)
         return err_set(e, ERR_CONFIG,
                        "it takes the domain of a list in the DNS, as zen.spamhaus.org or zen.spamhaus.org=127.0.0.[2..11], and not "
                        "\"%.*s\"",
+                       (int)word.len, word.at);
+    if (name.len < word.len && restriction_filter_match(span_from(word, name.len + 1), nowhere) < 0)
+        return err_set(e, ERR_CONFIG, "\"%.*s\": behind the \"=\" stands an address, as 127.0.0.2, 127.0.0.[2..11] or 127.0.[1;3].[0..255]",
                        (int)word.len, word.at);
     *arg = span_dup(word);
     return 0;
@@ -259,15 +263,54 @@ const char *restriction_suggest(const struct config *cfg, const char *text)
 
 static unsigned asks(enum restriction_id id)
 {
-    (void)id;
-    return 0;
+    switch (id) {
+    case RESTRICTION_check_policy_service: return RESTRICT_ASKS_SERVICE;
+    case RESTRICTION_reject_unknown_client_hostname:
+    case RESTRICTION_reject_unknown_reverse_client_hostname:
+    case RESTRICTION_check_client_access:
+    case RESTRICTION_check_reverse_client_hostname_access: return RESTRICT_ASKS_NAMES | RESTRICT_ASKS_DNS;
+    case RESTRICTION_check_client_mx_access:
+    case RESTRICTION_check_client_ns_access:
+    case RESTRICTION_check_client_a_access:
+    case RESTRICTION_check_reverse_client_hostname_mx_access:
+    case RESTRICTION_check_reverse_client_hostname_ns_access:
+    case RESTRICTION_check_reverse_client_hostname_a_access:
+    case RESTRICTION_reject_rhsbl_client:
+    case RESTRICTION_reject_rhsbl_reverse_client:
+    case RESTRICTION_permit_rhswl_client: return RESTRICT_ASKS_NAMES | RESTRICT_ASKS_DNS;
+    case RESTRICTION_check_helo_mx_access:
+    case RESTRICTION_check_helo_ns_access:
+    case RESTRICTION_check_helo_a_access:
+    case RESTRICTION_check_sender_mx_access:
+    case RESTRICTION_check_sender_ns_access:
+    case RESTRICTION_check_sender_a_access:
+    case RESTRICTION_check_recipient_mx_access:
+    case RESTRICTION_check_recipient_ns_access:
+    case RESTRICTION_check_recipient_a_access:
+    case RESTRICTION_reject_rbl_client:
+    case RESTRICTION_permit_dnswl_client:
+    case RESTRICTION_reject_rhsbl_helo:
+    case RESTRICTION_reject_rhsbl_sender:
+    case RESTRICTION_reject_rhsbl_recipient:
+    case RESTRICTION_reject_unknown_helo_hostname:
+    case RESTRICTION_reject_unknown_sender_domain:
+    case RESTRICTION_reject_unknown_recipient_domain: return RESTRICT_ASKS_DNS;
+    default: return 0;
+    }
 }
 
-static unsigned list_asks(const struct restriction_list *l)
+/* Whether a table has no use for the names of clients. */
+static bool holds_no_names(const char *table)
+{
+    return strncmp(table, "cidr:", 5) == 0 || strncmp(table, "static:", 7) == 0;
+}
+
+unsigned restrictions_ask(const struct restriction_list *l)
 {
     unsigned all = 0;
 
     for (size_t i = 0; i < l->n; i++)
+        if (l->at[i].id != RESTRICTION_check_client_access || !holds_no_names(l->at[i].arg))
             all |= asks(l->at[i].id);
     return all;
 }
@@ -277,8 +320,12 @@ unsigned config_restrictions_ask(const struct config *cfg)
     unsigned all = 0;
 
     for (int p = 0; p < N_RESTRICT_PLACES; p++)
-        all |= list_asks(config_restrictions(cfg, (enum restriction_place)p));
+        all |= restrictions_ask(config_restrictions(cfg, (enum restriction_place)p));
     for (size_t i = 0; i < cfg->n_restriction_classes; i++)
-        all |= list_asks(&cfg->restriction_classes[i].restrictions);
+        all |= restrictions_ask(&cfg->restriction_classes[i].restrictions);
+    if (cfg->smtpd_peername_lookup == CONFIG_PEERNAME_YES)
+        all |= RESTRICT_ASKS_NAMES | RESTRICT_ASKS_DNS;
+    if (cfg->smtpd_peername_lookup == CONFIG_PEERNAME_NO)
+        all &= ~(unsigned)RESTRICT_ASKS_NAMES;
     return all;
 }

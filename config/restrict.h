@@ -80,12 +80,17 @@ bool restriction_is_known(const struct config *cfg, struct span text);
 /* What `name` was probably meant to be; NULL: nothing near. */
 const char *restriction_suggest(const struct config *cfg, const char *name);
 
+/* Whether an answer of a list in the DNS is one that "127.0.0.[2..11]" means; -1: that is no such thing. */
+int restriction_filter_match(struct span filter, const unsigned char address[4]);
+
 /* What lists ask of the process that goes by them. */
 enum {
     RESTRICT_ASKS_DNS = 1,
     RESTRICT_ASKS_SERVICE = 2, /* connects to policy servers */
     RESTRICT_ASKS_NAMES = 4,   /* the name of the client, by its address */
 };
+unsigned restrictions_ask(const struct restriction_list *l);
+/* All lists and classes together, and smtpd_peername_lookup. */
 unsigned config_restrictions_ask(const struct config *cfg);
 
 #endif

@@ -78,7 +78,6 @@ static const struct {
     { "smtp_use_tls", "write smtp_tls_security_level = \"may\" or \"secure\"" },
     { "smtpd_authorized_xforward_hosts", NOT_HERE },
     { "smtpd_enforce_tls", "write smtpd_tls_security_level = \"encrypt\"" },
-    { "smtpd_peername_lookup", NOT_NEEDED " (the names of clients are not looked up)" },
     { "smtpd_restriction_classes", "write a section for each class: restriction_class NAME { restrictions = \"...\" }" },
     { "smtpd_sasl_auth_enable", FOR_SERVERS },
     { "smtpd_sasl_path", FOR_SERVERS },

@@ -31,6 +31,12 @@ enum gate_at {
     GATE_END,  /* the content is there: before it is committed */
 };
 
+enum client_name_status {
+    NAME_NONE,   /* it has none, or one of somebody else; or nobody has asked (smtpd_peername_lookup) */
+    NAME_FAILED, /* the DNS did not answer */
+    NAME_FOUND,
+};
+
 struct refusal {
     int code; /* 0: none */
     bool is_milters; /* the log calls it a milter-reject */
@@ -47,13 +53,16 @@ struct gate_facts {
     struct restrictions *restrictions; /* what hooks.h has opened, or NULL */
     const union addr *peer;
     const char *client;          /* "name[address]", for the log */
-    const char *client_name;     /* "unknown" */
+    const char *client_name;     /* "mail.example.com" when its address has that name and the name that address; or "unknown" */
+    const char *reverse_name;    /* what its address is called, true or not; or NULL */
+    enum client_name_status name_status;
     const char *client_address;  /* "192.0.2.1" */
     const char *listen;          /* the name of the listen section, "smtp" */
     const char *protocol;        /* "ESMTP", "SMTP", "LMTP" */
     const char *helo;            /* or NULL */
     const char *login;           /* or NULL */
     bool is_encrypted, is_trusted /* in mynetworks, or a program of this machine */, is_local /* such a program */;
+    bool has_more;               /* the client has gone on without waiting for this answer */
     const char *id;              /* of the message, or "" */
     struct envelope *env;        /* from GATE_MAIL on, or NULL */
     uint64_t size;               /* declared with SIZE=, at GATE_END the real one; or 0 */

@@ -9,6 +9,7 @@
 
 struct auth;
 struct config;
+struct dns;
 struct err;
 struct gate_step;
 struct loop;
@@ -21,7 +22,7 @@ struct server_hooks {
     const struct gate_step *restrictions, *milters;
     /* What a receive worker opens for the restrictions before it enters its jail, and what it starts when it has a loop. */
     struct restrictions *(*restrictions_open)(const struct config *cfg, struct err *e);
-    int (*restrictions_start)(struct restrictions *r, struct loop *l, struct err *e);
+    void (*restrictions_start)(struct restrictions *r, struct loop *l, struct dns *dns);
     void (*restrictions_close)(struct restrictions *r);
     /* The worker that delivers to mailboxes and to programs (supervise.h). It serves the sockets of kind LISTEN_DELIVER. */
     int (*deliver_main)(const struct worker_env *env);

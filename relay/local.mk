@@ -44,6 +44,7 @@ batond_SOURCES = \
 	relay/session_auth.c \
 	relay/session_content.c \
 	relay/session_mail.c \
+	relay/session_name.c \
 	relay/session_proxy.c \
 	relay/session_time.c \
 	relay/session_tls.c \

@@ -202,8 +202,8 @@ static int open_all(struct receive_worker *w, struct err *e)
     w->r.loop = worker_loop(stop, w, e);
     if (!w->r.loop || open_names(w, e) < 0)
         return -1;
-    if (w->r.restrictions && server_hooks->restrictions_start(w->r.restrictions, w->r.loop, e) < 0)
-        return -1;
+    if (w->r.restrictions)
+        server_hooks->restrictions_start(w->r.restrictions, w->r.loop, w->r.dns);
     start_auth(w);
     sc.runner = loop_runner(w->r.loop);
     resolver_run_on(w->r.resolver, sc.runner);

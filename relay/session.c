@@ -23,6 +23,7 @@ static void free_session(void *arg)
     conn_close(s->conn);
     timer_stop(&s->pause);
     timer_stop(&s->handshake);
+    free(s->reverse_name);
     free(s);
 }
 
@@ -36,6 +37,7 @@ void session_bury(struct session *s)
     gate_close(s);
     session_auth_close(s);
     session_proxy_end(s);
+    session_name_end(s);
     session_time_stop(s);
     limits_forget(s);
     limits_left(s->receiver, s->on);
@@ -251,6 +253,20 @@ static void engine_terms(const struct session *s, struct smtp_server_config *sc)
     session_auth_terms(s, sc);
 }
 
+static void log_connect(struct session *s)
+{
+    if (!s->is_local)
+        log_info("connect from %s", s->client);
+}
+
+/* Its name is known. */
+static void begin_named(struct session *s)
+{
+    log_connect(s);
+    session_ask_connect(s);
+    session_pump(s);
+}
+
 void session_greet(struct session *s)
 {
     struct smtp_server_config sc;
@@ -259,8 +275,9 @@ void session_greet(struct session *s)
     engine_terms(s, &sc);
     s->is_unlimited = sc.offers_xclient; /* till it says for whom it speaks */
     s->server = smtp_server_new(&sc, &server_ops, s);
-    if (!s->is_local)
-        log_info("connect from %s", s->client);
+    bool has_name = !session_asks_name(s);
+    if (has_name)
+        log_connect(s);
     conn_open(s->conn, &conn_ops, s);
     session_time_start(s);
     bool is_welcome = limits_client(s);
@@ -270,7 +287,11 @@ void session_greet(struct session *s)
     }
     if (sc.is_encrypted)
         session_tls_begin(s);
-    if (is_welcome)
+    if (!has_name && is_welcome)
+        session_find_name(s, begin_named);
+    else if (!has_name)
+        log_connect(s);
+    else if (is_welcome)
         session_ask_connect(s);
     session_pump(s);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * session_int.h - a session, for its files: session.c has the connection and its manners, session_proxy.c who a client is
- * that comes through a proxy, session_tls.c its handshake, session_auth.c who logs in, session_time.c how long it may take,
- * session_mail.c what is said of a message, session_content.c the message itself. */
+ * that comes through a proxy, session_name.c what the DNS calls it, session_tls.c its handshake, session_auth.c who logs in,
+ * session_time.c how long it may take, session_mail.c what is said of a message, session_content.c the message itself. */
 #ifndef RELAY_SESSION_INT_H
 #define RELAY_SESSION_INT_H
 
@@ -33,6 +33,9 @@ struct session {
     char client[340];           /* "unknown[192.0.2.1]", "local[uid 1000]" */
     char name[256];             /* "unknown", unless a proxy knows it */
     char address[INET6_ADDRSTRLEN + 8];
+    char *reverse_name;         /* session_name.c's, as the next two; or NULL */
+    enum client_name_status name_status;
+    struct naming *naming;      /* NULL: no name is looked for */
     /* the message under way */
     struct envelope *env;       /* the engine's */
     uint64_t size;              /* as declared */
@@ -112,6 +115,15 @@ void session_proxy_start(struct session *s);
 /* Waits no more. */
 void session_proxy_end(struct session *s);
 void session_xclient(void *arg, struct smtp_cmd *c, const struct smtp_xclient *x);
+
+/* ---- session_name.c: what the DNS calls the client ---- */
+
+/* Whether it is to be asked before anything is said. */
+bool session_asks_name(const struct session *s);
+/* then(s) later, when the name is known, or that it has none. */
+void session_find_name(struct session *s, void (*then)(struct session *s));
+/* Nothing more comes. */
+void session_name_end(struct session *s);
 
 /* ---- session_time.c: how long the client may take ---- */
 

@@ -51,7 +51,7 @@ void session_log_refusal(const struct session *s, const char *event, const char 
     if (s->is_local && !no->is_milters)
         return;
     char code[8] = "";
-    if (!(no->is_milters && s->id[0] && no->status[0])) /* of a message that has a name Postfix's cleanup says the status alone */
+    if (no->code && !(no->is_milters && s->id[0] && no->status[0])) /* of a message that has a name Postfix's cleanup says the status alone */
         snprintf(code, sizeof code, "%d ", no->code);
     char who[600] = "";
     if (env)

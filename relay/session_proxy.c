@@ -147,6 +147,14 @@ static void take_address(struct session *s, const struct smtp_xclient *x)
         addr_set_port(&s->peer, (uint16_t)n);
 }
 
+static void take_name(struct session *s, const char *name)
+{
+    snprintf(s->name, sizeof s->name, "%s", name ? name : "unknown");
+    free(s->reverse_name);
+    s->reverse_name = name ? xstrdup(name) : NULL;
+    s->name_status = name ? NAME_FOUND : NAME_NONE;
+}
+
 void session_xclient(void *arg, struct smtp_cmd *c, const struct smtp_xclient *x)
 {
     struct session *s = arg;
@@ -156,7 +164,9 @@ void session_xclient(void *arg, struct smtp_cmd *c, const struct smtp_xclient *x
     memcpy(before, s->client, sizeof before);
     take_address(s, x);
     if (is_given(x, SMTP_XCLIENT_NAME))
-        snprintf(s->name, sizeof s->name, "%s", name ? name : "unknown");
+        take_name(s, name);
+    else if (is_given(x, SMTP_XCLIENT_ADDR) && s->name_status == NAME_FOUND)
+        take_name(s, NULL); /* it was the proxy's */
     session_name_client(s);
     if (s->is_unknown && is_given(x, SMTP_XCLIENT_ADDR)) {
         snprintf(s->address, sizeof s->address, "unknown");

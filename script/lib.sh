@@ -23,7 +23,8 @@ for_build="gcc libc6-dev make autoconf automake pkg-config libuv1-dev libmbedtls
 for_demo="util-linux"
 for_test="perl git openssl libio-socket-ssl-perl libcmocka-dev clang xz-utils mandoc strace procps util-linux systemd
     python3 python3-milter opendkim opendkim-tools rspamd php-cli bsd-mailx s-nail mutt git-email cron libmime-lite-perl haproxy swaks curl slapd ldap-utils dovecot-imapd dovecot-lmtpd
-    sasl2-bin libsasl2-modules libsasl2-modules-db"
+    sasl2-bin libsasl2-modules libsasl2-modules-db
+    postgrey postfix-policyd-spf-python"
 
 missing() {  # PACKAGE...: those of them that are not installed
     local p

@@ -8,8 +8,11 @@ AUTH_FILES = \
 	server/auth_wire.c server/auth_wire.h \
 	server/sasl_conf.c server/sasl_conf.h
 RESTRICT_FILES = \
+	server/access.c server/access.h server/access_keys.c server/access_parse.c server/access_server.c \
+	server/policy_request.c server/policy_service.c server/policy_service.h \
+	server/rbl.c server/rbl.h \
 	server/restrict.c server/restrict.h server/restrict_int.h server/restrict_fns.h \
-	server/restrict_address.c server/restrict_plain.c server/restrict_tables.c
+	server/restrict_address.c server/restrict_host.c server/restrict_login.c server/restrict_plain.c server/restrict_tables.c
 DELIVER_FILES = \
 	server/command.c server/command.h \
 	server/content.c server/content.h \

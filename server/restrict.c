@@ -8,13 +8,16 @@
  * frames on a stack of bounded depth, no recursion. */
 #include "server/restrict_int.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "relay/worker.h"
+#include "server/rbl.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- what replies are about ---- */
 
@@ -155,7 +158,7 @@ enum outcome check_trouble(struct check *c, int code, const char *status, const 
     return REJECT;
 }
 
-enum outcome check_go_into(struct check *c, const struct restriction_list *list, struct restriction_list *own)
+enum outcome check_go_into(struct check *c, const struct restriction_list *list, struct restriction_list *own, struct subject s)
 {
     if (c->depth == CHECK_DEPTH_MAX) {
         log_warn("access restrictions: lists lie deeper in each other than %d: a table names itself", CHECK_DEPTH_MAX);
@@ -164,7 +167,7 @@ enum outcome check_go_into(struct check *c, const struct restriction_list *list,
         return check_trouble(c, 451, "4.3.5", "Server configuration error");
     }
     struct frame *fr = &c->frames[c->depth++];
-    *fr = (struct frame){ .list = list };
+    *fr = (struct frame){ .list = list, .subject = s };
     if (own) {
         fr->own = *own;
         fr->list = &fr->own;
@@ -183,7 +186,7 @@ static enum outcome ask_one(struct check *c, const struct restriction *r)
 {
     if (r->id == RESTRICTION_CLASS) {
         const struct restriction_list *l = config_restriction_class(c->f.cfg, r->arg);
-        return l ? check_go_into(c, l, NULL) : check_trouble(c, 451, "4.3.5", "Server configuration error");
+        return l ? check_go_into(c, l, NULL, c->subject) : check_trouble(c, 451, "4.3.5", "Server configuration error");
     }
     return restriction_fns[r->id](c, r);
 }
@@ -212,10 +215,9 @@ static void begin_list(struct check *c)
     c->warns_at = 0;
     c->warns_next = false;
     c->if_reject.code = 0;
-    c->subject = subject_of(c);
     /* Programs of this machine are nobody's clients. */
     if (!c->f.is_local)
-        check_go_into(c, config_restrictions(c->f.cfg, (enum restriction_place)c->place), NULL);
+        check_go_into(c, config_restrictions(c->f.cfg, (enum restriction_place)c->place), NULL, subject_of(c));
 }
 
 /* The next restriction of the innermost list that has one; NULL: the lists are through. */
@@ -226,6 +228,7 @@ static const struct restriction *next(struct check *c)
         if (c->warns_at >= c->depth && !c->warns_next)
             c->warns_at = 0;
         c->warns_next = false;
+        c->subject = fr->subject;
         if (fr->next < fr->list->n)
             return &fr->list->at[fr->next++];
         leave(c);
@@ -326,6 +329,8 @@ static bool places_of(const struct config *cfg, enum gate_at at, int *first, int
     return at >= GATE_RCPT;
 }
 
+static unsigned n_instances;
+
 static void start(struct check *c, enum gate_at at, const struct gate_facts *f)
 {
     c->f = *f;
@@ -337,6 +342,8 @@ static void start(struct check *c, enum gate_at at, const struct gate_facts *f)
         c->early.code = 0;
     if (c->early.code)
         c->if_permit = c->early;
+    if (!c->instance[0])
+        snprintf(c->instance, sizeof c->instance, "%lx.%llx.%x", (long)getpid(), (long long)clock_real_us(), ++n_instances);
 }
 
 static void ask_lists(struct gate *g, enum gate_at at, const struct gate_facts *f)
@@ -381,11 +388,13 @@ static void forget(struct gate *g, bool is_session)
         return;
     c->is_discarded = false;
     c->sender.is_known = false;
+    c->instance[0] = '\0';
     if (c->early.code && c->early_at >= GATE_MAIL)
         c->early.code = 0;
     if (!is_session)
         return;
     timer_stop(&c->timer);
+    rbl_forget(c->rbl);
     free(c);
     *gate_slot(g) = NULL;
 }

@@ -29,6 +29,10 @@ extern restriction_fn *const restriction_fns[N_RESTRICTIONS];
 
 /* ---- what a worker has ---- */
 
+struct dns;
+struct policy_service;
+struct rbl_known;
+
 struct table {
     char *spec;
     struct map *map;
@@ -36,14 +40,24 @@ struct table {
 
 struct restrictions {
     const struct config *cfg; /* borrowed */
-    struct loop *loop;        /* borrowed */
+    struct loop *loop;        /* borrowed, as is */
+    struct dns *dns;          /* NULL: no list asks the DNS */
     struct table *tables;
     size_t n_tables;
+    struct map **rbl_replies, **logins; /* rbl_reply_maps, smtpd_sender_login_maps; borrowed from `tables` */
+    size_t n_rbl_replies, n_logins;
+    struct policy_service **services;
+    size_t n_services;
     struct addr_list own;     /* of this machine's interfaces */
 };
 
 /* Of those that were opened; never NULL for one that a list names. */
 struct map *restrictions_table(const struct restrictions *r, const char *spec);
+struct policy_service *restrictions_service(const struct restrictions *r, const char *spec);
+/* Whether what it asks was opened: one that an access table names may ask for what no list has named. */
+bool restrictions_can_ask(const struct restrictions *r, const struct restriction *what);
+/* The text of rbl_reply_maps for a list, with its filter or without; to be freed. NULL: none. */
+char *restrictions_rbl_reply(const struct restrictions *r, const char *arg, const char *domain);
 bool restrictions_are_stale(const struct restrictions *r);
 bool restrictions_is_own_address(const struct restrictions *r, const union addr *peer);
 
@@ -51,15 +65,16 @@ bool restrictions_is_own_address(const struct restrictions *r, const union addr 
 
 enum { CHECK_DEPTH_MAX = 20 };
 
+struct subject { /* what a reply is about: "<a@example.com>: Recipient address rejected: ..." */
+    const char *name;  /* not escaped */
+    const char *what;  /* "Recipient address" */
+};
+
 struct frame { /* a list that is gone through */
     const struct restriction_list *list;
     size_t next;
     struct restriction_list own; /* from an access table */
-};
-
-struct subject { /* what a reply is about: "<a@example.com>: Recipient address rejected: ..." */
-    const char *name;  /* not escaped */
-    const char *what;  /* "Recipient address" */
+    struct subject subject;
 };
 
 struct check {
@@ -69,7 +84,7 @@ struct check {
     enum gate_at at;
     /* where we are */
     int place, last_place;   /* restriction_place */
-    struct subject subject;  /* of the list */
+    struct subject subject;  /* of the list that `current` stands in */
     struct frame frames[CHECK_DEPTH_MAX];
     size_t depth;
     size_t warns_at;         /* the depth at which warn_if_reject was said; 0: not */
@@ -87,6 +102,8 @@ struct check {
     void *job;
     void (*stop)(struct check *c);
     struct timer timer;
+    char instance[40];       /* of the message, for policy servers */
+    struct rbl_known *rbl;   /* rbl.c's */
     /* what the resolver says of the recipient, and of the sender */
     struct known {
         bool is_known;
@@ -113,8 +130,8 @@ enum outcome check_defer_if_reject(struct check *c, struct subject s, const char
     __attribute__((format(printf, 4, 5)));
 /* Our own fault, which warn_if_reject does not make a warning of; somebody has logged the reason. */
 enum outcome check_trouble(struct check *c, int code, const char *status, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-/* Goes on with that list, which is taken when it is not a class's. Deeper than CHECK_DEPTH_MAX: trouble. */
-enum outcome check_go_into(struct check *c, const struct restriction_list *list, struct restriction_list *own);
+/* Goes on with that list about `s`; or with `own`, which is taken. Deeper than CHECK_DEPTH_MAX: trouble. */
+enum outcome check_go_into(struct check *c, const struct restriction_list *list, struct restriction_list *own, struct subject s);
 
 struct subject about_client(const struct check *c);
 struct subject about_helo(const struct check *c);

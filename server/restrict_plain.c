@@ -6,6 +6,7 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 restriction_fn *const restriction_fns[N_RESTRICTIONS] = {
 #define RESTRICTION(name, needs, argument) restrict_##name,
@@ -66,6 +67,17 @@ enum outcome restrict_reject_plaintext_session(struct check *c, const struct res
 {
     (void)r;
     return c->f.is_encrypted ? GO_ON : check_reject(c, c->f.cfg->plaintext_reject_code, "4.7.1", "Session encryption is required");
+}
+
+/* RFC 2920 3.1: DATA ends a group of commands, and there are groups with EHLO only. */
+enum outcome restrict_reject_unauth_pipelining(struct check *c, const struct restriction *r)
+{
+    bool may_go_on = strcmp(c->f.protocol, "SMTP") != 0 && c->at != GATE_DATA && c->at != GATE_HELLO;
+
+    (void)r;
+    if (may_go_on || !c->f.has_more)
+        return GO_ON;
+    return check_reject_it(c, c->subject, 503, "5.5.0", "Improper use of SMTP command pipelining");
 }
 
 /* ---- who the client is ---- */

@@ -4,6 +4,7 @@
  * lists name it. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/policy_service.h"
 #include "server/restrict_int.h"
 
 #include <ifaddrs.h>
@@ -47,6 +48,17 @@ static int open_list(struct restrictions *r, const struct restriction_list *l, s
     return 0;
 }
 
+static int open_maps(struct restrictions *r, const struct strlist *specs, struct map ***maps, size_t *n, struct err *e)
+{
+    *maps = xcalloc(specs->n ? specs->n : 1, sizeof **maps);
+    for (size_t i = 0; i < specs->n; i++) {
+        if (open_table(r, specs->at[i], e) < 0)
+            return -1;
+        (*maps)[(*n)++] = restrictions_table(r, specs->at[i]);
+    }
+    return 0;
+}
+
 static int open_all(struct restrictions *r, struct err *e)
 {
     const struct config *cfg = r->cfg;
@@ -57,7 +69,44 @@ static int open_all(struct restrictions *r, struct err *e)
     for (size_t i = 0; i < cfg->n_restriction_classes; i++)
         if (open_list(r, &cfg->restriction_classes[i].restrictions, e) < 0)
             return -1;
+    if (open_maps(r, &cfg->rbl_reply_maps, &r->rbl_replies, &r->n_rbl_replies, e) < 0)
+        return -1;
+    return open_maps(r, &cfg->smtpd_sender_login_maps, &r->logins, &r->n_logins, e);
+}
+
+/* ---- policy servers ---- */
+
+static int make_services(struct restrictions *r, const struct restriction_list *l, struct err *e)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->at[i].id != RESTRICTION_check_policy_service || restrictions_service(r, l->at[i].arg))
+            continue;
+        struct policy_service *p = policy_service_new(r, l->at[i].arg, e);
+        if (!p)
+            return -1;
+        r->services = xreallocarray(r->services, r->n_services + 1, sizeof *r->services);
+        r->services[r->n_services++] = p;
+    }
     return 0;
+}
+
+static int make_all_services(struct restrictions *r, struct err *e)
+{
+    for (int p = 0; p < N_RESTRICT_PLACES; p++)
+        if (make_services(r, config_restrictions(r->cfg, (enum restriction_place)p), e) < 0)
+            return -1;
+    for (size_t i = 0; i < r->cfg->n_restriction_classes; i++)
+        if (make_services(r, &r->cfg->restriction_classes[i].restrictions, e) < 0)
+            return -1;
+    return 0;
+}
+
+struct policy_service *restrictions_service(const struct restrictions *r, const char *spec)
+{
+    for (size_t i = 0; i < r->n_services; i++)
+        if (strcmp(policy_service_spec(r->services[i]), spec) == 0)
+            return r->services[i];
+    return NULL;
 }
 
 /* ---- our own addresses ---- */
@@ -97,17 +146,16 @@ struct restrictions *restrictions_open(const struct config *cfg, struct err *e)
 
     r->cfg = cfg;
     find_own(r);
-    if (open_all(r, e) == 0)
+    if (open_all(r, e) == 0 && make_all_services(r, e) == 0)
         return r;
     restrictions_close(r);
     return NULL;
 }
 
-int restrictions_start(struct restrictions *r, struct loop *l, struct err *e)
+void restrictions_start(struct restrictions *r, struct loop *l, struct dns *dns)
 {
-    (void)e;
     r->loop = l;
-    return 0;
+    r->dns = dns;
 }
 
 void restrictions_close(struct restrictions *r)
@@ -119,6 +167,11 @@ void restrictions_close(struct restrictions *r)
         map_close(r->tables[i].map);
     }
     free(r->tables);
+    free(r->rbl_replies);
+    free(r->logins);
+    for (size_t i = 0; i < r->n_services; i++)
+        policy_service_free(r->services[i]);
+    free(r->services);
     addr_list_fini(&r->own);
     free(r);
 }
@@ -135,4 +188,30 @@ bool restrictions_are_stale(const struct restrictions *r)
         if (map_is_stale(r->tables[i].map))
             return true;
     return false;
+}
+
+bool restrictions_can_ask(const struct restrictions *r, const struct restriction *what)
+{
+    const struct restriction_list one = { (struct restriction *)(uintptr_t)what, 1 };
+
+    if (what->id == RESTRICTION_check_policy_service)
+        return restrictions_service(r, what->arg) != NULL;
+    if (restriction_kinds[what->id].argument == RESTRICTION_TAKES_TABLE && !restrictions_table(r, what->arg))
+        return false;
+    return !(restrictions_ask(&one) & RESTRICT_ASKS_DNS) || r->dns;
+}
+
+char *restrictions_rbl_reply(const struct restrictions *r, const char *arg, const char *domain)
+{
+    char *text = NULL;
+    struct buf value;
+    struct err e;
+
+    buf_init(&value, 4096);
+    for (size_t i = 0; i < r->n_rbl_replies && !text; i++)
+        if (map_lookup(r->rbl_replies[i], span_str(arg), &value, &e) == MAP_FOUND ||
+            map_lookup(r->rbl_replies[i], span_str(domain), &value, &e) == MAP_FOUND)
+            text = xstrdup(buf_cstr(&value));
+    buf_fini(&value);
+    return text;
 }

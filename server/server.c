@@ -10,7 +10,7 @@
 
 static bool receive_connects(const struct config *cfg)
 {
-    return milters_are_used(cfg) || server_auth_connects(cfg);
+    return milters_are_used(cfg) || server_auth_connects(cfg) || config_restrictions_ask(cfg);
 }
 
 static const struct server_hooks hooks = {

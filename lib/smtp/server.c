@@ -182,6 +182,11 @@ static struct span waiting(const struct smtp_server *s)
     return span_from(buf_span(&s->in), s->in_taken);
 }
 
+bool smtp_server_has_more(const struct smtp_server *s)
+{
+    return s->cur.len > 0 || (!s->depth && s->in.len > s->in_taken);
+}
+
 /* Keeps what is left of s->cur, which is either all of s->in or bytes of the caller's. */
 static void keep_rest(struct smtp_server *s, bool is_ours)
 {

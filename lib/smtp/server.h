@@ -254,6 +254,8 @@ const char *smtp_server_after(const struct smtp_server *s);
 bool smtp_server_is_busy(const struct smtp_server *s);
 /* A question waits for its answer: the client waits for us. */
 bool smtp_server_is_asking(const struct smtp_server *s);
+/* The client has gone on without waiting for the answer to the open question. */
+bool smtp_server_has_more(const struct smtp_server *s);
 /* Content is expected, whether it is kept or passed over. */
 bool smtp_server_in_content(const struct smtp_server *s);
 

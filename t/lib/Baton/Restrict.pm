@@ -13,7 +13,7 @@ Baton::Restrict - a batond with access restrictions, and clients that XCLIENT ma
     $w->ask_until('MAIL', addr => '192.0.2.1');               # to MAIL, DATA, END, or HELO; a refusal before it is the answer
     $w->log;                                                  # what was logged since the last time
 
-Clients are at 127.0.0.1, or what addr, name, login, helo, from, to, also (a list) say. me@here.test and
+Clients are at 127.0.0.1 (or from_host, another address of loopback), or what addr, name, login, helo, from, to, also (a list) say. me@here.test and
 you@here.test exist.
 
 =cut
@@ -88,7 +88,7 @@ sub ask_until {
 
 sub _ask_until {
     my ($self, $until, %o) = @_;
-    my $c = Baton::Client->new(port => $self->{port}) or croak "port $self->{port}: $!";
+    my $c = Baton::Client->new(port => $self->{port}, ($o{from_host} ? (from => $o{from_host}) : ())) or croak "port $self->{port}: $!";
     my %lines = $self->_lines(%o);
     my $reply = $c->reply;
     return $reply if !defined $reply || $reply !~ /^2/;
