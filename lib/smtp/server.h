@@ -231,7 +231,7 @@ void smtp_server_pause(struct smtp_server *s);
 void smtp_server_resume(struct smtp_server *s);
 /* "421 4.4.2 Error: timeout exceeded" and the end, wherever the conversation stands. For
  * timeouts, a shutdown, too many connections (then it stands instead of the banner). An open
- * question is forgotten, as in smtp_server_free(). */
+ * question is forgotten, as in smtp_server_free(), and a pause is over. */
 void smtp_server_shut(struct smtp_server *s, int code, const char *enhanced, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 bool smtp_server_is_closing(const struct smtp_server *s);

@@ -289,6 +289,7 @@ void smtp_server_shut(struct smtp_server *s, int code, const char *enhanced, con
     smtp_server_abort_auth(s);
     smtp_server_end_transaction(s);
     s->is_closing = true;
+    s->is_paused = false; /* there is nothing more to wait for, and this is to be heard */
     say_answer(s, code, enhanced, said);
     smtp_server_leave(s);
 }

@@ -1269,6 +1269,10 @@ static void a_timeout_is_told_wherever_the_conversation_stands(void **state)
     run("! timeout\n"
         "S: 421 4.4.2 mx.example Error: timeout exceeded\n"
         "! closing\n");
+    run("! pause\n"
+        "! timeout\n"
+        "S: 421 4.4.2 mx.example Error: timeout exceeded\n"
+        "! closing\n");
 }
 
 static void answer_421_closes(void **state)
