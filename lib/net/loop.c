@@ -156,14 +156,15 @@ static void run_laters(struct loop *l)
 /* What such a call asks for runs in the same turn, so that it costs no look at the sockets; but not for ever. */
 static void run_all_laters(struct loop *l)
 {
-    for (int round = 0; round < LATER_ROUNDS && !list_is_empty(&l->laters); round++)
+    for (int round = 0; round < LATER_ROUNDS && !list_is_empty(&l->laters); round++) {
+        log_flush(); /* who gets our answer finds in the log what led to it */
         run_laters(l);
+    }
 }
 
 static void on_idle(uv_idle_t *uv)
 {
     struct loop *l = uv->data;
-    log_flush(); /* who gets our answer finds in the log what led to it */
     run_all_laters(l);
     if (list_is_empty(&l->laters))
         uv_idle_stop(&l->idle);
