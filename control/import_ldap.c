@@ -55,7 +55,7 @@ void import_directories(struct import *im)
 {
     for (size_t i = 0; i < im->main.n; i++) {
         char *value = postfix_value(&im->main, im->main.at[i].name, NULL);
-        struct span rest = span_str(value), word;
+        struct span rest = span_str(value ? value : ""), word;
         while (postfix_list_next(&rest, &word)) {
             if (span_starts(word, "proxy:"))
                 word = span_from(word, strlen("proxy:"));
