@@ -366,6 +366,7 @@ enum config_shape {
     CONFIG_SHAPE_LIST,     /* words */
     CONFIG_SHAPE_NETWORKS, /* networks */
     CONFIG_SHAPE_MAPS,     /* lookup tables */
+    CONFIG_SHAPE_TEMPLATE, /* with $names that are not parameters: template.h */
 };
 
 enum config_shape config_shape_of(struct span name);

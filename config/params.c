@@ -319,6 +319,8 @@ enum config_shape config_option_shape(const struct config_option *o)
     case TYPE_FLAGS: return CONFIG_SHAPE_LIST;
     case TYPE_NETWORKS: return CONFIG_SHAPE_NETWORKS;
     case TYPE_MAPS: return CONFIG_SHAPE_MAPS;
+    case TYPE_TEMPLATE:
+    case TYPE_TEMPLATES: return CONFIG_SHAPE_TEMPLATE;
     default: return CONFIG_SHAPE_TEXT;
     }
 }

@@ -83,6 +83,7 @@ struct postfix_service {
     size_t n_overrides;
     struct strlist args; /* what else stands behind the command: "flags=DRhu", "user=vmail", "argv=/usr/bin/x" */
     char *text;          /* the whole line, blanks made one */
+    bool is_taken;       /* for who goes through them: it needs nothing more */
 };
 
 struct postfix_master { /* zeroes: an empty one */

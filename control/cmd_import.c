@@ -116,6 +116,7 @@ static int import(struct import *im, const struct wish *w)
         return e.sys == EACCES || e.sys == EPERM ? EX_NOPERM : EX_NOINPUT;
     }
     import_directories(im);
+    import_pipes(im);
     import_settings(im);
     import_defaults(im);
     import_logins(im);

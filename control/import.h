@@ -91,7 +91,9 @@ bool import_is_harmless(const struct import_name *n, const char *value);
 
 void import_settings(struct import *im);   /* import_params.c: main.cf */
 void import_defaults(struct import *im);   /* and what Postfix does where it says nothing */
-void import_services(struct import *im);   /* import_listen.c: master.cf */
+void import_pipes(struct import *im);      /* import_pipe.c: master.cf's programs, before import_settings() */
+void import_services(struct import *im);   /* import_listen.c: what else master.cf has */
+bool import_is_used_transport(const struct import *im, const struct postfix_service *s); /* import_pipe.c */
 void import_logins(struct import *im);     /* import_login.c: smtp_sasl_password_maps */
 void import_directories(struct import *im); /* import_ldap.c: ldap:NAME, before import_settings() */
 void import_look_at_tables(struct import *im, struct import_item *it, const char *value); /* import_tables.c */

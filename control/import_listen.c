@@ -279,28 +279,11 @@ static bool is_other_client(const struct postfix_service *s)
     return true;
 }
 
-/* Some value of main.cf holds the name before a colon, or a table may. */
-static bool is_used(const struct import *im, const struct postfix_service *s)
-{
-    size_t len = strlen(s->name);
-
-    for (size_t i = 0; i < im->main.n; i++) {
-        const struct postfix_setting *m = &im->main.at[i];
-        if (strstr(m->name, "transport_maps") && *m->value)
-            return true;
-        if (!strstr(m->name, "transport"))
-            continue;
-        if (strncmp(m->value, s->name, len) == 0 && (m->value[len] == ':' || !m->value[len]))
-            return true;
-    }
-    return false;
-}
-
 static void add_other(struct import *im, const struct postfix_service *s)
 {
     char *source = source_of(s);
 
-    if ((strcmp(s->command, "pipe") == 0 || is_other_client(s)) && !is_used(im, s))
+    if (is_other_client(s) && !import_is_used_transport(im, s))
         import_note(&im->not_needed, "the service %s", s->name);
     else if (is_other_client(s))
         import_lose(im, "service", source,
@@ -308,8 +291,7 @@ static void add_other(struct import *im, const struct postfix_service *s)
                     "otherwise into the parameters", s->command, s->name);
     else if (!needs_nothing(s))
         import_lose(im, "service", source, "%s",
-                    strcmp(s->command, "pipe") == 0    ? "this version delivers to no programs"
-                    : strcmp(s->command, "spawn") == 0 ? "Baton starts no programs for others: let systemd do it, with a socket unit"
+                    strcmp(s->command, "spawn") == 0 ? "Baton starts no programs for others: let systemd do it, with a socket unit"
                     : is_built_in(s->command)          ? "Baton has no second service of this kind with options of its own: set "
                                                          "what counts for all in the parameters"
                                                        : "Baton has no such service");
@@ -341,6 +323,8 @@ void import_services(struct import *im)
     }
     for (size_t i = 0; i < im->master.n; i++) {
         const struct postfix_service *s = &im->master.at[i];
+        if (s->is_taken)
+            continue;
         if (!is_listener(s))
             add_other(im, s);
         else if (listeners != 1 || defaults != 1)

@@ -140,7 +140,7 @@ static const struct import_name names[] = { /* the first that fits; * stands for
     { "allow_percent_hack", "no", NULL, "user%domain@here is an address like any other with Baton" },
     { "append_at_myorigin", "yes", NULL, "addresses without a domain always get myorigin" },
     { "append_dot_mydomain", "no", NULL, "a domain without a dot is left as it is: write whole domains" },
-    { "biff", "*", NOTHING },
+    { "biff", "no", NULL, "nobody is told of new mail" },
     { "command_directory", "*", NOTHING },
     { "compatibility_level", "*", NOTHING },
     { "daemon_directory", "*", NOTHING },

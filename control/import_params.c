@@ -99,6 +99,10 @@ static int read_value(struct import *im, const char *name, const char *raw, stru
     enum config_shape shape = config_shape_of(span_str(name));
     struct buf out;
 
+    if (shape == CONFIG_SHAPE_TEMPLATE || strcmp(name, "luser_relay") == 0) { /* $user is a word of the delivery's, no parameter */
+        *v = (struct value){ xstrdup(raw), import_quote(raw, shape != CONFIG_SHAPE_TEMPLATE), NULL };
+        return 0;
+    }
     buf_init(&out, BUF_NO_MAX);
     if (postfix_expand(&im->main, span_str(raw), &out, e) < 0) {
         buf_fini(&out);

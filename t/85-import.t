@@ -165,6 +165,20 @@ SKIP: {
     unlike($r->{lines}, qr/relay_restrictions/, 'what is the default is not written') or diag $r->{out};
 }
 
+# ---- programs ----
+SKIP: {
+    skip 'the server module is not built', 5 if !has_server();
+    my $vacation = "vacation unix - n n - 4 pipe\n  flags=Rq user=nobody argv=/bin/false -f \${sender} -- \${recipient}\n";
+    $r = import_cf("$null\nvirtual_transport = vacation:\nvirtual_mailbox_domains = v.test\nvacation_destination_recipient_limit = 2\n"
+        . "mailbox_command = /usr/bin/procmail -a \"\$EXTENSION\"\nluser_relay = \$user\@other.test\n", "$smtp$vacation");
+    like($r->{lines}, qr/^pipe "vacation" \{\n    flags = "Rq"\n    user = nobody\n    argv = "\/bin\/false -f \$\{sender\} -- \$\{recipient\}"\n    process_limit = 4\n    recipient_limit = 2\n\}$/m,
+        'a service that is a program');
+    like($r->{lines}, qr/^virtual_transport = "vacation:"$/m, 'and who uses it');
+    like($r->{lines}, qr/^mailbox_command = "\/usr\/bin\/procmail -a \\"\$EXTENSION\\""$/m, 'a command with a $name of its own');
+    like($r->{lines}, qr/^luser_relay = "\$\$user\@other\.test"$/m, 'an address with one');
+    is($r->{code}, 0, 'all is carried') or diag $r->{out};
+}
+
 # ---- directories ----
 $r = import_cf("$null\nalias_maps = proxy:ldap:staff\nstaff_server_host = ldap.example.com\nstaff_search_base = dc=example,dc=com\n"
     . "staff_bind_dn = cn=x\nstaff_bind_pw = s3cret\n");
