@@ -338,6 +338,9 @@ void config_sasl_place_fini(struct config_sasl_place *p);
 const char *config_sasl_application(const struct config *cfg);
 /* smtpd_sasl_mechanism_filter lets it pass. */
 bool config_sasl_lets_pass(const struct config *cfg, struct span mechanism);
+/* What clients are offered of what Dovecot's server has (smtp/auth_wire.h): "PLAIN LOGIN", to be freed. */
+struct auth_wire;
+char *config_sasl_list(const struct config *cfg, const struct auth_wire *w, bool is_encrypted);
 
 /* The login's password, for who needs it and just before it is needed: reads the file, or runs the
  * program (which may block, for 30 seconds at most: on the runner, or before the loop). For a

@@ -19,7 +19,7 @@ config_libconfig_a_SOURCES = \
 	config/relayhost.c \
 	config/report.c \
 	config/restrict.c config/restrict_filter.c config/restrict.h config/restrictions.h \
-	config/sasl.c \
+	config/sasl.c config/sasl_conf.c config/sasl_conf.h \
 	config/scan.c config/scan_int.h config/scan_value.c \
 	config/secret.c \
 	config/show.c config/show_json.c config/show_mdoc.c \

@@ -4,6 +4,7 @@
 #include "config/config_int.h"
 
 #include "base/mem.h"
+#include "smtp/auth_wire.h"
 
 #include <stdlib.h>
 
@@ -92,6 +93,42 @@ bool config_sasl_lets_pass(const struct config *cfg, struct span mechanism)
             return !is_no;
     }
     return false;
+}
+
+static bool suits(const struct config *cfg, const struct auth_mech *m, unsigned options)
+{
+    static const struct {
+        unsigned option, trait;
+        bool must_have;
+    } rules[] = {
+        { CONFIG_SASL_NOANONYMOUS, AUTH_MECH_ANONYMOUS, false },
+        { CONFIG_SASL_NOPLAINTEXT, AUTH_MECH_PLAINTEXT, false },
+        { CONFIG_SASL_NODICTIONARY, AUTH_MECH_DICTIONARY, false },
+        { CONFIG_SASL_NOACTIVE, AUTH_MECH_ACTIVE, false },
+        { CONFIG_SASL_FORWARD_SECRECY, AUTH_MECH_FORWARD_SECRECY, true },
+        { CONFIG_SASL_MUTUAL_AUTH, AUTH_MECH_MUTUAL_AUTH, true },
+    };
+
+    /* Channel binding needs what the server has heard of the TLS session: nobody tells it. */
+    if (m->traits & (AUTH_MECH_PRIVATE | AUTH_MECH_CHANNEL_BINDING) || !config_sasl_lets_pass(cfg, span_str(m->name)))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+        if (options & rules[i].option && !(m->traits & rules[i].trait) == rules[i].must_have)
+            return false;
+    return true;
+}
+
+char *config_sasl_list(const struct config *cfg, const struct auth_wire *w, bool is_encrypted)
+{
+    unsigned options = is_encrypted ? cfg->smtpd_sasl_tls_security_options : cfg->smtpd_sasl_security_options;
+    struct buf b;
+
+    buf_init(&b, BUF_NO_MAX);
+    for (size_t i = 0; i < w->n_mechs; i++)
+        if (suits(cfg, &w->mechs[i], options))
+            buf_addf(&b, "%s%s", b.len ? " " : "", w->mechs[i].name);
+    buf_cstr(&b);
+    return buf_take(&b);
 }
 
 /* ---- rules ---- */

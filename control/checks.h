@@ -32,6 +32,10 @@ void check_sendmail(const struct config *cfg, struct findings *f);
 void check_listeners(const struct config *cfg, struct findings *f);
 void check_log(const struct config *cfg, struct findings *f);
 
+/* checks_auth.c: who looks at passwords of users; and, with --live, what he says */
+void check_auth(const struct config *cfg, struct findings *f);
+void probe_auth(const struct config *cfg, struct findings *f);
+
 /* checks_tls.c: what clients are shown */
 void check_certificates(const struct config *cfg, struct findings *f);
 

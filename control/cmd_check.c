@@ -13,7 +13,7 @@
 
 static check_fn *const checks[] = {
     check_name,  check_relayhost, check_authorities, check_logins,    check_maps,  check_aliases, check_domains, check_ways, check_users,
-    check_spool, check_space,     check_sendmail,    check_listeners, check_certificates,
+    check_spool, check_space,     check_sendmail,    check_listeners, check_certificates, check_auth,
     check_log,
 };
 
@@ -77,6 +77,8 @@ static int run(const struct command_options *o, int argc, char **argv)
         checks[i](cfg, f);
     if (cfg && is_live)
         probe_relayhosts(cfg, f);
+    if (cfg && is_live)
+        probe_auth(cfg, f);
     config_free(cfg);
     return end(f);
 }
@@ -88,7 +90,8 @@ const struct command cmd_check = {
         "[-c FILE] [--json] check [--live]\n\n"
         "Reads the configuration and looks at what it names: spool, users, certificates, passwords, aliases,\n"
         "ports. Nothing is changed and the network is left alone.\n"
-        "  --live  also resolve and reach the relayhost, with TLS and login, as `baton test` does\n"
+        "  --live  also resolve and reach the relayhost, with TLS and login, as `baton test` does, and ask Dovecot what\n"
+        "          logins it offers\n"
         "  --json  one object with all findings\n"
         "Exit status: 0 when nothing is in the way, 78 when something is.\n",
     .run = run,

@@ -15,7 +15,7 @@
 #include "config/config.h"
 #include "net/dial.h"
 #include "net/dns.h"
-#include "server/auth_wire.h"
+#include "smtp/auth_wire.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -196,50 +196,14 @@ static void on_reply(void *arg, const struct auth_wire_reply *r)
 
 /* ---- what is offered ---- */
 
-static bool suits(const struct dovecot *d, const struct auth_mech *m, unsigned options)
-{
-    static const struct {
-        unsigned option, trait;
-        bool must_have;
-    } rules[] = {
-        { CONFIG_SASL_NOANONYMOUS, AUTH_MECH_ANONYMOUS, false },
-        { CONFIG_SASL_NOPLAINTEXT, AUTH_MECH_PLAINTEXT, false },
-        { CONFIG_SASL_NODICTIONARY, AUTH_MECH_DICTIONARY, false },
-        { CONFIG_SASL_NOACTIVE, AUTH_MECH_ACTIVE, false },
-        { CONFIG_SASL_FORWARD_SECRECY, AUTH_MECH_FORWARD_SECRECY, true },
-        { CONFIG_SASL_MUTUAL_AUTH, AUTH_MECH_MUTUAL_AUTH, true },
-    };
-
-    /* Channel binding needs what the server has heard of the TLS session: nobody tells it. */
-    if (m->traits & (AUTH_MECH_PRIVATE | AUTH_MECH_CHANNEL_BINDING) || !config_sasl_lets_pass(d->how.cfg, span_str(m->name)))
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-        if (options & rules[i].option && !(m->traits & rules[i].trait) == rules[i].must_have)
-            return false;
-    return true;
-}
-
-static char *list_of(const struct dovecot *d, unsigned options)
-{
-    struct buf b;
-
-    buf_init(&b, BUF_NO_MAX);
-    for (size_t i = 0; i < d->wire.n_mechs; i++)
-        if (suits(d, &d->wire.mechs[i], options))
-            buf_addf(&b, "%s%s", b.len ? " " : "", d->wire.mechs[i].name);
-    buf_adds(&b, "");
-    buf_cstr(&b);
-    return buf_take(&b);
-}
-
 static void take_lists(struct dovecot *d)
 {
     const struct config *cfg = d->how.cfg;
 
     free(d->lists[0]);
     free(d->lists[1]);
-    d->lists[0] = list_of(d, cfg->smtpd_sasl_security_options);
-    d->lists[1] = list_of(d, cfg->smtpd_sasl_tls_security_options);
+    d->lists[0] = config_sasl_list(cfg, &d->wire, false);
+    d->lists[1] = config_sasl_list(cfg, &d->wire, true);
     if (!*d->lists[1])
         log_warn("no SASL mechanism is left of those that %s has: AUTH is not offered; see smtpd_sasl_tls_security_options and "
                  "smtpd_sasl_mechanism_filter",

@@ -15,7 +15,7 @@
 #include "net/loop.h"
 #include "net/offload.h"
 #include "server/sasl.h"
-#include "server/sasl_conf.h"
+#include "config/sasl_conf.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,9 +4,7 @@ EXTRA_DIST += server/README.md server/exports
 AUTH_FILES = \
 	server/auth.c server/auth.h \
 	server/auth_dovecot.c \
-	server/auth_sasl.c server/sasl.h \
-	server/auth_wire.c server/auth_wire.h \
-	server/sasl_conf.c server/sasl_conf.h
+	server/auth_sasl.c server/sasl.h
 RESTRICT_FILES = \
 	server/access.c server/access.h server/access_keys.c server/access_parse.c server/access_server.c \
 	server/policy_request.c server/policy_service.c server/policy_service.h \

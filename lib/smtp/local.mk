@@ -1,6 +1,7 @@
 # lib/smtp: the protocol engines, client and server; no I/O
 noinst_LIBRARIES += lib/smtp/libsmtp.a
 lib_smtp_libsmtp_a_SOURCES = \
+	lib/smtp/auth_wire.c lib/smtp/auth_wire.h \
 	lib/smtp/client.c lib/smtp/client.h lib/smtp/client_int.h \
 	lib/smtp/client_auth.c \
 	lib/smtp/client_mail.c \
@@ -22,10 +23,12 @@ lib_smtp_libsmtp_a_SOURCES = \
 
 if HAVE_CMOCKA
 check_PROGRAMS += t/unit/test_smtp_server t/unit/test_smtp_client t/unit/test_smtp_reply t/unit/test_smtp_pair
-check_PROGRAMS += t/unit/test_proxy t/unit/test_milter
+check_PROGRAMS += t/unit/test_proxy t/unit/test_milter t/unit/test_auth_wire
 endif
 t_unit_test_milter_SOURCES = t/unit/test_milter.c t/unit/unit.h
 t_unit_test_milter_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
+t_unit_test_auth_wire_SOURCES = t/unit/test_auth_wire.c t/unit/unit.h
+t_unit_test_auth_wire_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
 t_unit_test_proxy_SOURCES = t/unit/test_proxy.c t/unit/unit.h
 t_unit_test_proxy_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
 SMTP_LIBS = lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a
@@ -38,7 +41,9 @@ t_unit_test_smtp_reply_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
 t_unit_test_smtp_pair_SOURCES = t/unit/test_smtp_pair.c t/unit/unit.h
 t_unit_test_smtp_pair_LDADD = $(SMTP_LIBS) $(CMOCKA_LIBS)
 
-check_PROGRAMS += t/fuzz/fuzz_smtp_server t/fuzz/fuzz_smtp_reply t/fuzz/fuzz_milter
+check_PROGRAMS += t/fuzz/fuzz_smtp_server t/fuzz/fuzz_smtp_reply t/fuzz/fuzz_milter t/fuzz/fuzz_auth_wire
+t_fuzz_fuzz_auth_wire_SOURCES = t/fuzz/fuzz_auth_wire.c t/fuzz/replay.c
+t_fuzz_fuzz_auth_wire_LDADD = $(SMTP_LIBS)
 t_fuzz_fuzz_milter_SOURCES = t/fuzz/fuzz_milter.c t/fuzz/replay.c
 t_fuzz_fuzz_milter_LDADD = $(SMTP_LIBS)
 t_fuzz_fuzz_smtp_server_SOURCES = t/fuzz/fuzz_smtp_server.c t/fuzz/replay.c

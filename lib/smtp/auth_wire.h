@@ -4,8 +4,8 @@
  *
  * Lines of fields parted by TABs. What the server says of itself ends with DONE; from 2.4 on it waits for our VERSION before it
  * does, so ours goes out at once. */
-#ifndef SERVER_AUTH_WIRE_H
-#define SERVER_AUTH_WIRE_H
+#ifndef SMTP_AUTH_WIRE_H
+#define SMTP_AUTH_WIRE_H
 
 #include "base/buf.h"
 #include "base/err.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * "key: value" lines, as libsasl2 reads them (lib/config.c there): keys in any case, "#" begins a comment at the front of a line. */
-#include "server/sasl_conf.h"
+#include "config/sasl_conf.h"
 
 #include "base/mem.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * sasl_conf.h - the settings of an application of Cyrus SASL: which file it is, and what of it we have to know. */
-#ifndef SERVER_SASL_CONF_H
-#define SERVER_SASL_CONF_H
+#ifndef CONFIG_SASL_CONF_H
+#define CONFIG_SASL_CONF_H
 
 #include "config/config.h"
 

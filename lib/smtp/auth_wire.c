@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/auth_wire.h"
+#include "smtp/auth_wire.h"
 
 #include "base/mem.h"
 
