@@ -38,7 +38,7 @@ DIFFERS(smtpd_helo_required, "no",
 DIFFERS(smtpd_forbidden_commands, "CONNECT GET POST regexp:{{/^[^A-Z]/ Bogus}}",
     "a command that begins with no letter is refused without a pattern; PUT and OPTIONS are HTTP, too")
 DIFFERS(relayhost, "empty: direct delivery",
-    "empty: mail is kept until one is set; mail does not leave by a way that nobody chose")
+    "not written, on a machine that is nobody's destination: mail is kept until one is set; it does not leave by a way that nobody chose")
 DIFFERS(alias_maps, "an index made by postalias",
     "the text is what counts: no index can be out of date")
 DIFFERS(smtpd_tls_security_level, "empty: no TLS",

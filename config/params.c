@@ -29,6 +29,13 @@ static const struct config_word tls_levels[] = {
     { NULL, 0 },
 };
 
+static const struct config_word address_preferences[] = {
+    { "any", 0 },
+    { "ipv4", CONFIG_IPV4 },
+    { "ipv6", CONFIG_IPV6 },
+    { NULL, 0 },
+};
+
 static const struct config_word smtpd_tls_levels[] = {
     { "auto", CONFIG_TLS_AUTO },
     { "none", CONFIG_TLS_NONE },

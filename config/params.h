@@ -73,7 +73,9 @@ PARAM(alias_maps, MAPS, "hash:/etc/aliases", ANY, RECEIVE | RELAY, LIVE,
 /* ---- where mail goes ---- */
 PARAM(relayhost, RELAYHOSTS, "", ANY, RELAY | CONTROL, LIVE,
     "The host that takes all our mail. \"[host]\" is taken by its addresses, \"host\" by its MX records first; \":port\" "
-    "behind it, 25 without. Several, parted by commas, are tried in order. Empty: mail is kept until one is set.")
+    "behind it, 25 without. Several, parted by commas, are tried in order. Written as \"\": mail is delivered to the MX hosts of its "
+    "domain. Not written: the same on a machine that is a destination for somebody (`mydestination` and the like); on others mail is "
+    "kept until one is set.")
 PARAM(default_transport, TRANSPORT, "smtp", NOT_EMPTY, RELAY, LIVE,
     "How mail leaves, as \"transport:nexthop\". `smtp` and `relay`: to the hosts behind the colon, written as in `relayhost`, which "
     "counts without any. `lmtp`: to \"unix:/path\" (below `queue_directory` without the slash) or \"inet:host:port\", several tried "
@@ -361,6 +363,20 @@ PARAM(lmtp_tls_CAfile, PATH, "$smtp_tls_CAfile", ANY, RELAY | CONTROL, LIVE,
     "As `smtp_tls_CAfile`, for LMTP.")
 PARAM(lmtp_tls_CApath, PATH, "$smtp_tls_CApath", ANY, RELAY | CONTROL, LIVE,
     "As `smtp_tls_CApath`, for LMTP.")
+PARAM(smtp_tcp_port, PORT, "25", ANY, RELAY | CONTROL, LIVE,
+    "The port of hosts without one: of relayhosts, and of the MX hosts of a domain.")
+PARAM(smtp_mx_address_limit, INT, "5", RANGE(0, 1000), RELAY, LIVE,
+    "How many addresses of a domain's MX hosts are tried, at most, when mail is delivered directly. 0: all.")
+PARAM(smtp_mx_session_limit, INT, "2", RANGE(0, 1000), RELAY, LIVE,
+    "With how many of them a session is begun, at most, before the mail waits or goes to `smtp_fallback_relay`. 0: all.")
+PARAM(smtp_address_preference, ENUM, "any", WORDS(address_preferences), RELAY, LIVE,
+    "Which addresses of a host are tried first: `ipv4`, `ipv6`, or `any`: IPv6, and IPv4 a quarter of a second later, whichever answers.")
+PARAM(smtp_fallback_relay, RELAYHOSTS, "", ANY, RELAY, LIVE,
+    "Hosts, in the form of `relayhost`, that take mail when a domain is delivered to directly and has no host, or none of them can be "
+    "reached.")
+PARAM(relay_connection_limit, INT, "1000", RANGE(10, 100000), RELAY, LIVE,
+    "Connections to next hops at a time, altogether. When all are in use and others wait for one, those that have not brought forth a "
+    "greeting after five seconds are given up first.")
 PARAM(default_destination_recipient_limit, INT, "50", RANGE(1, 10000), RELAY, LIVE,
     "The default of `smtp_destination_recipient_limit` and its kin.")
 PARAM(smtp_initial_destination_concurrency, INT, "$initial_destination_concurrency", RANGE(1, 1000), RELAY, LIVE,

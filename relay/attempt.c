@@ -232,7 +232,8 @@ const struct rcpt *attempt_rcpt(const struct attempt *a, size_t i)
 void attempt_result(struct attempt *a, size_t i, const struct smtp_result *result, bool next_hop_reports)
 {
     char said[SMTP_REPLY_TEXT + 64], dsn[12];
-    enum verdict verdict = smtp_verdict(result, true);
+    bool is_relayhost = a->is_fallback || !transport_is_direct(a->job->dest, attempt_rcpt(a, i)->address);
+    enum verdict verdict = smtp_verdict(result, is_relayhost);
     char *reason;
 
     if (a->fates[i].is_decided)

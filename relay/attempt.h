@@ -33,6 +33,7 @@ struct attempt {
     size_t n;
     char *remote;              /* "mx.example.com[192.0.2.1]:25" for the log, or NULL: "none" */
     char *remote_name;         /* "mx.example.com" */
+    bool is_fallback;          /* that is a host of smtp_fallback_relay */
     int64_t taken_us, connected_us; /* clock_real_us(): taken from the queue; its connection was ready */
     size_t chunk_first, chunk_n;    /* of mine: what is in the transaction under way */
 };

@@ -31,15 +31,26 @@ enum { WAIT_FOR_TABLES_US = 1000000 };
 /* Due at once, also after a restart: what kept it may be gone, and nobody knows how long we were away. */
 static void add_job_for(struct relay *r, struct message *m, const char *nexthop, unsigned attempts)
 {
-    for (struct job *j = m->jobs; j; j = j->next)
-        if (strcmp(j->dest->nexthop, nexthop) == 0)
-            return;
+    struct dest *d = transport_dest(r->transports, r->queue, nexthop);
     int64_t due = resolver_is_stale(r->resolver) ? clock_real_us() + WAIT_FOR_TABLES_US : 0;
-    queue_add_job(r->queue, m, transport_dest(r->transports, r->queue, nexthop), due, attempts);
+
+    if (d->mark == r->mark)
+        return;
+    d->mark = r->mark;
+    queue_add_job(r->queue, m, d, due, attempts);
+}
+
+/* A message may be for thousands of destinations: those that have a job of it are marked. */
+static void mark_those_of(struct relay *r, const struct message *m)
+{
+    r->mark++;
+    for (const struct job *j = m->jobs; j; j = j->next)
+        j->dest->mark = r->mark;
 }
 
 void intake_add_jobs(struct relay *r, struct message *m, const struct resolution *res, unsigned attempts)
 {
+    mark_those_of(r, m);
     for (size_t i = 0; i < res->n; i++)
         add_job_for(r, m, intake_nexthop(&res->at[i].route), attempts);
 }
@@ -82,9 +93,12 @@ void intake_found(void *arg, const struct spool_info *info, const struct envelop
     if (!m)
         return;
     struct found f = { .relay = r, .message = m, .attempts = state ? state->attempts : 0 };
-    if (has_to_be_seen(r, info))
+    bool is_seen = has_to_be_seen(r, info);
+    bool is_known = !is_seen && resolve_list_now(r->resolver, env, state, found_ways, &f) && f.n;
+    mark_those_of(r, m);
+    if (is_seen)
         add_job_for(r, m, NEXTHOP_MILTERS, f.attempts);
-    else if (!resolve_list_now(r->resolver, env, state, found_ways, &f) || f.n == 0)
+    else if (!is_known)
         add_job_for(r, m, NEXTHOP_UNKNOWN, f.attempts);
     if (f.n == 0)
         f.n = state && state->n_rcpts ? state->n_rcpts : env->n_rcpts;

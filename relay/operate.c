@@ -97,6 +97,18 @@ static void put_trouble(const struct relay *r, const struct dest *d, struct buf 
     buf_addf(out, "\t%s\t%lld\n", d->trouble == TROUBLE_CONFIG ? "configuration" : "temporary", (long long)d->retry_us);
 }
 
+/* Of domains that do not answer there may be thousands: the first ones will do. */
+static void put_troubles(const struct relay *r, struct buf *out)
+{
+    int n_direct = 0;
+
+    list_each(it, queue_dests(r->queue)) {
+        struct dest *d = list_entry(it, struct dest, link);
+        if (!d->is_direct || ++n_direct <= 50)
+            put_trouble(r, d, out);
+    }
+}
+
 static void put_relayhost(const struct config *cfg, struct buf *out)
 {
     buf_adds(out, "relayhost\t");
@@ -125,9 +137,8 @@ void operate_status(struct relay *r, struct buf *out)
         connections += peer_count(d);
     }
     buf_addf(out, "connections\t%zu\nnext\t%lld\n", connections, next == INT64_MAX ? 0LL : (long long)next);
-    list_each(it, queue_dests(r->queue))
-        put_trouble(r, list_entry(it, struct dest, link), out);
-    if (r->cfg->relayhost.n == 0 && c.messages == 0)
+    put_troubles(r, out);
+    if (r->cfg->relayhost.n == 0 && c.messages == 0 && !config_delivers_directly(r->cfg))
         buf_addf(out, "trouble\t%lld\trelayhost\tthere is no relayhost: mail will be kept till one is set\tconfiguration\t0\n",
                  (long long)r->started_us);
 }

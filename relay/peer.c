@@ -17,8 +17,12 @@
 #include <stdlib.h>
 
 enum {
-    IDLE_MS = 5000,  /* kept for the next message */
+    IDLE_MS = 5000,     /* kept for the next message */
+    PATIENCE_MS = 5000, /* with one that is being opened, while others wait for their turn */
 };
+
+/* So many questions at a time a name server takes without losing any. */
+const unsigned peer_lookups_max = 100;
 
 static void take_job(struct peer *p);
 static void stop_loading(struct peer *p);
@@ -78,10 +82,13 @@ void peer_bury(struct peer *p)
     p->state = PEER_DEAD;
     stop_loading(p);
     list_remove(&p->link);
+    list_remove(&p->opening_link);
+    peer_stop_looking(p);
     pool->n--;
     p->relay->n_peers--;
     timer_stop(&p->idle_timer);
     later_start(&p->free_later, p->relay->loop, free_peer, p);
+    queue_touch(p->relay->queue, p->dest);
     schedule_run(p->relay);
 }
 
@@ -179,7 +186,8 @@ static void on_ready(void *arg)
     if (p->state == PEER_OPENING) {
         p->state = PEER_BUSY;
         p->is_probe = p->dest->retry_us && p->dest->retry_us <= clock_real_us();
-        schedule_run(p->relay); /* perhaps there is work for one more */
+        list_remove(&p->opening_link);
+        queue_touch(p->relay->queue, p->dest); /* perhaps there is work for one more */
     }
     take_job(p);
 }
@@ -225,13 +233,13 @@ static void on_client_closed(void *arg, const struct smtp_result *why)
 
     if (p->state == PEER_OPENING && why) {
         char text[SMTP_REPLY_TEXT + 200], said[SMTP_REPLY_TEXT + 32];
-        const char *advice = smtp_verdict_advice(why);
+        const char *advice = p->dest->is_direct && !p->is_fallback ? NULL : smtp_verdict_advice(why);
         smtp_reply_format(&why->reply, said, sizeof said);
         snprintf(text, sizeof text, "%s%s%s%s", why->is_ours ? why->reply.text : said,
                  why->is_ours ? "" : " (in reply to ", why->is_ours ? "" : smtp_stage_name(why->stage),
                  why->is_ours ? "" : ")");
         char *whole = xasprintf("%s%s%s", text, advice ? "; " : "", advice ? advice : "");
-        peer_host_failed(p, smtp_verdict(why, true) == VERDICT_CONFIG, whole);
+        peer_host_failed(p, smtp_verdict(why, !p->dest->is_direct || p->is_fallback) == VERDICT_CONFIG, whole);
         free(whole);
         return;
     }
@@ -272,7 +280,10 @@ static void add_peer(struct relay *r, struct dest *d)
     p->dest = d;
     p->state = PEER_OPENING;
     buf_init(&p->troubles, 4096);
+    list_init(&p->looking_link);
+    p->opened_us = clock_real_us();
     list_append(&pool->peers, &p->link);
+    list_append(&r->opening, &p->opening_link);
     pool->n++;
     r->n_peers++;
     peer_open(p);
@@ -340,6 +351,7 @@ static struct attempt *take_loaded(struct peer *p, struct job *j, struct attempt
         attempt_set_aside(r, j, e);
         return NULL;
     }
+    a->is_fallback = p->is_fallback;
     a->remote = xstrdup(p->remote);
     a->remote_name = xstrdup(p->path ? r->cfg->myhostname : p->host);
     a->connected_us = clock_real_us();
@@ -445,12 +457,51 @@ static void take_job(struct peer *p)
             if (p->is_probe) /* nothing waits any more: that it took our connection has to do */
                 schedule_dest_works(p->relay, p->dest);
             p->is_probe = false;
-            timer_start(&p->idle_timer, p->relay->loop, p->relay->is_stopping ? 0 : IDLE_MS, idle_too_long, p);
+            timer_start(&p->idle_timer, p->relay->loop, p->relay->is_stopping || schedule_is_crowded(p->relay) ? 0 : IDLE_MS, idle_too_long, p);
             return;
         }
     }
     p->state = PEER_BUSY;
     send_chunk(p);
+}
+
+/* There is a place for one connection more; a first one goes before a further one. */
+static bool has_room(struct relay *r, struct dest *d, const struct pool *pool)
+{
+    if (r->n_peers < r->peers_max && r->n_looking < peer_lookups_max && (pool->n == 0 || !schedule_is_crowded(r)))
+        return true;
+    if (pool->n == 0 && list_is_empty(&d->room_link))
+        list_append(d->failures ? &r->room_again : &r->room_fresh, &d->room_link);
+    return false;
+}
+
+/* Those of the list that are there for too long, as long as there are too many. */
+static int64_t shorten(struct relay *r, struct list *l, bool is_lookup)
+{
+    int64_t now = clock_real_us();
+
+    while (schedule_is_crowded(r) && !list_is_empty(l) &&
+           (is_lookup ? r->n_looking >= peer_lookups_max : r->n_peers >= r->peers_max)) {
+        struct peer *p = is_lookup ? list_entry(l->next, struct peer, looking_link) : list_entry(l->next, struct peer, opening_link);
+        int64_t until = (is_lookup ? p->looking_us : p->opened_us) + PATIENCE_MS * INT64_C(1000);
+        if (until > now)
+            return until;
+        peer_give_up(p, is_lookup ? "no answer of a name server after 5 seconds, while others wait for theirs"
+                                  : "no greeting after 5 seconds, while others wait for a connection");
+    }
+    return INT64_MAX;
+}
+
+int64_t peer_make_room(struct relay *r)
+{
+    int64_t a = shorten(r, &r->looking, true), b = shorten(r, &r->opening, false);
+    return a < b ? a : b;
+}
+
+void peer_forget(struct dest *d)
+{
+    free(d->pool);
+    d->pool = NULL;
 }
 
 void peer_feed(struct relay *r, struct dest *d)
@@ -471,7 +522,7 @@ void peer_feed(struct relay *r, struct dest *d)
     size_t opening = peer_count_in(pool, PEER_OPENING), working = pool->n - opening;
     size_t limit = is_probe ? 1 : window_size(&d->window, r->cfg);
     size_t may_open = is_probe || working == 0 ? 1 : working;
-    while (pool->n < limit && opening < may_open && opening < d->n_waiting) {
+    while (pool->n < limit && opening < may_open && opening < d->n_waiting && has_room(r, d, pool)) {
         add_peer(r, d);
         opening++;
     }
@@ -512,6 +563,8 @@ static void drop_peer(struct peer *p)
     p->attempt = p->parked = NULL;
     later_cancel(&p->free_later);
     list_remove(&p->link);
+    list_remove(&p->opening_link);
+    peer_stop_looking(p);
     free_peer(p);
 }
 

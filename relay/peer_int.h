@@ -17,13 +17,20 @@ enum peer_state { PEER_OPENING, PEER_BUSY, PEER_IDLE, PEER_DEAD };
 
 struct peer {
     struct list link; /* of its destination's pool */
+    struct list opening_link; /* of all that are PEER_OPENING */
+    int64_t opened_us;
+    struct list looking_link; /* of all that wait for a name server; a list of its own: none */
+    int64_t looking_us;
     struct relay *relay;
     struct dest *dest;
     enum peer_state state;
     struct walk *walk;
     const struct relayhost *relayhost; /* borrowed from the walk: of the host at hand */
+    bool is_fallback;                  /* that is smtp_fallback_relay's */
+    int n_sessions;                    /* of a domain's hosts: how many have taken a connection */
     char *host;
     struct addr_list addrs;
+    union addr at;                     /* the one that was connected to */
     char *path;                        /* of a UNIX socket instead, or NULL */
     enum config_tls_level tls_level;   /* for this host: decide_tls() */
     const char *tls_match;             /* the name that its certificate is to bear too, or NULL; borrowed */
@@ -60,8 +67,13 @@ struct pool {
 void peer_open(struct peer *p);
 /* It ended before the engine was ready: on to the next host. */
 void peer_host_failed(struct peer *p, bool is_config, const char *what);
+/* It has had its time: the destination has failed. */
+void peer_give_up(struct peer *p, const char *why);
 /* 220 to STARTTLS, or the first byte of port 465. */
 void peer_start_tls(struct peer *p);
+
+/* It waits for a name server no more. */
+void peer_stop_looking(struct peer *p);
 
 /* ---- peer.c ---- */
 

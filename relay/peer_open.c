@@ -10,11 +10,15 @@
  * failed. */
 #include "relay/peer_int.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void dial_host(struct peer *p);
+static void dial_to(struct peer *p, const struct addr_list *to);
+static void all_hosts_failed(struct peer *p, const struct err *why);
 static void next_host(struct peer *p);
 static void start_session(struct peer *p, bool is_encrypted);
 
@@ -38,14 +42,40 @@ static void drop_host(struct peer *p)
     p->dial = NULL;
 }
 
+/* A host of the domain itself, and not of smtp_fallback_relay. */
+static bool is_at_domain(const struct peer *p)
+{
+    return p->dest->is_direct && !p->is_fallback;
+}
+
+/* What is left of a domain's hosts after one has failed: the other addresses of that one, when it had taken the connection; and
+ * after smtp_mx_session_limit of them, none. */
+static bool has_another_address(struct peer *p, bool was_connected)
+{
+    int limit = p->relay->cfg->smtp_mx_session_limit;
+
+    if (!is_at_domain(p))
+        return false;
+    if (limit && p->n_sessions >= limit) {
+        walk_leave_hop(p->walk);
+        return false;
+    }
+    return was_connected && p->addrs.n > 0;
+}
+
 void peer_host_failed(struct peer *p, bool is_config, const char *what)
 {
+    bool was_connected = p->conn != NULL;
     char *text = p->remote ? xasprintf("%s: %s", p->remote, what) : xstrdup(what);
 
     add_trouble(p, is_config, text);
     free(text);
     drop_host(p);
-    next_host(p);
+    p->is_without_tls = false;
+    if (has_another_address(p, was_connected))
+        dial_host(p);
+    else
+        next_host(p);
 }
 
 /* Freed from a callback of the client's, so it must not go on inside it. */
@@ -54,7 +84,17 @@ static void retry_without_tls(struct peer *p, const char *why)
     log_info("%s: TLS failed, going on without it (smtp_tls_security_level = may): %s", p->remote, log_safe_str(why));
     p->is_without_tls = true;
     drop_host(p);
-    dial_host(p);
+    p->n_sessions--;
+    dial_to(p, &(struct addr_list){ &p->at, 1 });
+}
+
+void peer_give_up(struct peer *p, const char *why)
+{
+    const struct err e = { 0 };
+
+    add_trouble(p, false, why);
+    drop_host(p);
+    all_hosts_failed(p, &e);
 }
 
 static void all_hosts_failed(struct peer *p, const struct err *why)
@@ -62,12 +102,14 @@ static void all_hosts_failed(struct peer *p, const struct err *why)
     struct pool *pool = p->dest->pool;
 
     if (why->kind != ERR_NONE)
-        add_trouble(p, why->kind == ERR_CONFIG, why->text);
+        add_trouble(p, why->kind != ERR_TEMPORARY, why->text);
     /* Others may be connected and working: then this is only one connection less. */
     if (peer_count_in(pool, PEER_BUSY) + peer_count_in(pool, PEER_IDLE) > 0)
         schedule_no_more(p->relay, p->dest);
+    else if (why->kind == ERR_PERMANENT && !p->has_temporary)
+        schedule_dest_gone(p->relay, p->dest, walk_status(p->walk), buf_cstr(&p->troubles));
     else
-        schedule_dest_failed(p->relay, p->dest, p->has_temporary ? TROUBLE_TEMPORARY : TROUBLE_CONFIG,
+        schedule_dest_failed(p->relay, p->dest, p->has_temporary || p->dest->is_direct ? TROUBLE_TEMPORARY : TROUBLE_CONFIG,
                              buf_cstr(&p->troubles));
     peer_bury(p);
 }
@@ -132,7 +174,7 @@ static enum smtp_client_tls client_tls(const struct peer *p)
 
 static const struct relay_login *login_for(const struct peer *p)
 {
-    const struct login *login = p->relayhost ? config_login_for(p->relay->cfg, p->relayhost) : NULL;
+    const struct login *login = p->relayhost && !is_at_domain(p) ? config_login_for(p->relay->cfg, p->relayhost) : NULL;
 
     for (size_t i = 0; login && i < p->relay->cfg->n_logins; i++)
         if (p->relay->logins[i].login == login)
@@ -180,6 +222,18 @@ static char *name_remote(const struct peer *p, const union addr *a)
     return xasprintf("%s[%s]:%u", p->host, sockaddr_format(&a->sa, address, sizeof address), addr_port(a));
 }
 
+/* Another one of the host is next, if it comes to that. */
+static void forget_address(struct peer *p, const union addr *a)
+{
+    p->at = *a;
+    for (size_t i = 0; i < p->addrs.n; i++)
+        if (addr_eq(&p->addrs.at[i], a)) {
+            p->addrs.n--;
+            memmove(&p->addrs.at[i], &p->addrs.at[i + 1], (p->addrs.n - i) * sizeof(*p->addrs.at));
+            return;
+        }
+}
+
 static void on_dialled(void *arg, struct conn *c, const struct err *why)
 {
     struct peer *p = arg;
@@ -194,6 +248,8 @@ static void on_dialled(void *arg, struct conn *c, const struct err *why)
         return;
     }
     p->conn = c;
+    p->n_sessions++;
+    forget_address(p, conn_peer(c));
     p->remote = name_remote(p, conn_peer(c));
     conn_open(c, &peer_conn_ops, p);
     if (p->relayhost && p->dest->rules->way == TRANSPORT_SMTP && config_tls_is_implicit(p->relayhost))
@@ -207,13 +263,13 @@ static bool bind_to(const char *text, union addr *out)
     return text[0] && addr_parse(out, span_str(text), 0);
 }
 
-static void dial_host(struct peer *p)
+static void dial_to(struct peer *p, const struct addr_list *to)
 {
     const struct config *cfg = p->relay->cfg;
     int64_t timeout_ms = p->dest->rules->timeouts.connect / 1000;
     union addr from4, from6;
     const struct dial_options o = {
-        .to = &p->addrs,
+        .to = to,
         .timeout_ms = timeout_ms,
         .from4 = bind_to(cfg->smtp_bind_address, &from4) ? &from4 : NULL,
         .from6 = bind_to(cfg->smtp_bind_address6, &from6) ? &from6 : NULL,
@@ -222,6 +278,11 @@ static void dial_host(struct peer *p)
     };
     p->dial = p->path ? dial_unix(p->relay->loop, p->path, timeout_ms, on_dialled, p)
                       : dial_start(p->relay->loop, &o, on_dialled, p);
+}
+
+static void dial_host(struct peer *p)
+{
+    dial_to(p, &p->addrs);
 }
 
 /* The level is known. */
@@ -250,21 +311,37 @@ static char *absolute(const struct config *cfg, const char *path)
     return path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", cfg->queue_directory, path);
 }
 
+/* Those of that family first, in their order. */
+static void prefer_family(struct addr_list *l, int preference)
+{
+    int family = preference == CONFIG_IPV4 ? AF_INET : AF_INET6;
+
+    for (size_t i = 0, to = 0; i < l->n && preference; i++)
+        if (l->at[i].sa.sa_family == family) {
+            union addr a = l->at[i];
+            memmove(&l->at[to + 1], &l->at[to], (i - to) * sizeof(*l->at));
+            l->at[to++] = a;
+        }
+}
+
 static void on_host(void *arg, const struct walk_host *host, const struct err *why)
 {
     struct peer *p = arg;
 
+    peer_stop_looking(p);
     if (!host) {
         all_hosts_failed(p, why);
         return;
     }
     p->relayhost = host->relayhost;
+    p->is_fallback = host->is_fallback;
     free(p->host);
     p->host = xstrdup(host->name);
     free(p->path);
     p->path = host->path ? absolute(p->relay->cfg, host->path) : NULL;
     addr_list_fini(&p->addrs);
     addr_list_copy(&p->addrs, host->addrs);
+    prefer_family(&p->addrs, p->relay->cfg->smtp_address_preference);
     p->is_without_tls = false;
     decide_tls(p);
 }
@@ -284,12 +361,33 @@ static void on_service(void *arg)
     decide_tls(p);
 }
 
+void peer_stop_looking(struct peer *p)
+{
+    if (list_is_empty(&p->looking_link))
+        return;
+    list_remove(&p->looking_link);
+    p->relay->n_looking--;
+    if (schedule_is_crowded(p->relay))
+        schedule_run(p->relay);
+}
+
+static void start_looking(struct peer *p)
+{
+    if (!list_is_empty(&p->looking_link))
+        return;
+    p->looking_us = clock_real_us();
+    list_append(&p->relay->looking, &p->looking_link);
+    p->relay->n_looking++;
+}
+
 static void next_host(struct peer *p)
 {
-    if (has_own_socket(p->dest))
+    if (has_own_socket(p->dest)) {
         later_start(&p->service_later, p->relay->loop, on_service, p);
-    else
+    } else {
+        start_looking(p);
         walk_next(p->walk);
+    }
 }
 
 void peer_open(struct peer *p)
@@ -298,7 +396,12 @@ void peer_open(struct peer *p)
     const struct walk_options o = {
         .protocols = r->cfg->inet_protocols,
         .is_lmtp = p->dest->rules->way == TRANSPORT_LMTP,
-        .lmtp_port = r->cfg->lmtp_tcp_port,
+        .port = p->dest->rules->way == TRANSPORT_LMTP ? r->cfg->lmtp_tcp_port : r->cfg->smtp_tcp_port,
+        .is_direct = p->dest->is_direct,
+        .myhostname = r->cfg->myhostname,
+        .own = &r->own,
+        .fallback = &r->cfg->smtp_fallback_relay,
+        .address_limit = r->cfg->smtp_mx_address_limit,
     };
 
     if (!has_own_socket(p->dest))

@@ -9,6 +9,13 @@
 
 struct queue {
     struct list dests;
+    struct dest **buckets; /* by name */
+    size_t n_buckets, n_dests;
+    struct list touched;
+    void (*on_touch)(void *arg);
+    void *on_touch_arg;
+    struct dest **looks; /* a heap by look_us, from 1 */
+    size_t n_looks, looks_cap;
     struct message **table; /* linear probing, at most half full */
     size_t mask, n;
     struct queue_counts counts;
@@ -63,6 +70,110 @@ struct message *queue_find(struct queue *q, uint64_t id)
     return q->table[probe(q, id)];
 }
 
+/* ---- which destinations are to be looked at ---- */
+
+void queue_touch(struct queue *q, struct dest *d)
+{
+    bool was_quiet = list_is_empty(&q->touched);
+
+    if (!list_is_empty(&d->look_link))
+        return;
+    list_append(&q->touched, &d->look_link);
+    if (was_quiet && q->on_touch)
+        q->on_touch(q->on_touch_arg);
+}
+
+void queue_on_touch(struct queue *q, void (*fn)(void *arg), void *arg)
+{
+    q->on_touch = fn;
+    q->on_touch_arg = arg;
+}
+
+static void put_look(struct queue *q, struct dest *d, size_t at)
+{
+    q->looks[at] = d;
+    d->look_at = at;
+}
+
+static void look_up_heap(struct queue *q, struct dest *d)
+{
+    size_t at = d->look_at;
+    for (; at > 1 && q->looks[at / 2]->look_us > d->look_us; at /= 2)
+        put_look(q, q->looks[at / 2], at);
+    put_look(q, d, at);
+}
+
+static void look_down_heap(struct queue *q, struct dest *d)
+{
+    size_t at = d->look_at;
+    for (size_t child; (child = 2 * at) <= q->n_looks; at = child) {
+        if (child < q->n_looks && q->looks[child + 1]->look_us < q->looks[child]->look_us)
+            child++;
+        if (q->looks[child]->look_us >= d->look_us)
+            break;
+        put_look(q, q->looks[child], at);
+    }
+    put_look(q, d, at);
+}
+
+static void remove_look(struct queue *q, struct dest *d)
+{
+    struct dest *last = q->looks[q->n_looks--];
+    size_t at = d->look_at;
+
+    d->look_at = 0;
+    if (last == d)
+        return;
+    put_look(q, last, at);
+    look_up_heap(q, last);
+    look_down_heap(q, last);
+}
+
+void queue_look_at(struct queue *q, struct dest *d, int64_t when_us)
+{
+    if (when_us == INT64_MAX) {
+        if (d->look_at)
+            remove_look(q, d);
+        return;
+    }
+    if (d->look_at && d->look_us == when_us)
+        return;
+    d->look_us = when_us;
+    if (!d->look_at) {
+        if (q->n_looks + 1 >= q->looks_cap) {
+            q->looks_cap = q->looks_cap ? q->looks_cap * 2 : 16;
+            q->looks = xreallocarray(q->looks, q->looks_cap, sizeof(*q->looks));
+        }
+        put_look(q, d, ++q->n_looks);
+    }
+    look_up_heap(q, d);
+    look_down_heap(q, d);
+}
+
+int64_t queue_next_look(const struct queue *q)
+{
+    return q->n_looks ? q->looks[1]->look_us : INT64_MAX;
+}
+
+void queue_look(struct queue *q, int64_t now_us, void (*look)(void *arg, struct dest *d), void *arg)
+{
+    struct list these;
+
+    while (q->n_looks && q->looks[1]->look_us <= now_us) {
+        struct dest *d = q->looks[1];
+        remove_look(q, d);
+        if (list_is_empty(&d->look_link))
+            list_append(&q->touched, &d->look_link);
+    }
+    list_init(&these);
+    list_move(&these, &q->touched);
+    while (!list_is_empty(&these)) {
+        struct dest *d = list_entry(these.next, struct dest, look_link);
+        list_remove(&d->look_link);
+        look(arg, d);
+    }
+}
+
 /* ---- the heap of a destination ---- */
 
 static bool is_before(const struct job *a, const struct job *b)
@@ -108,7 +219,7 @@ static void heap_add(struct job *j)
     struct dest *d = j->dest;
 
     if (d->n_waiting == d->cap) {
-        d->cap = d->cap ? d->cap + d->cap / 2 : 16;
+        d->cap = d->cap ? d->cap + d->cap / 2 + 1 : 4;
         d->heap = xreallocarray(d->heap, d->cap, sizeof(*d->heap));
     }
     j->place = JOB_WAITING;
@@ -136,6 +247,9 @@ struct queue *queue_new(void)
 {
     struct queue *q = xcalloc(1, sizeof *q);
     list_init(&q->dests);
+    list_init(&q->touched);
+    q->n_buckets = 64;
+    q->buckets = xcalloc(q->n_buckets, sizeof(*q->buckets));
     q->mask = 63;
     q->table = xcalloc(q->mask + 1, sizeof(*q->table));
     return q;
@@ -145,10 +259,19 @@ static void free_message(struct message *m)
 {
     for (struct job *j = m->jobs, *next; j; j = next) {
         next = j->next;
+        j->dest->n_jobs--;
         if (j != &m->first)
             free(j);
     }
     free(m);
+}
+
+static void free_dest(struct dest *d)
+{
+    free(d->heap);
+    free(d->nexthop);
+    free(d->trouble_text);
+    free(d);
 }
 
 void queue_free(struct queue *q)
@@ -158,28 +281,72 @@ void queue_free(struct queue *q)
     for (size_t i = 0; i <= q->mask; i++)
         if (q->table[i])
             free_message(q->table[i]);
-    list_each(it, &q->dests) {
-        struct dest *d = list_entry(it, struct dest, link);
-        free(d->heap);
-        free(d->nexthop);
-        free(d->trouble_text);
-        free(d);
-    }
+    list_each(it, &q->dests)
+        free_dest(list_entry(it, struct dest, link));
+    free(q->buckets);
+    free(q->looks);
     free(q->table);
     free(q);
 }
 
+/* FNV-1a */
+static size_t hash_name(const char *s)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * UINT64_C(1099511628211);
+    return (size_t)(h ^ h >> 32);
+}
+
+static struct dest **bucket_of(struct queue *q, const char *nexthop)
+{
+    return &q->buckets[hash_name(nexthop) & (q->n_buckets - 1)];
+}
+
+static void grow_buckets(struct queue *q)
+{
+    q->n_buckets *= 2;
+    free(q->buckets);
+    q->buckets = xcalloc(q->n_buckets, sizeof(*q->buckets));
+    list_each(it, &q->dests) {
+        struct dest *d = list_entry(it, struct dest, link), **bucket = bucket_of(q, d->nexthop);
+        d->next_hashed = *bucket;
+        *bucket = d;
+    }
+}
+
 struct dest *queue_dest(struct queue *q, const char *nexthop)
 {
-    list_each(it, &q->dests) {
-        struct dest *d = list_entry(it, struct dest, link);
+    for (struct dest *d = *bucket_of(q, nexthop); d; d = d->next_hashed)
         if (strcmp(d->nexthop, nexthop) == 0)
             return d;
-    }
-    struct dest *d = xcalloc(1, sizeof *d);
+    if (q->n_dests >= q->n_buckets)
+        grow_buckets(q);
+    struct dest *d = xcalloc(1, sizeof *d), **bucket = bucket_of(q, nexthop);
     d->nexthop = xstrdup(nexthop);
+    list_init(&d->look_link);
+    list_init(&d->room_link);
     list_append(&q->dests, &d->link);
+    d->next_hashed = *bucket;
+    *bucket = d;
+    q->n_dests++;
     return d;
+}
+
+void queue_forget_dest(struct queue *q, struct dest *d)
+{
+    struct dest **at = bucket_of(q, d->nexthop);
+
+    BUG_IF(d->n_jobs);
+    while (*at != d)
+        at = &(*at)->next_hashed;
+    *at = d->next_hashed;
+    q->n_dests--;
+    queue_look_at(q, d, INT64_MAX);
+    list_remove(&d->look_link);
+    list_remove(&d->room_link);
+    list_remove(&d->link);
+    free_dest(d);
 }
 
 struct list *queue_dests(struct queue *q)
@@ -213,8 +380,10 @@ struct job *queue_add_job(struct queue *q, struct message *m, struct dest *d, in
     j->attempts = attempts > UINT16_MAX ? UINT16_MAX : (uint16_t)attempts;
     m->jobs = j;
     d->n_came++;
+    d->n_jobs++;
     if (!m->is_held)
         heap_add(j);
+    queue_touch(q, d);
     return j;
 }
 
@@ -238,6 +407,7 @@ int64_t queue_due(const struct dest *d)
 
 static void no_longer_active(struct queue *q, struct job *j)
 {
+    queue_touch(q, j->dest);
     if (j->place != JOB_ACTIVE)
         return;
     j->dest->n_active--;
@@ -271,7 +441,7 @@ void queue_put_back(struct queue *q, struct job *j)
 
 void queue_all_due(struct queue *q, struct dest *d)
 {
-    (void)q;
+    queue_touch(q, d);
     for (size_t i = 0; i < d->n_waiting; i++)
         d->heap[i]->next_us = 0;
     for (size_t i = d->n_waiting / 2; i-- > 0;)
@@ -298,6 +468,7 @@ bool queue_finish(struct queue *q, struct job *j)
             *at = j->next;
             break;
         }
+    j->dest->n_jobs--;
     if (j != &m->first)
         free(j);
     if (m->jobs)
@@ -316,6 +487,7 @@ void queue_hold(struct queue *q, struct message *m)
         if (j->place == JOB_WAITING) {
             heap_remove(j);
             j->place = JOB_HELD;
+            queue_touch(q, j->dest);
         }
 }
 
@@ -329,17 +501,18 @@ void queue_release(struct queue *q, struct message *m)
         if (j->place == JOB_HELD) {
             j->next_us = 0;
             heap_add(j);
+            queue_touch(q, j->dest);
         }
 }
 
 void queue_retry(struct queue *q, struct message *m)
 {
-    (void)q;
     for (struct job *j = m->jobs; j; j = j->next)
         if (j->place == JOB_WAITING) {
             heap_remove(j);
             j->next_us = 0;
             heap_add(j);
+            queue_touch(q, j->dest);
         }
 }
 
@@ -350,9 +523,11 @@ bool queue_remove(struct queue *q, struct message *m)
             m->is_doomed = true;
             return false;
         }
-    for (struct job *j = m->jobs; j; j = j->next)
+    for (struct job *j = m->jobs; j; j = j->next) {
+        queue_touch(q, j->dest);
         if (j->place == JOB_WAITING)
             heap_remove(j);
+    }
     drop_message(q, m);
     return true;
 }

@@ -4,7 +4,10 @@
  *
  * A message has a job for each destination that some of its recipients go to, so that one dead destination never delays
  * another. A job is in exactly one place: in its destination's heap (ready or deferred, by the time of its next attempt), active
- * (an attempt is under way), or held. The queue owns messages, jobs and destinations; it knows nothing of the network. */
+ * (an attempt is under way), or held. The queue owns messages, jobs and destinations; it knows nothing of the network.
+ *
+ * There may be as many destinations as domains in the world. So nobody walks through all of them: whoever changes one touches it,
+ * and the schedule looks at those that were touched, and at those whose time has come. */
 #ifndef RELAY_QUEUE_H
 #define RELAY_QUEUE_H
 
@@ -41,10 +44,23 @@ struct message {
     struct job first; /* most messages have one */
 };
 
-enum trouble { NO_TROUBLE, TROUBLE_TEMPORARY, TROUBLE_CONFIG };
+enum trouble {
+    NO_TROUBLE,
+    TROUBLE_TEMPORARY,
+    TROUBLE_CONFIG,
+    TROUBLE_GONE, /* of direct delivery: there is no such domain, or it takes no mail; its mail is returned */
+};
 
 struct dest {
     struct list link; /* of all destinations */
+    struct dest *next_hashed;
+    struct list look_link; /* of those that were touched */
+    int64_t look_us;       /* when the schedule wants to look at it by itself */
+    size_t look_at;        /* its place among those, from 1; 0: none */
+    struct list room_link; /* of those that wait for a connection: peer.c */
+    size_t n_jobs;         /* wherever they are */
+    uint64_t mark;         /* of the message that was looked at last: intake.c */
+    bool is_direct;        /* the domain of its recipients: transport.c */
     char *nexthop;    /* "smtp:[smtp.example.com]:587", several hosts with blanks between; "" when there is none */
     struct job **heap;
     size_t n_waiting, cap;
@@ -58,6 +74,7 @@ struct dest {
     enum trouble trouble;
     int64_t trouble_since_us;
     char *trouble_text;
+    char trouble_status[12]; /* "5.4.4"; "": none in particular */
     int64_t noted_us;   /* when it last showed itself */
     int64_t alarmed_us; /* when the operator was last told of it; 0: not yet */
     int64_t settled_us; /* the second in which n_settled of its jobs were deferred for its trouble */
@@ -72,7 +89,19 @@ struct queue *queue_new(void);
 void queue_free(struct queue *q);
 
 struct dest *queue_dest(struct queue *q, const char *nexthop); /* found or made */
-struct list *queue_dests(struct queue *q);                     /* of struct dest, by link */
+struct list *queue_dests(struct queue *q);                     /* of struct dest, by link; for few occasions */
+
+/* Something about it has changed. on_touch(arg), if one was set, is told when there was nothing to look at before. */
+void queue_touch(struct queue *q, struct dest *d);
+void queue_on_touch(struct queue *q, void (*fn)(void *arg), void *arg);
+/* It is to be looked at then, INT64_MAX: not by itself. */
+void queue_look_at(struct queue *q, struct dest *d, int64_t when_us);
+/* look(arg, d) for each that was touched or whose time has come, once; it may forget that one. */
+void queue_look(struct queue *q, int64_t now_us, void (*look)(void *arg, struct dest *d), void *arg);
+/* The first time that some are to be looked at, INT64_MAX: none. */
+int64_t queue_next_look(const struct queue *q);
+/* Without jobs, and nobody else's any more. */
+void queue_forget_dest(struct queue *q, struct dest *d);
 
 /* A new message without jobs; NULL when the id is there already. */
 struct message *queue_add(struct queue *q, uint64_t id, uint64_t size, int64_t arrival_us, bool is_held);

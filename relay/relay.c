@@ -12,11 +12,13 @@
 #include "relay/jail.h"
 #include "relay/listeners.h"
 #include "relay/peer.h"
+#include "relay/own.h"
 #include "relay/transport.h"
 #include "relay/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
@@ -192,6 +194,29 @@ static int control_fd(const struct listeners *l)
     return -1;
 }
 
+static void touched(void *arg)
+{
+    schedule_run(arg);
+}
+
+/* How many connections the limit of open files leaves room for; it is raised as far as it goes. */
+static unsigned allow_connections(unsigned want)
+{
+    enum { OTHERS = 256 }; /* segments, contents, name servers */
+    struct rlimit now;
+
+    if (getrlimit(RLIMIT_NOFILE, &now) < 0)
+        return want;
+    rlim_t need = 2 * (rlim_t)want + OTHERS; /* a content with each */
+    if (now.rlim_cur < need) {
+        now.rlim_cur = now.rlim_max < need ? now.rlim_max : need;
+        setrlimit(RLIMIT_NOFILE, &now);
+    }
+    if (getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur < need)
+        want = now.rlim_cur > OTHERS + 20 ? (unsigned)((now.rlim_cur - OTHERS) / 2) : 10;
+    return want;
+}
+
 static int open_all(struct relay *r, struct err *e)
 {
     struct worker_ids ids;
@@ -210,6 +235,9 @@ static int open_all(struct relay *r, struct err *e)
     r->resolver = resolver_new(r->cfg, e);
     if (!r->resolver)
         return -1;
+    own_addresses(r->cfg, &r->own);
+    r->peers_max = allow_connections((unsigned)r->cfg->relay_connection_limit);
+    queue_on_touch(r->queue, touched, r);
     r->transports = transports_new(r->cfg);
     read_secrets(r);
     if (open_tls(r, e) < 0)
@@ -262,6 +290,7 @@ static void close_all(struct relay *r)
     tls_client_free(r->tls_lmtp);
     resolver_free(r->resolver);
     transports_free(r->transports);
+    addr_list_fini(&r->own);
     wipe_secrets(r);
     loop_free(r->loop);
 }
@@ -287,6 +316,11 @@ int relay_main(const struct worker_env *env)
     int status = 0;
 
     r = (struct relay){ .env = env, .cfg = env->cfg, .drop_fd = -1, .started_us = clock_real_us() };
+    list_init(&r.opening);
+    list_init(&r.looking);
+    list_init(&r.room_fresh);
+    list_init(&r.room_again);
+    list_init(&r.room_loads);
     r.queue = queue_new();
     list_init(&r.loads);
     srandom((unsigned)(r.started_us ^ getpid()));

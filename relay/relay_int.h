@@ -58,6 +58,14 @@ struct relay {
     bool is_started; /* what is found from now on is new mail */
     struct list loads;          /* of struct attempt_load: attempts that wait for tables */
     unsigned n_loads;
+    struct addr_list own;              /* this machine's addresses: own.h */
+    struct list opening;               /* of struct peer: those that are not ready yet, the oldest first */
+    struct list looking;               /* of struct peer: those that wait for a name server, the oldest first */
+    unsigned n_looking;
+    struct list room_fresh, room_again; /* of struct dest: waiting for a connection; the latter have failed before */
+    struct list room_loads;            /* waiting for fewer loads */
+    unsigned peers_max;
+    uint64_t mark;                     /* intake.c */
     unsigned n_peers, n_reports; /* connections, and reports on their way to the disk: a shutdown waits for both */
     bool is_stopping;
 };
@@ -98,6 +106,11 @@ enum outcome {
     OUTCOME_CUT_OFF, /* 421, or the connection was lost */
 };
 void schedule_outcome(struct relay *r, struct dest *d, enum outcome outcome, const char *text);
+/* Of direct delivery: the domain does not exist, or takes no mail. Its recipients are refused with `status`; those that a table sent
+ * there wait for somebody to mend it. */
+void schedule_dest_gone(struct relay *r, struct dest *d, const char *status, const char *text);
+/* Somebody waits for a connection, and all are in use. */
+bool schedule_is_crowded(const struct relay *r);
 /* One connection more could not be made, while others work. */
 void schedule_no_more(struct relay *r, struct dest *d);
 /* It takes mail, or would if there were any: what waited for it is due. */

@@ -17,6 +17,7 @@
 #include "relay/peer.h"
 #include "relay/transport.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -87,6 +88,16 @@ void schedule_alarm(struct relay *r, struct dest *d, const char *text)
     alarm_line(d, text);
 }
 
+void schedule_dest_gone(struct relay *r, struct dest *d, const char *status, const char *text)
+{
+    enum { GONE_US = 60 * USEC_PER_SEC }; /* it is not asked about again */
+
+    d->retry_us = clock_real_us() + GONE_US;
+    note_trouble(d, TROUBLE_GONE, text);
+    snprintf(d->trouble_status, sizeof d->trouble_status, "%s", status);
+    queue_touch(r->queue, d);
+}
+
 void schedule_dest_failed(struct relay *r, struct dest *d, enum trouble trouble, const char *text)
 {
     int64_t wait = r->cfg->minimal_backoff_time;
@@ -98,26 +109,30 @@ void schedule_dest_failed(struct relay *r, struct dest *d, enum trouble trouble,
     d->failures++;
     d->retry_us = clock_real_us() + wait;
     note_trouble(d, trouble, text);
+    d->trouble_status[0] = '\0';
+    queue_touch(r->queue, d);
     if (trouble == TROUBLE_CONFIG)
         alarm_line(d, text);
+    else if (d->is_direct) /* one of thousands: the lines of its mail say it */
+        log_debug("%s does not take mail now: %s", schedule_dest_name(d), log_safe_str(text));
     else
         log_warn("%s %s now, trying again in %lld s: %s", schedule_dest_name(d),
                  is_unknown(d) ? "do not say where mail goes" : "does not take mail", (long long)(wait / USEC_PER_SEC),
                  log_safe_str(text));
-    schedule_run(r);
 }
 
 void schedule_dest_works(struct relay *r, struct dest *d)
 {
+    queue_touch(r->queue, d); /* its window may be wider */
     if (!d->retry_us)
         return;
-    log_info("%s %s again", schedule_dest_name(d), is_unknown(d) ? "say where mail goes" : "takes mail");
+    if (!d->is_direct)
+        log_info("%s %s again", schedule_dest_name(d), is_unknown(d) ? "say where mail goes" : "takes mail");
     d->retry_us = 0;
     d->failures = 0;
     d->trouble = NO_TROUBLE;
     window_reset(&d->window, r->cfg);
     queue_all_due(r->queue, d);
-    schedule_run(r);
 }
 
 void schedule_no_more(struct relay *r, struct dest *d)
@@ -148,7 +163,7 @@ void schedule_dest_retry(struct relay *r, struct dest *d)
     if (d->retry_us)
         d->retry_us = 1; /* long past: a probe is due */
     d->failures = 0;
-    schedule_run(r);
+    queue_touch(r->queue, d);
 }
 
 /* ---- jobs ---- */
@@ -239,9 +254,19 @@ static void settle_for_trouble(void *arg, struct job *j, struct attempt *a, cons
         return;
     }
     bool is_config = d->trouble == TROUBLE_CONFIG;
-    attempt_decide_rest(a, is_config ? VERDICT_CONFIG : VERDICT_TEMPORARY, is_config ? "4.3.5" : "4.4.1",
-                        d->trouble_text ? d->trouble_text : "the next hop does not take mail now");
+    const char *text = d->trouble_text ? d->trouble_text : "the next hop does not take mail now";
+    for (size_t i = 0; i < a->n && d->trouble == TROUBLE_GONE; i++)
+        if (transport_is_direct(d, attempt_rcpt(a, i)->address))
+            attempt_decide(a, i, VERDICT_RCPT, d->trouble_status, text);
+        else
+            attempt_decide(a, i, VERDICT_CONFIG, "4.3.5", text);
+    attempt_decide_rest(a, is_config ? VERDICT_CONFIG : VERDICT_TEMPORARY, is_config ? "4.3.5" : "4.4.1", text);
     settle(a);
+}
+
+static void settle_gone(struct relay *r, struct job *j)
+{
+    attempt_load(r, j, false, settle_for_trouble, r);
 }
 
 static void defer_for_trouble(struct relay *r, struct job *j)
@@ -301,6 +326,15 @@ static bool needs_no_connection(const struct dest *d)
     return d->rules && d->rules->way >= TRANSPORT_ERROR;
 }
 
+/* Too many recipients are being looked up; when there are fewer, it is its turn again. */
+static void wait_for_loads(struct relay *r, struct dest *d, int64_t now)
+{
+    if (r->n_loads < LOADS_MAX || queue_due(d) > now)
+        return;
+    list_remove(&d->room_link);
+    list_append(&r->room_loads, &d->room_link);
+}
+
 static void settle_due(struct relay *r, struct dest *d, int64_t now, void (*how)(struct relay *, struct job *))
 {
     struct job *j;
@@ -311,7 +345,8 @@ static void settle_due(struct relay *r, struct dest *d, int64_t now, void (*how)
         n++;
     }
     if (n == SLICE)
-        schedule_run(r);
+        queue_touch(r->queue, d);
+    wait_for_loads(r, d, now);
 }
 
 /* Its recipients have to be looked up; each that is done asks for the next. */
@@ -327,7 +362,9 @@ static void look_up_due(struct relay *r, struct dest *d, int64_t now)
     for (int n = 0; n < SLICE && r->n_loads < LOADS_MAX && !d->retry_us && (j = queue_take(r->queue, d, now)); n++)
         intake_sort_out(r, j);
     if (!d->retry_us && r->n_loads < LOADS_MAX && queue_due(d) <= now)
-        schedule_run(r);
+        queue_touch(r->queue, d);
+    if (!d->retry_us)
+        wait_for_loads(r, d, now);
 }
 
 static void run_dest(struct relay *r, struct dest *d, int64_t now)
@@ -342,6 +379,8 @@ static void run_dest(struct relay *r, struct dest *d, int64_t now)
         settle_due(r, d, now, defer_for_trouble);
     } else if (needs_no_connection(d)) {
         settle_due(r, d, now, settle_by_rule);
+    } else if (d->retry_us > now && d->trouble == TROUBLE_GONE) {
+        settle_due(r, d, now, settle_gone);
     } else if (d->retry_us > now) {
         settle_due(r, d, now, defer_for_trouble);
     } else {
@@ -356,7 +395,8 @@ static int64_t dest_due(const struct dest *d, int64_t now)
     /* Due but not taken: its share of this second is used up, or its connections will ask for it. */
     if (due <= now)
         due = d->n_settled >= SETTLED_A_SECOND && d->settled_us + USEC_PER_SEC > now ? d->settled_us + USEC_PER_SEC : INT64_MAX;
-    if (d->n_waiting && d->retry_us > now && d->retry_us < due)
+    /* Its mail may be tried again; or, without any, it may be forgotten. */
+    if (d->retry_us > now && d->retry_us < due && (d->n_waiting || !d->n_jobs))
         due = d->retry_us;
     return due;
 }
@@ -366,19 +406,68 @@ static void run_due(void *arg)
     schedule_run(arg);
 }
 
+/* Nothing is left of it that somebody would miss. */
+static bool is_over(const struct dest *d, int64_t now)
+{
+    return !d->n_jobs && !peer_count(d) && d->retry_us <= now;
+}
+
+static void look(void *arg, struct dest *d)
+{
+    struct relay *r = arg;
+    int64_t now = clock_real_us();
+
+    run_dest(r, d, now);
+    if (!is_over(d, now)) {
+        queue_look_at(r->queue, d, dest_due(d, now));
+        return;
+    }
+    peer_forget(d);
+    queue_forget_dest(r->queue, d);
+}
+
+/* ---- places for all ---- */
+
+bool schedule_is_crowded(const struct relay *r)
+{
+    return !list_is_empty(&r->room_fresh) || !list_is_empty(&r->room_again);
+}
+
+static void give_room(struct relay *r)
+{
+    unsigned n = r->n_peers < r->peers_max ? r->peers_max - r->n_peers : 0;
+    unsigned lookups = r->n_looking < peer_lookups_max ? peer_lookups_max - r->n_looking : 0;
+
+    if (n > lookups)
+        n = lookups;
+
+    for (; n && schedule_is_crowded(r); n--) {
+        struct list *from = list_is_empty(&r->room_fresh) ? &r->room_again : &r->room_fresh;
+        struct dest *d = list_entry(from->next, struct dest, room_link);
+        list_remove(&d->room_link);
+        queue_touch(r->queue, d);
+    }
+    while (r->n_loads < LOADS_MAX && !list_is_empty(&r->room_loads)) {
+        struct dest *d = list_entry(r->room_loads.next, struct dest, room_link);
+        list_remove(&d->room_link);
+        queue_touch(r->queue, d);
+    }
+}
+
 static void run(void *arg)
 {
     struct relay *r = arg;
-    int64_t now = clock_real_us(), next = INT64_MAX;
+    int64_t next, crowded;
 
-    list_each(it, queue_dests(r->queue)) {
-        struct dest *d = list_entry(it, struct dest, link);
-        run_dest(r, d, now);
-        if (dest_due(d, now) < next)
-            next = dest_due(d, now);
-    }
+    give_room(r);
+    queue_look(r->queue, clock_real_us(), look, r);
+    crowded = peer_make_room(r);
+    next = queue_next_look(r->queue);
+    if (crowded < next)
+        next = crowded;
+    int64_t wait = next - clock_real_us();
     if (next == INT64_MAX)
         timer_stop(&r->due_timer);
     else
-        timer_start(&r->due_timer, r->loop, (next - now) / 1000 + 1, run_due, r);
+        timer_start(&r->due_timer, r->loop, wait > 0 ? wait / 1000 + 1 : 1, run_due, r);
 }

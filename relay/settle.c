@@ -152,11 +152,16 @@ static void judge_relaying(struct attempt *a)
 }
 
 /* Another job of the same message may have settled meanwhile: what it took out of the state is out. */
-static bool is_still_waiting(const struct spool_state *fresh, const char *address)
+static bool is_still_waiting(const struct spool_state *fresh, const char *address, size_t *hint)
 {
-    for (size_t i = 0; i < fresh->n_rcpts; i++)
-        if (strcmp(fresh->rcpts[i].rcpt.address, address) == 0)
+    /* Both lists have mostly the same order. */
+    for (size_t i = 0; i < fresh->n_rcpts; i++) {
+        size_t at = (*hint + i) % fresh->n_rcpts;
+        if (strcmp(fresh->rcpts[at].rcpt.address, address) == 0) {
+            *hint = at + 1;
             return true;
+        }
+    }
     return false;
 }
 
@@ -165,12 +170,13 @@ static void keep_others(struct settlement *s, const bool *is_mine)
     struct attempt *a = s->a;
     struct envelope env;
     struct spool_state fresh;
+    size_t hint = 0;
 
     if (a->n == a->state.n_rcpts || spool_load(a->relay->spool, a->info.id, &env, &fresh, NULL) < 0)
         return;
     for (size_t i = 0; i < a->state.n_rcpts; i++) {
         struct spool_rcpt *other = &a->state.rcpts[i];
-        if (!is_mine[i] && (fresh.n_rcpts == 0 || is_still_waiting(&fresh, other->rcpt.address)))
+        if (!is_mine[i] && (fresh.n_rcpts == 0 || is_still_waiting(&fresh, other->rcpt.address, &hint)))
             keep(s, &other->rcpt, other->reason);
     }
     s->left.was_warned |= fresh.was_warned;

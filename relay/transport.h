@@ -47,6 +47,10 @@ const struct transport_rules *transport_rules(struct transports *ts, const char 
 /* The destination of that name, found or made, with its rules. */
 struct dest *transport_dest(struct transports *ts, struct queue *q, const char *nexthop);
 
+/* This destination is the domain of that address: what goes wrong there is between the sender and that domain, and no fault of
+ * ours; of a relayhost, or a host that a table names, it is. */
+bool transport_is_direct(const struct dest *d, const char *address);
+
 /* What stands behind the colon. */
 const char *transport_nexthop(const char *nexthop);
 /* Of error: and retry:, "5.1.1 nobody is here": parts it. Borrowed from `text`. */

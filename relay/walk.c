@@ -3,8 +3,11 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "relay/own.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 struct walk {
     struct dns *dns;
@@ -23,6 +26,10 @@ struct walk {
     struct later later;
     struct buf troubles;
     bool has_temporary;
+    struct walk_options o;
+    bool has_offered;           /* a host of the domain */
+    int n_addrs;                /* of its hosts so far */
+    char status[12];
 };
 
 static void step(void *arg);
@@ -34,19 +41,40 @@ static int parse_hops(struct walk *w, const char *nexthop, const struct walk_opt
     while (span_word(&rest, ",", &word)) {
         w->hops = xreallocarray(w->hops, w->n_hops + 1, sizeof *w->hops);
         struct relayhost *h = &w->hops[w->n_hops];
-        if ((o->is_lmtp ? lmtp_hop_parse(h, word, o->lmtp_port, e) : relayhost_parse(h, word, e)) < 0)
+        if ((o->is_lmtp ? lmtp_hop_parse(h, word, o->port, e) : relayhost_parse(h, word, e)) < 0)
             return -1;
+        if (!h->has_port)
+            h->port = (uint16_t)o->port;
         w->n_hops++;
     }
     return 0;
 }
 
-static void add_trouble(struct walk *w, const struct err *why)
+static bool is_at_domain(const struct walk *w)
 {
+    return w->o.is_direct && w->at_hop == 0;
+}
+
+/* `status`: what to tell the sender when it is final. */
+static void add_trouble(struct walk *w, const struct err *why, const char *status)
+{
+    snprintf(w->status, sizeof w->status, "%s", status);
     if (w->troubles.len)
         buf_adds(&w->troubles, "; ");
     buf_adds(&w->troubles, why->text);
-    w->has_temporary |= why->kind == ERR_TEMPORARY;
+    w->has_temporary |= why->kind == ERR_TEMPORARY || (w->o.is_direct && !is_at_domain(w));
+}
+
+/* Behind the domain come others, which have been checked with the configuration. */
+static void add_fallback(struct walk *w)
+{
+    struct err e;
+
+    for (size_t i = 0; w->o.fallback && i < w->o.fallback->n; i++) {
+        w->hops = xreallocarray(w->hops, w->n_hops + 1, sizeof *w->hops);
+        if (relayhost_parse(&w->hops[w->n_hops], span_str(w->o.fallback->at[i].text), &e) == 0)
+            w->n_hops++;
+    }
 }
 
 struct walk *walk_new(struct dns *dns, struct loop *loop, const char *nexthop, const struct walk_options *o, walk_fn *fn,
@@ -62,8 +90,11 @@ struct walk *walk_new(struct dns *dns, struct loop *loop, const char *nexthop, c
     w->fn = fn;
     w->arg = arg;
     buf_init(&w->troubles, 4096);
+    w->o = *o;
     if (parse_hops(w, nexthop, o, &e) < 0)
-        add_trouble(w, &e);
+        add_trouble(w, &e, "5.1.2");
+    else if (o->is_direct)
+        add_fallback(w);
     return w;
 }
 
@@ -97,11 +128,48 @@ void walk_next(struct walk *w)
     later_start(&w->later, w->loop, step, w);
 }
 
+void walk_leave_hop(struct walk *w)
+{
+    w->at_mx = w->mx.n;
+}
+
+const char *walk_status(const struct walk *w)
+{
+    return w->status;
+}
+
 static void next_hop(struct walk *w)
 {
     forget_mx(w);
     w->is_in_hop = false;
     w->at_hop++;
+}
+
+static void note_loop(struct walk *w)
+{
+    struct err e;
+
+    if (w->has_offered)
+        return;
+    err_set(&e, ERR_PERMANENT, "mail for %s loops back to myself", w->hops[w->at_hop].host);
+    add_trouble(w, &e, "5.4.6");
+}
+
+/* RFC 5321 5.1: from ourselves on, nobody in the list is nearer to the mailbox than we are. */
+static bool may_offer(struct walk *w)
+{
+    if (w->o.own && own_has_one_of(w->o.own, &w->addrs)) {
+        w->at_mx = w->mx.n;
+        note_loop(w);
+        return false;
+    }
+    if (w->o.address_limit && w->n_addrs >= w->o.address_limit)
+        return false;
+    if (w->o.address_limit && w->n_addrs + (int)w->addrs.n > w->o.address_limit)
+        w->addrs.n = (size_t)(w->o.address_limit - w->n_addrs);
+    w->n_addrs += (int)w->addrs.n;
+    w->has_offered = true;
+    return true;
 }
 
 static void got_addresses(void *arg, enum dns_outcome outcome, const struct addr_list *found, const struct err *why)
@@ -110,13 +178,22 @@ static void got_addresses(void *arg, enum dns_outcome outcome, const struct addr
 
     w->query = NULL;
     if (outcome != DNS_FOUND) {
-        add_trouble(w, why);
+        add_trouble(w, why, "5.4.4");
         walk_next(w);
         return;
     }
     addr_list_fini(&w->addrs);
     addr_list_copy(&w->addrs, found);
-    const struct walk_host host = { .name = w->name, .addrs = &w->addrs, .relayhost = &w->hops[w->at_hop] };
+    if (is_at_domain(w) && !may_offer(w)) {
+        walk_next(w);
+        return;
+    }
+    const struct walk_host host = {
+        .name = w->name,
+        .addrs = &w->addrs,
+        .relayhost = &w->hops[w->at_hop],
+        .is_fallback = w->o.is_direct && w->at_hop > 0,
+    };
     w->fn(w->arg, &host, NULL);
 }
 
@@ -125,6 +202,22 @@ static void look_up(struct walk *w, const char *name)
     free(w->name);
     w->name = xstrdup(name);
     w->query = dns_hosts(w->dns, w->name, w->hops[w->at_hop].port, w->dns_flags, got_addresses, w);
+}
+
+/* How many of the list are better than our own name in it. */
+static size_t nearer_than_we(const struct walk *w, const struct dns_mx_list *l)
+{
+    uint16_t ours = UINT16_MAX;
+    bool is_there = false;
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->n && !is_there; i++) {
+        is_there = strcasecmp(l->at[i].host, w->o.myhostname) == 0;
+        ours = l->at[i].preference;
+    }
+    while (n < l->n && (!is_there || l->at[n].preference < ours))
+        n++;
+    return n;
 }
 
 static void got_mx(void *arg, enum dns_outcome outcome, const struct dns_mx_list *found, const struct err *why)
@@ -138,15 +231,21 @@ static void got_mx(void *arg, enum dns_outcome outcome, const struct dns_mx_list
         return;
     }
     if (outcome == DNS_FAILED) {
-        add_trouble(w, why);
+        add_trouble(w, why, "5.4.4");
+    } else if (found->is_null && is_at_domain(w)) {
+        err_set(&e, ERR_PERMANENT, "the domain %s takes no mail (null MX)", w->hops[w->at_hop].host);
+        add_trouble(w, &e, "5.1.10");
     } else if (found->is_null) {
         err_set(&e, ERR_CONFIG, "%s takes no mail (its MX record says so): write the name of a host, in brackets",
                 w->hops[w->at_hop].host);
-        add_trouble(w, &e);
+        add_trouble(w, &e, "5.1.10");
     } else {
+        size_t n = is_at_domain(w) ? nearer_than_we(w, found) : found->n;
         w->mx.at = xcalloc(found->n, sizeof *w->mx.at);
-        for (size_t i = 0; i < found->n; i++)
+        for (size_t i = 0; i < n; i++)
             w->mx.at[w->mx.n++] = (struct dns_mx){ xstrdup(found->at[i].host), found->at[i].preference };
+        if (!n)
+            note_loop(w);
     }
     walk_next(w);
 }
@@ -163,7 +262,8 @@ static void finish(struct walk *w)
     struct err why = { 0 };
 
     if (w->troubles.len)
-        err_set(&why, w->has_temporary ? ERR_TEMPORARY : ERR_CONFIG, "%s", buf_cstr(&w->troubles));
+        err_set(&why, w->has_temporary ? ERR_TEMPORARY : w->o.is_direct ? ERR_PERMANENT : ERR_CONFIG, "%s",
+                buf_cstr(&w->troubles));
     w->fn(w->arg, NULL, &why);
 }
 

@@ -183,11 +183,11 @@ static const struct rule *find(const struct smtp_result *r)
 
 /* The engine's own words: 4.7.x is TLS or a login that the configuration asks for and the server
  * does not have; 5.x is about the message; the rest is a connection that broke. */
-static enum verdict verdict_of_ours(const struct smtp_result *r)
+static enum verdict verdict_of_ours(const struct smtp_result *r, bool is_relayhost)
 {
     if (r->reply.class == 5)
         return VERDICT_MESSAGE;
-    return r->reply.subject == 7 ? VERDICT_CONFIG : VERDICT_TEMPORARY;
+    return r->reply.subject == 7 && is_relayhost ? VERDICT_CONFIG : VERDICT_TEMPORARY;
 }
 
 enum verdict smtp_verdict(const struct smtp_result *r, bool is_relayhost)
@@ -195,13 +195,13 @@ enum verdict smtp_verdict(const struct smtp_result *r, bool is_relayhost)
     const struct rule *rule;
 
     if (r->is_ours)
-        return verdict_of_ours(r);
+        return verdict_of_ours(r, is_relayhost);
     switch (smtp_reply_class(&r->reply)) {
     case 2: return VERDICT_OK;
     case 5: break;
     default:
         /* RFC 4954 6: a password transition is needed; that does not come by waiting. */
-        return r->reply.class == 4 && r->reply.subject == 7 && r->reply.detail == 12
+        return is_relayhost && r->reply.class == 4 && r->reply.subject == 7 && r->reply.detail == 12
                    ? VERDICT_CONFIG
                    : VERDICT_TEMPORARY;
     }

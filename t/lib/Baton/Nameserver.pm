@@ -14,7 +14,8 @@ Baton::Nameserver - a name server on loopback that knows what a test tells it, a
         'broken.test *'      => 'SERVFAIL',
     }) });
 
-Names that are not there do not exist (NXDOMAIN); a name that is there with other types has no such record.
+Names that are not there do not exist (NXDOMAIN); a name that is there with other types has no such record. '*.example.test A' is
+for all names with one label more that are not there themselves.
 
 =cut
 
@@ -69,10 +70,12 @@ sub _answer {
     }
     my $question = substr $query, 12, $at + 5 - 12;
     my $type = unpack 'n', substr $query, $at + 1, 2;
-    my $name = lc join '.', @labels;
+    my $asked = lc join '.', @labels;
+    $zone->{' names'} //= { map { (split ' ')[0] => 1 } keys %$zone };
+    my $name = $zone->{' names'}{$asked} ? $asked : join '.', '*', map { lc } @labels[1 .. $#labels];
     my $kind = $name_of{$type} // $type;
     my $found = $zone->{"$name *"} // $zone->{"$name $kind"};
-    my $exists = grep { /^\Q$name\E / } keys %$zone;
+    my $exists = $zone->{' names'}{$name};
     my $rcode = defined $found && !ref $found ? 2 : $exists ? 0 : 3;
     my @data = ref $found ? @$found : ();
     my $answers = join '', map {
