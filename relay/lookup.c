@@ -19,7 +19,7 @@ enum {
     UNDER_WAY_MAX = 20,    /* questions of one decision: a table answers them one after the other */
     CACHE_SLOTS = 1024,
     CACHE_VALUE_MAX = 4096,
-    CACHE_US = 5000000,
+    CACHE_US = 2000000,
 };
 
 struct lookup_answer {
@@ -472,7 +472,9 @@ enum map_result tables_find(struct tables *t, struct lookup *l, struct span key,
 {
     enum map_result result = MAP_NOT_FOUND;
 
-    for (size_t i = 0; t && i < t->n && result == MAP_NOT_FOUND && key.len; i++) {
+    if (key.len == 0 || key.len > MAP_KEY_MAX)
+        return MAP_NOT_FOUND;
+    for (size_t i = 0; t && i < t->n && result == MAP_NOT_FOUND; i++) {
         struct table *one = &t->at[i];
         if (!one->map)
             look_for_file(t, one);

@@ -80,6 +80,14 @@ static int open_tables(struct resolver *r, struct err *e)
     return 0;
 }
 
+static void look_for_accounts(void *arg, const char *param, const char *spec)
+{
+    struct resolver *r = arg;
+
+    (void)param;
+    r->has_accounts |= strstr(spec, "unix:") != NULL; /* also within unionmap:{} */
+}
+
 struct resolver *resolver_new(const struct config *cfg, struct err *e)
 {
     struct resolver *r = xcalloc(1, sizeof *r);
@@ -88,6 +96,7 @@ struct resolver *resolver_new(const struct config *cfg, struct err *e)
     list_init(&r->asks);
     r->relayhost = join_relayhosts(cfg);
     r->local_localhost = xasprintf("localhost.%s", cfg->mydomain);
+    config_each_map(cfg, look_for_accounts, r);
     fixed_route(r, &cfg->local_transport, &r->to_local);
     fixed_route(r, &cfg->default_transport, &r->elsewhere);
     if (open_tables(r, e) < 0) {
@@ -141,7 +150,7 @@ const char *const *resolver_files(const struct resolver *r)
     static const char *const accounts[] = {
         "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/var/lib/extrausers", "/run/systemd/userdb", NULL,
     };
-    return r->server ? accounts : NULL;
+    return r->has_accounts ? accounts : NULL;
 }
 
 void resolver_remarks(struct resolver *r, void (*fn)(void *arg, bool is_fault, const char *text), void *arg)

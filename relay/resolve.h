@@ -115,7 +115,7 @@ int resolve_rewrite(struct resolver *r, const char *address, enum resolve_where 
 
 /* A table has changed that this process cannot read again: a new one should take its place. */
 bool resolver_is_stale(const struct resolver *r);
-/* Files that its tables read again and again without opening them by name here: for the jail. NULL at the end; or NULL. */
+/* Files that tables of the configuration read anew at each question (unix:): for the jail. NULL at the end; or NULL. */
 const char *const *resolver_files(const struct resolver *r);
 /* What was understood without being written, and what looks wrong: for `baton check`. */
 void resolver_remarks(struct resolver *r, void (*fn)(void *arg, bool is_fault, const char *text), void *arg);

@@ -15,6 +15,7 @@ struct resolver {
     void *server;             /* route_hooks' own; NULL: a null client */
     struct lookup_cache *cache; /* NULL: no table blocks */
     bool may_block;
+    bool has_accounts;        /* a table asks for the users of the system */
     bool has_local;           /* there is local delivery */
     char *relayhost;          /* all of relayhost, as written, blanks between; "" when there is none */
     char *local_localhost;    /* "localhost.example.com" */
