@@ -97,15 +97,16 @@ static int needs_shell(struct span what, struct err *e)
                    what.at);
 }
 
-/* Characters that mean something to a shell where they stand bare. */
-static bool is_bare_shell(char c)
+/* Characters that mean something to a shell where they stand bare, some of them only at the beginning of a word. */
+static bool is_bare_shell(char c, bool is_first)
 {
-    return c && strchr("|&;<>()`*?[]{}~#!\n", c);
+    return c && strchr(is_first ? "|&;<>()`*?[\n~#" : "|&;<>()`*?[\n", c);
 }
 
 /* One word off the front of *s, appended to `out`. */
 static int take_word(struct span *s, struct buf *out, struct err *e)
 {
+    const char *begin = s->at;
     char quote = '\0';
 
     for (; s->len; *s = span_from(*s, 1)) {
@@ -123,7 +124,7 @@ static int take_word(struct span *s, struct buf *out, struct err *e)
             quote = '\0';
         } else if (!quote && (c == '"' || c == '\'')) {
             quote = c;
-        } else if ((!quote && is_bare_shell(c)) || (quote == '"' && c == '`')) {
+        } else if ((!quote && is_bare_shell(c, s->at == begin)) || (quote == '"' && c == '`')) {
             return needs_shell(span_of(s->at, 1), e);
         } else if (c == '\\' && quote != '\'' && s->len > 1) {
             *s = span_from(*s, 1);

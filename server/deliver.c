@@ -35,7 +35,7 @@ struct deliver_worker {
     bool is_open[8]; /* of services[] */
 };
 
-static const struct deliver_service *const services[] = { &deliver_virtual, &deliver_pipe };
+static const struct deliver_service *const services[] = { &deliver_local, &deliver_virtual, &deliver_pipe };
 
 static const struct deliver_service *find_service(const char *socket)
 {

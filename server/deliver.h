@@ -29,6 +29,7 @@ struct deliver { /* the worker */
     struct errands errands;
     struct list sessions, mails;
     bool is_stopping;
+    struct local_aliases *aliases; /* deliver_local.c's */
     struct tables *virtual_mailboxes, *virtual_uids, *virtual_gids;
 };
 
@@ -53,6 +54,8 @@ struct delivery {
     struct lookup lookup;    /* the service's, as what follows */
     char *path;
     uint64_t uid, gid;
+    struct local_plan *plan;
+    errand_work_fn *then;    /* NULL, or what comes when the first errand has been done well */
     struct outcome outcome;
     /* for several that one errand delivers to: they end with the first of them */
     bool is_taken;
@@ -67,9 +70,11 @@ struct deliver_service {
     /* A table has changed that this process cannot read. May be NULL. */
     bool (*is_stale)(const struct deliver *w);
     void (*start)(struct delivery *d);
+    /* Frees what the service has hung on it. May be NULL. */
+    void (*fini)(struct delivery *d);
 };
 
-extern const struct deliver_service deliver_virtual, deliver_pipe;
+extern const struct deliver_service deliver_local, deliver_virtual, deliver_pipe;
 
 /* hooks.h */
 int deliver_main(const struct worker_env *env);

@@ -33,6 +33,8 @@ struct deliver_session {
 static void mail_free(struct mail *m)
 {
     for (size_t i = 0; m->deliveries && i < m->env.n_rcpts; i++) {
+        if (m->service->fini)
+            m->service->fini(&m->deliveries[i]);
         lookup_fini(&m->deliveries[i].lookup);
         free(m->deliveries[i].path);
     }
@@ -80,6 +82,14 @@ void delivery_end(struct delivery *d, const struct outcome *o)
 
 static void errand_done(void *arg, const struct outcome *o)
 {
+    struct delivery *first = arg;
+    errand_work_fn *then = first->then;
+
+    first->then = NULL;
+    if (then && o->kind == OUTCOME_SENT) {
+        delivery_errand(first, NULL, then);
+        return;
+    }
     for (struct delivery *d = arg, *next; d; d = next) {
         next = d->next;
         delivery_end(d, o);

@@ -195,4 +195,4 @@ static void start(struct delivery *d)
     decide(d);
 }
 
-const struct deliver_service deliver_virtual = { "virtual", open_tables, close_tables, is_stale, start };
+const struct deliver_service deliver_virtual = { "virtual", open_tables, close_tables, is_stale, start, NULL };

@@ -16,16 +16,23 @@ DELIVER_FILES = \
 	server/content.c server/content.h \
 	server/copy.c server/copy.h \
 	server/deliver.c server/deliver.h \
+	server/deliver_local.c \
 	server/deliver_pipe.c \
 	server/deliver_session.c \
 	server/deliver_virtual.c \
 	server/delivery_head.c \
 	server/errands.c server/errands.h \
 	server/file.c server/file.h \
+	server/forwards.c server/forwards.h \
 	server/identity.c server/identity.h \
+	server/local_env.c \
+	server/local_int.h \
+	server/local_mailbox.c \
+	server/local_run.c \
 	server/maildir.c server/maildir.h \
 	server/mbox.c server/mbox.h \
-	server/outcome.c server/outcome.h
+	server/outcome.c server/outcome.h \
+	server/submit.c server/submit.h
 ROUTING_FILES = \
 	server/class.c server/infer.c server/keys.c server/listed.c server/remarks.c server/rewrite.c \
 	server/routing.c server/routing_int.h server/virtual.c server/ways.c

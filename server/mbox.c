@@ -60,6 +60,10 @@ static int take_dotlock(struct mbox *m, struct err *e)
             m->lock = lock;
             return 0;
         }
+        if (error != EEXIST && error != ENOENT && m->o->dotlock_may_fail) {
+            free(lock);
+            return 0;
+        }
         if (error != EEXIST) {
             errno = error;
             err_sys(e, "cannot create %s", lock);

@@ -14,6 +14,7 @@
 struct mbox_options {
     const char *path;
     unsigned locks;     /* CONFIG_LOCK_* */
+    bool dotlock_may_fail; /* because nobody may make files there; not because there is one */
     int attempts;
     int64_t delay_us, stale_us;
     uint64_t limit;     /* of the file; 0: none */

@@ -28,6 +28,7 @@ my %with = (
     virtual_mailbox_maps => maps('info@example.com example.com/info/', '@catch.example all/', 'up@example.com ../up/',
         'box@example.com box', 'full@example.com full'),
     virtual_uid_maps     => "static:$uid",
+    virtual_minimum_uid  => 1,
     virtual_gid_maps     => "static:$gid",
     recipient_delimiter  => '+',
     virtual_mailbox_lock => 'fcntl, dotlock',

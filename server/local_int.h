@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * local_int.h - delivery to users of this machine (local(8)), for its files: deliver_local.c asks the aliases, in the worker; the rest
+ * is what a child does that has become the user. local_run.c: what aliases and ~/.forward say; local_mailbox.c: the mailbox;
+ * local_env.c: names and values. */
+#ifndef SERVER_LOCAL_INT_H
+#define SERVER_LOCAL_INT_H
+
+#include "config/template.h"
+#include "server/deliver.h"
+#include "server/forwards.h"
+#include "server/identity.h"
+
+struct local_plan { /* what is to be done for a recipient */
+    char *local;      /* its local part in small letters, without quotes */
+    char *user;       /* the same without its extension */
+    char *extension;  /* or "" */
+    char *domain;
+    /* an alias */
+    struct forwards forwards;
+    uid_t owner;         /* of the table it came from; 0: default_privs */
+    char *owner_sender;  /* owner-NAME@domain, or NULL: the sender stays */
+    bool skips_forward;  /* its mailbox it is, whatever ~/.forward says */
+};
+
+/* ---- local_run.c ---- */
+
+/* Errands: an alias's commands, files and addresses; a user's ~/.forward, or his mailbox. */
+void local_run_alias(void *arg, struct outcome *out);
+void local_run_user(void *arg, struct outcome *out);
+/* "user" or "user@a name of this machine" is the recipient itself. */
+bool local_is_itself(const struct delivery *d, const char *address);
+
+/* ---- local_mailbox.c ---- */
+
+/* The group that may make files in mail_spool_directory, (gid_t)-1: none. To be asked before becoming the user. */
+gid_t local_spool_gid(const struct config *cfg);
+void local_mailbox(const struct delivery *d, const struct identity *id, gid_t spool_gid, struct outcome *out);
+void local_file(const struct delivery *d, const char *path, struct outcome *out);
+/* `text` is parted into words; `id` NULL: whose home and name are not known. */
+void local_command(const struct delivery *d, const struct identity *id, const char *text, struct outcome *out);
+
+/* ---- local_env.c ---- */
+
+struct local_names { /* for template_expand() */
+    const struct delivery *d;
+    const struct identity *id; /* or NULL */
+};
+/* $user, $home, ... of forward_path */
+enum template_value local_value(void *arg, struct span name, struct buf *out);
+/* $USER, $HOME, ... of commands, with command_expansion_filter */
+enum template_value local_env_value(void *arg, struct span name, struct buf *out);
+/* "NAME=value" for all of these that have one, and PATH. */
+void local_env(const struct local_names *n, struct strlist *env);
+
+#endif
