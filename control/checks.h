@@ -16,6 +16,7 @@ void check_relayhost(const struct config *cfg, struct findings *f);
 void check_authorities(const struct config *cfg, struct findings *f);
 void check_logins(const struct config *cfg, struct findings *f);
 void check_maps(const struct config *cfg, struct findings *f);
+void check_maps_live(const struct config *cfg, struct findings *f); /* connects to those who serve them */
 void check_aliases(const struct config *cfg, struct findings *f);
 
 /* checks_routes.c: what it says of domains */

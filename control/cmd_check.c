@@ -75,10 +75,11 @@ static int run(const struct command_options *o, int argc, char **argv)
     struct config *cfg = check_config(o, f);
     for (size_t i = 0; cfg && i < ARRAY_LEN(checks); i++)
         checks[i](cfg, f);
-    if (cfg && is_live)
+    if (cfg && is_live) {
+        check_maps_live(cfg, f);
         probe_relayhosts(cfg, f);
-    if (cfg && is_live)
         probe_auth(cfg, f);
+    }
     config_free(cfg);
     return end(f);
 }
@@ -91,7 +92,8 @@ const struct command cmd_check = {
         "Reads the configuration and looks at what it names: spool, users, certificates, passwords, aliases,\n"
         "ports. Nothing is changed and the network is left alone.\n"
         "  --live  also resolve and reach the relayhost, with TLS and login, as `baton test` does, and ask Dovecot what\n"
-        "          logins it offers\n"
+        "          logins it offers, and\n"
+        "          whether the directories of tables answer\n"
         "  --json  one object with all findings\n"
         "Exit status: 0 when nothing is in the way, 78 when something is.\n",
     .run = run,

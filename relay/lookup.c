@@ -478,7 +478,7 @@ enum map_result tables_find(struct tables *t, struct lookup *l, struct span key,
         struct table *one = &t->at[i];
         if (!one->map)
             look_for_file(t, one);
-        if (!one->map || (one->is_pattern && !is_whole))
+        if (!one->map || (one->is_pattern && !is_whole) || (one->may_block && map_cannot_have(one->map, key)))
             continue;
         result = one->may_block && l->runner ? find_by_asking(l, t, one->map, key, value)
                                              : find_in_place(l, t, one->map, key, value);

@@ -101,3 +101,13 @@ endif
 endif
 t_unit_test_routing_SOURCES = t/unit/test_routing.c t/unit/unit.h
 t_unit_test_routing_LDADD = $(t_unit_test_resolve_LDADD)
+
+# what of a directory's tables needs no directory
+if HAVE_CMOCKA
+check_PROGRAMS += t/unit/test_ldap_expand
+endif
+t_unit_test_ldap_expand_SOURCES = t/unit/test_ldap_expand.c t/unit/unit.h server/map_ldap_expand.c server/map_ldap_expand.h
+t_unit_test_ldap_expand_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
+check_PROGRAMS += t/fuzz/fuzz_ldap
+t_fuzz_fuzz_ldap_SOURCES = t/fuzz/fuzz_ldap.c t/fuzz/replay.c server/map_ldap_expand.c server/map_ldap_expand.h
+t_fuzz_fuzz_ldap_LDADD = lib/base/libbase.a

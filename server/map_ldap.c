@@ -128,15 +128,38 @@ static void *open_ldap(const struct map_source *src, struct err *e)
 
 /* ---- asking ---- */
 
-static enum map_result is_in_domains(struct ldap_map *m, struct span domain, struct err *e)
+/* Nothing in here changes after opening: it may be called while another thread asks. */
+static bool cannot_have(const void *self, struct span key)
 {
-    const struct strlist *l = &m->table->domain;
+    const struct ldap_map *m = self;
+    const struct strlist *domains = &m->table->domain;
+    size_t at = span_rfind(key, '@');
+
+    if (key.len == 0 || !span_is_utf8(key) || memchr(key.at, '\0', key.len) || !ldap_template_suits(m->table->result_format, key))
+        return true;
+    if (domains->n == 0)
+        return false;
+    if (at == 0 || at >= key.len)
+        return true;
+    for (size_t i = 0; i < domains->n; i++)
+        if (span_ieq_str(span_from(key, at + 1), domains->at[i]))
+            return false;
+    return m->n_domains == 0;
+}
+
+static bool is_in_domains(const struct ldap_map *m, struct span domain)
+{
+    for (size_t i = 0; i < m->table->domain.n; i++)
+        if (span_ieq_str(domain, m->table->domain.at[i]))
+            return true;
+    return false;
+}
+
+static enum map_result is_in_tables(struct ldap_map *m, struct span domain, struct err *e)
+{
     enum map_result result = MAP_NOT_FOUND;
     struct buf value;
 
-    for (size_t i = 0; i < l->n; i++)
-        if (span_ieq_str(domain, l->at[i]))
-            return MAP_FOUND;
     buf_init(&value, MAP_VALUE_MAX);
     for (size_t i = 0; i < m->n_domains && result == MAP_NOT_FOUND; i++)
         result = map_lookup(m->domains[i], domain, &value, e);
@@ -147,13 +170,11 @@ static enum map_result is_in_domains(struct ldap_map *m, struct span domain, str
 /* MAP_NOT_FOUND without a query, or MAP_FOUND: the directory has to be asked. */
 static enum map_result is_to_be_asked(struct ldap_map *m, struct span key, struct err *e)
 {
-    size_t at = span_rfind(key, '@');
+    struct span domain = span_from(key, span_rfind(key, '@') + 1);
 
-    if (key.len == 0 || !span_is_utf8(key) || memchr(key.at, '\0', key.len) || !ldap_template_suits(m->table->result_format, key))
+    if (cannot_have(m, key))
         return MAP_NOT_FOUND;
-    if (m->table->domain.n == 0)
-        return MAP_FOUND;
-    return at == 0 || at == key.len ? MAP_NOT_FOUND : is_in_domains(m, span_from(key, at + 1), e);
+    return m->table->domain.n == 0 || is_in_domains(m, domain) ? MAP_FOUND : is_in_tables(m, domain, e);
 }
 
 static bool is_answered_here(struct ldap_map *m, struct map_question *q)
@@ -209,5 +230,6 @@ const struct map_kind map_kind_ldap = {
     .close = close_ldap,
     .lookup = look_up,
     .lookup_many = look_up_many,
+    .cannot_have = cannot_have,
     .try = try,
 };

@@ -155,6 +155,22 @@ like($t->baton(['config'])->{err}, qr/bind_pw: everybody may read this file/, 'i
 chmod 0600, $t->conf;
 like($t->baton(['config'])->{out}, qr/^ldap "staff" \{\n.*# bind_pw is set\n\}/ms, 'it is shown, without the password');
 
+# ---- baton check --------------------------------------------------------------------------------------------------------------------------------------
+
+sub check {
+    my ($args, @p) = @_;
+    my $cf = cf(@p);
+    $t->config(virtual_alias_domains => 'example.com', virtual_alias_maps => "ldap:$cf", relayhost => '[127.0.0.1]:1');
+    return $t->baton([ 'check', @$args ])->{out};
+}
+like(check([]), qr/^ok +tables +virtual_alias_maps: ldap:/m, 'baton check opens the table');
+like(check([], querry_filter => 'x'), qr/^error +tables +virtual_alias_maps: .*did you mean query_filter/m, 'and tells what is wrong with it');
+like(check([], server_host => "127.0.0.1:$free"), qr/^ok +tables/m, 'it leaves the network alone,');
+like(check(['--live'], server_host => "127.0.0.1:$free"), qr/^error +tables +virtual_alias_maps: ldap:.*cannot be connected to/m,
+    'unless --live is said');
+like(check(['--live'], bind_dn => "cn=reader,$base", bind_pw => 'wrong'), qr/^error +tables .*Invalid credentials/m, 'then it logs in, too');
+like(check(['--live']), qr/^ok +tables +virtual_alias_maps: ldap:\S+ answers/m, 'and says that all is well');
+
 # ---- a directory that is away, or hangs --------------------------------------------------------------------------------------------------------------
 
 fails('info@example.com', 75, qr/ldap:.*127\.0\.0\.1:$free cannot be connected to/, 'no server: not "not found"', server_host => "127.0.0.1:$free");

@@ -181,6 +181,21 @@ static char *fold(const struct map *m, struct span key, char *small, size_t size
     return copy;
 }
 
+bool map_cannot_have(const struct map *m, struct span key)
+{
+    char small[512];
+
+    if (!m->kind->cannot_have)
+        return false;
+    if (key.len > MAP_KEY_MAX)
+        return true;
+    char *copy = fold(m, key, small, sizeof small);
+    bool cannot = m->kind->cannot_have(m->self, span_of(copy, key.len));
+    if (copy != small)
+        free(copy);
+    return cannot;
+}
+
 enum map_result map_lookup(struct map *m, struct span key, struct buf *value, struct err *e)
 {
     char small[512];

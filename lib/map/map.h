@@ -84,6 +84,9 @@ const char *map_spec(const struct map *m);
 /* Whether a lookup may wait for another program or machine: then it belongs into map_ask(). */
 bool map_may_block(const struct map *m);
 
+/* Whether it is known, without waiting for anybody, that the key is not there: a directory that serves other domains. */
+bool map_cannot_have(const struct map *m, struct span key);
+
 /* How many such tables this process has open: whoever enters a jail leaves itself what they need. */
 unsigned map_n_blocking(void);
 

@@ -43,6 +43,9 @@ struct map_kind {
     enum map_result (*lookup)(void *self, struct span key, struct buf *value, struct err *e);
     /* The same for several, none of which has to wait for another; or NULL. Each gets its result. */
     void (*lookup_many)(void *self, struct map_question *const *questions, size_t n);
+    /* Of one that blocks: whether it is known without asking anybody that the key is not there. Called on the loop's thread, maybe
+     * while a lookup runs on another; or NULL. */
+    bool (*cannot_have)(const void *self, struct span key);
     int (*try)(void *self, struct err *e); /* whether it could be asked now: connects to whoever serves it; or NULL */
     int (*each)(void *self, map_row_fn *row, void *arg, struct err *e); /* or NULL */
     bool (*may_block)(const void *self);                                /* or NULL: MAP_BLOCKS says it */

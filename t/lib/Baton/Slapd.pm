@@ -69,6 +69,7 @@ rootpw secret
 directory $dir/db
 index objectClass,mailAcceptingGeneralId,cn eq
 dbnosync
+maxsize 1073741824
 $acl
 END
     $self->restart;
@@ -136,7 +137,7 @@ sub delete { my ($self, $rdn) = @_; $self->_ldap('ldapdelete', "$rdn,$base\n") }
 sub _ldap {
     my ($self, $program, $input) = @_;
     my $r = $self->{t}->run([ $program, '-x', '-H', $self->url, '-D', "cn=admin,$base", '-w', 'secret' ], input => $input,
-        env => { LDAPNOINIT => 1 });
+        env => { LDAPNOINIT => 1 }, timeout => 300);
     croak "$program: $r->{err}" if $r->{code};
 }
 
