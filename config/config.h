@@ -354,6 +354,9 @@ void config_secret_free(char *secret);
 struct ldap_table *config_ldap_table(const struct config *cfg, const char *name, char **password, struct err *e);
 void config_ldap_table_free(struct ldap_table *t);
 
+/* "TLSv1.2:TLSv1.3", ">=TLSv1.2", "!SSLv3": what smtp_tls_mandatory_protocols takes, with colons, too. */
+int config_tls_versions(struct span text, struct tls_range *out, struct err *e);
+
 /* Reads one relayhost, "[host]:port"; also what a user gives on a command line. -1 with the cure in
  * `e`. */
 int relayhost_parse(struct relayhost *h, struct span text, struct err *e);

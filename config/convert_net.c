@@ -447,3 +447,17 @@ int convert_tlsversions(struct conversion *c, void *field)
         *(struct tls_range *)field = range;
     return result;
 }
+
+int config_tls_versions(struct span text, struct tls_range *out, struct err *e)
+{
+    char *copy = span_dup(text);
+    struct strlist list = { &copy, 1 };
+    struct conversion c = { .text = &list, .err = e };
+
+    for (char *p = copy; *p; p++)
+        if (*p == ':')
+            *p = ' ';
+    int rc = convert_tlsversions(&c, out);
+    free(copy);
+    return rc;
+}

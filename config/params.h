@@ -411,6 +411,13 @@ PARAM(smtp_tls_security_level, ENUM, "auto", WORDS(tls_levels), RELAY | CONTROL,
     "`none`: no TLS. `may`: TLS if the peer offers it, its certificate is not looked at. `encrypt`: TLS or nothing, its "
     "certificate is not looked at. `verify`, `secure`: TLS with a certificate from a known authority that bears the name "
     "of the relayhost, or nothing. `auto`: `secure` for a relayhost with a login or at port 465 or 587, else `may`.")
+PARAM(smtp_tls_policy_maps, MAPS, "", ANY, RELAY | CONTROL, LIVE,
+    "Lookup tables with the level for a next hop, in place of `smtp_tls_security_level`. The key is the next hop as it is written, "
+    "\"example.com\", \"[mail.example.com]:587\", or, for a domain, \".example.com\" for all below it. The value is a level, and "
+    "behind it, parted by blanks: match= and names that the certificate may bear, with colons between (hostname, nexthop, "
+    "dot-nexthop, or names; \".example.com\" is any name below); protocols=, as `smtp_tls_mandatory_protocols`; ciphers=high or "
+    "medium. `secure` without match= wants the next hop or a name below it. The levels dane, dane-only and fingerprint are refused: "
+    "mail for such a next hop waits.")
 PARAM(smtp_tls_CAfile, PATH, "", ANY, RELAY | CONTROL, LIVE,
     "A PEM file with the certificates of the authorities to trust. Neither this nor `smtp_tls_CApath`: the system's.")
 PARAM(smtp_tls_CApath, PATH, "", ANY, RELAY | CONTROL, LIVE,

@@ -70,7 +70,6 @@ static const struct {
     { "smtp_sasl_security_options", USE_LOGIN },
     { "smtp_sasl_tls_security_options", USE_LOGIN },
     { "smtp_tls_mandatory_ciphers", "write smtp_tls_ciphers, which counts for all TLS" },
-    { "smtp_tls_policy_maps", NOT_HERE },
     { "smtp_tls_protocols", "write smtp_tls_mandatory_protocols, which counts for all TLS" },
     { "smtp_tls_session_cache_database", NOT_NEEDED },
     { "smtp_tls_wrappermode",

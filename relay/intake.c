@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "relay/tls_policy.h"
 #include "relay/transport.h"
 #include "relay/worker.h"
 
@@ -104,7 +105,7 @@ void intake_found(void *arg, const struct spool_info *info, const struct envelop
         f.n = state && state->n_rcpts ? state->n_rcpts : env->n_rcpts;
     if (r->is_started || log_level() >= LOG_LEVEL_DEBUG)
         log_found(info, env, f.n, m->is_held);
-    if (resolver_is_stale(r->resolver))
+    if (resolver_is_stale(r->resolver) || tls_policies_are_stale(r->tls_policies))
         worker_is_stale(r->env);
     pressure_watch(r);
     schedule_run(r);

@@ -51,6 +51,7 @@ batond_SOURCES = \
 	relay/session_tls.c \
 	relay/settle.c \
 	relay/supervise.c relay/supervise.h relay/supervise_int.h \
+	relay/tls_policy.c relay/tls_policy.h relay/tls_policy_row.c \
 	relay/tls_setup.c relay/tls_setup.h \
 	relay/transport.c relay/transport.h \
 	relay/walk.c relay/walk.h \
@@ -89,3 +90,9 @@ check_PROGRAMS += t/unit/test_jail
 endif
 t_unit_test_jail_SOURCES = t/unit/test_jail.c t/unit/unit.h
 t_unit_test_jail_LDADD = relay/libjail.a lib/net/libnet.a lib/base/libbase.a $(NET_LIBS) $(SECCOMP_LIBS) $(CMOCKA_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += t/unit/test_tls_policy
+endif
+t_unit_test_tls_policy_SOURCES = t/unit/test_tls_policy.c t/unit/unit.h relay/tls_policy_row.c relay/tls_policy.h
+t_unit_test_tls_policy_LDADD = config/libconfig.a lib/map/libmap.a lib/base/libbase.a $(CONFUSE_LIBS) $(CMOCKA_LIBS)

@@ -59,6 +59,7 @@ static void free_peer(void *arg)
 
     walk_free(p->walk);
     dial_cancel(p->dial);
+    tls_policy_cancel(p->policy_ask);
     later_cancel(&p->service_later);
     smtp_client_free(p->client);
     conn_close(p->conn);
@@ -68,6 +69,7 @@ static void free_peer(void *arg)
     free(p->host);
     free(p->path);
     free(p->remote);
+    free(p->tls_match);
     free(p->rcpts);
     free(p);
 }

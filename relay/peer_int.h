@@ -9,6 +9,7 @@
 #include "net/dial.h"
 #include "relay/attempt.h"
 #include "relay/peer.h"
+#include "relay/tls_policy.h"
 #include "relay/transport.h"
 #include "relay/walk.h"
 #include "smtp/client.h"
@@ -32,8 +33,10 @@ struct peer {
     struct addr_list addrs;
     union addr at;                     /* the one that was connected to */
     char *path;                        /* of a UNIX socket instead, or NULL */
+    struct tls_policy_ask *policy_ask; /* what TLS this host gets is being asked */
     enum config_tls_level tls_level;   /* for this host: decide_tls() */
-    const char *tls_match;             /* the name that its certificate is to bear too, or NULL; borrowed */
+    char *tls_match;                   /* the names that its certificate is to bear, or NULL: its own */
+    struct tls_client *tls;            /* borrowed */
     char *remote;                      /* "mx.example.com[192.0.2.1]:25" */
     struct dial *dial;
     struct conn *conn;

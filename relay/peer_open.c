@@ -40,6 +40,8 @@ static void drop_host(struct peer *p)
     p->conn = NULL;
     dial_cancel(p->dial);
     p->dial = NULL;
+    tls_policy_cancel(p->policy_ask);
+    p->policy_ask = NULL;
 }
 
 /* A host of the domain itself, and not of smtp_fallback_relay. */
@@ -147,18 +149,15 @@ static void on_tls(void *arg, const struct tls_info *info, const struct err *why
 
 void peer_start_tls(struct peer *p)
 {
-    bool is_verified = p->tls_level >= CONFIG_TLS_VERIFY;
-    bool has_own = p->dest->rules->way == TRANSPORT_LMTP && p->relay->tls_lmtp;
-    struct tls_client *verified = has_own ? p->relay->tls_lmtp : p->relay->tls_verified;
     const struct tls_target target = {
-        .demand = is_verified ? TLS_VERIFY : TLS_ENCRYPT,
+        .demand = p->tls_level >= CONFIG_TLS_VERIFY ? TLS_VERIFY : TLS_ENCRYPT,
         .host = p->host,
         .match = p->tls_match,
         .port = p->relayhost->port,
     };
 
     conn_set_timeout(p->conn, p->dest->rules->timeouts.starttls / 1000);
-    conn_start_tls_client(p->conn, is_verified ? verified : p->relay->tls_unverified, &target, on_tls);
+    conn_start_tls_client(p->conn, p->tls, &target, on_tls);
 }
 
 /* ---- opening ---- */
@@ -286,24 +285,45 @@ static void dial_host(struct peer *p)
 }
 
 /* The level is known. */
-static void tls_decided(struct peer *p, enum config_tls_level level, const char *match)
+static void tls_decided(struct peer *p, enum config_tls_level level, const char *match, struct tls_client *tls)
 {
     p->tls_level = level;
-    p->tls_match = level == CONFIG_TLS_SECURE ? match : NULL;
+    free(p->tls_match);
+    p->tls_match = match ? xstrdup(match) : NULL;
+    p->tls = tls;
     dial_host(p);
+}
+
+static void policy_told(void *arg, const struct tls_policy *policy, const struct err *why)
+{
+    struct peer *p = arg;
+
+    p->policy_ask = NULL;
+    if (policy)
+        tls_decided(p, policy->level, policy->match, policy->client);
+    else
+        peer_host_failed(p, why->kind == ERR_CONFIG, why->text);
+}
+
+static void decide_lmtp_tls(struct peer *p)
+{
+    const struct relay *r = p->relay;
+    enum config_tls_level level = config_lmtp_tls_level(r->cfg, p->relayhost);
+    struct tls_client *verified = r->tls_lmtp ? r->tls_lmtp : r->tls_verified;
+
+    tls_decided(p, level, level == CONFIG_TLS_SECURE ? p->relayhost->host : NULL,
+                level >= CONFIG_TLS_VERIFY ? verified : r->tls_unverified);
 }
 
 /* The one place that says which TLS a host of a destination gets. It ends with tls_decided(), now or later. */
 static void decide_tls(struct peer *p)
 {
-    const struct config *cfg = p->relay->cfg;
-
     if (p->path)
-        tls_decided(p, CONFIG_TLS_NONE, NULL);
+        tls_decided(p, CONFIG_TLS_NONE, NULL, NULL);
     else if (p->dest->rules->way == TRANSPORT_LMTP)
-        tls_decided(p, config_lmtp_tls_level(cfg, p->relayhost), p->relayhost->host);
+        decide_lmtp_tls(p);
     else
-        tls_decided(p, config_tls_level(cfg, p->relayhost), p->relayhost->host);
+        p->policy_ask = tls_policy_ask(p->relay->tls_policies, p->relayhost, p->host, policy_told, p);
 }
 
 static char *absolute(const struct config *cfg, const char *path)

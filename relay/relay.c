@@ -14,6 +14,7 @@
 #include "relay/peer.h"
 #include "relay/own.h"
 #include "relay/transport.h"
+#include "relay/tls_policy.h"
 #include "relay/worker.h"
 
 #include <errno.h>
@@ -242,6 +243,9 @@ static int open_all(struct relay *r, struct err *e)
     read_secrets(r);
     if (open_tls(r, e) < 0)
         return -1;
+    r->tls_policies = tls_policies_new(r->cfg, r->tls_verified, r->tls_unverified, e);
+    if (!r->tls_policies)
+        return -1;
     const struct jail_options jail = {
         .role = JAIL_RELAY,
         .uid = ids.uid,
@@ -257,6 +261,7 @@ static int open_all(struct relay *r, struct err *e)
     dns_on_stale(r->dns, names_are_stale, r);
     sc.runner = loop_runner(r->loop);
     resolver_run_on(r->resolver, sc.runner);
+    tls_policies_run_on(r->tls_policies, sc.runner);
     r->spool = spool_open(&sc, e);
     if (!r->spool || spool_start(r->spool, e) < 0 || watch_spool(r, e) < 0)
         return -1;
@@ -285,6 +290,7 @@ static void close_all(struct relay *r)
     queue_free(r->queue);
     spool_close(r->spool);
     dns_free(r->dns);
+    tls_policies_free(r->tls_policies);
     tls_client_free(r->tls_verified);
     tls_client_free(r->tls_unverified);
     tls_client_free(r->tls_lmtp);

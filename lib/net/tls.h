@@ -65,6 +65,8 @@ struct tls_client;
 
 /* NULL with an error that names the file. No authorities at all: an error only when they were asked for by name. */
 struct tls_client *tls_client_new(const struct tls_client_options *o, struct err *e);
+/* Another with the same authorities, without reading a file. */
+struct tls_client *tls_client_like(const struct tls_client *t, enum tls_version min_version, enum tls_grade grade, struct err *e);
 /* Connections that use it go on. NULL is fine. */
 void tls_client_free(struct tls_client *t);
 /* How many authorities it trusts, and whose file that is ("" when none was found). */

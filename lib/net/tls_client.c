@@ -327,6 +327,19 @@ fail:
     return NULL;
 }
 
+struct tls_client *tls_client_like(const struct tls_client *t, enum tls_version min_version, enum tls_grade grade, struct err *e)
+{
+    const struct tls_client_options o = { .min_version = min_version, .grade = grade, .no_system_cas = true };
+    struct tls_client *other = tls_client_new(&o, e);
+
+    if (other) {
+        buf_addspan(&other->packed, buf_span(&t->packed));
+        other->n_authorities = t->n_authorities;
+        other->from = t->from ? xstrdup(t->from) : NULL;
+    }
+    return other;
+}
+
 void tls_client_free(struct tls_client *t)
 {
     if (!t || --t->refs)

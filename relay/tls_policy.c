@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/tls_policy.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "relay/lookup.h"
+
+#include <stdlib.h>
+
+struct tls_policies {
+    const struct config *cfg; /* borrowed, as the contexts */
+    struct tables *tables;    /* NULL: none are named */
+    struct runner *runner;
+    struct tls_client *verified, *unverified;
+    struct tls_client *special[2][2][2]; /* [verified][1.3 only][high], made when a row wants it */
+};
+
+struct tls_policy_ask {
+    struct tls_policies *of;
+    struct lookup l;
+    const struct relayhost *hop; /* borrowed */
+    char *host;
+    tls_policy_fn *done;
+    void *arg;
+};
+
+struct tls_policies *tls_policies_new(const struct config *cfg, struct tls_client *verified, struct tls_client *unverified,
+                                      struct err *e)
+{
+    struct tls_policies *ps = xcalloc(1, sizeof *ps);
+
+    *ps = (struct tls_policies){ .cfg = cfg, .verified = verified, .unverified = unverified };
+    if (cfg->smtp_tls_policy_maps.n && !(ps->tables = tables_open("smtp_tls_policy_maps", &cfg->smtp_tls_policy_maps, NULL, e))) {
+        free(ps);
+        return NULL;
+    }
+    return ps;
+}
+
+void tls_policies_free(struct tls_policies *ps)
+{
+    if (!ps)
+        return;
+    for (size_t i = 0; i < 8; i++)
+        tls_client_free(ps->special[i >> 2 & 1][i >> 1 & 1][i & 1]);
+    tables_close(ps->tables);
+    free(ps);
+}
+
+void tls_policies_run_on(struct tls_policies *ps, struct runner *runner)
+{
+    ps->runner = runner;
+}
+
+bool tls_policies_are_stale(const struct tls_policies *ps)
+{
+    return ps->tables && tables_are_stale(ps->tables);
+}
+
+/* ---- a row ---- */
+
+static struct tls_client *client_for(struct tls_policies *ps, const struct tls_policy_row *row, struct err *e)
+{
+    const struct config *cfg = ps->cfg;
+    bool is_verified = row->level >= CONFIG_TLS_VERIFY;
+    bool is_1_3 = row->says_protocols ? row->is_1_3_only : is_verified && cfg->smtp_tls_mandatory_protocols.min >= 13;
+    bool is_high = row->says_ciphers ? row->is_high : is_verified && cfg->smtp_tls_ciphers == CONFIG_CIPHERS_HIGH;
+    struct tls_client *usual = is_verified ? ps->verified : ps->unverified;
+
+    if (!row->says_protocols && !row->says_ciphers)
+        return usual;
+    struct tls_client **at = &ps->special[is_verified][is_1_3][is_high];
+    if (!*at)
+        *at = tls_client_like(usual, is_1_3 ? TLS_1_3 : TLS_1_2, is_high ? TLS_GRADE_HIGH : TLS_GRADE_MEDIUM, e);
+    return *at;
+}
+
+static void tell_row(struct tls_policy_ask *a, struct span key, struct span value)
+{
+    struct tls_policy_row row;
+    struct err e;
+
+    if (tls_policy_parse(value, a->hop, a->host, &row, &e) == 0) {
+        const struct tls_policy p = { .level = row.level, .match = row.match, .client = client_for(a->of, &row, &e) };
+        char *match = row.match;
+        a->done(a->arg, p.client ? &p : NULL, &e);
+        free(match);
+        return;
+    }
+    err_prefix(&e, "smtp_tls_policy_maps: %.*s", (int)(key.len > 200 ? 200 : key.len), key.at);
+    log_warn("%s", e.text);
+    a->done(a->arg, NULL, &e);
+}
+
+static void tell_level(struct tls_policy_ask *a)
+{
+    struct tls_policies *ps = a->of;
+    enum config_tls_level level = config_tls_level(ps->cfg, a->hop);
+    const struct tls_policy p = {
+        .level = level,
+        .match = level == CONFIG_TLS_SECURE ? a->hop->host : NULL,
+        .client = level >= CONFIG_TLS_VERIFY ? ps->verified : ps->unverified,
+    };
+    a->done(a->arg, &p, NULL);
+}
+
+/* ---- looking for it ---- */
+
+/* The next hop itself; a domain's parents, too, each with its dot in front. */
+static enum map_result find(struct tls_policy_ask *a, struct span *key, struct span *value)
+{
+    const struct relayhost *hop = a->hop;
+    enum map_result result;
+
+    *key = span_str(hop->text);
+    result = tables_find(a->of->tables, &a->l, *key, true, value);
+    if (hop->is_bracketed || hop->has_port)
+        return result;
+    for (const char *dot = strchr(hop->text, '.'); dot && result == MAP_NOT_FOUND; dot = strchr(dot + 1, '.')) {
+        *key = span_str(dot);
+        result = tables_find(a->of->tables, &a->l, *key, true, value);
+    }
+    return result;
+}
+
+/* True: it is over, and the question is freed. */
+static bool pass(struct tls_policy_ask *a)
+{
+    struct span key, value = { 0 };
+    struct err e;
+
+    lookup_begin(&a->l);
+    enum map_result result = a->of->tables ? find(a, &key, &value) : MAP_NOT_FOUND;
+    if (lookup_waits(&a->l))
+        return false;
+    if (result == MAP_FOUND) {
+        tell_row(a, key, value);
+    } else if (result == MAP_NOT_FOUND) {
+        tell_level(a);
+    } else {
+        err_set(&e, ERR_TEMPORARY, "smtp_tls_policy_maps cannot tell at the moment what TLS it gets");
+        a->done(a->arg, NULL, &e);
+    }
+    tls_policy_cancel(a);
+    return true;
+}
+
+static void again(void *arg)
+{
+    pass(arg);
+}
+
+struct tls_policy_ask *tls_policy_ask(struct tls_policies *ps, const struct relayhost *hop, const char *host, tls_policy_fn *done,
+                                      void *arg)
+{
+    struct tls_policy_ask *a = xcalloc(1, sizeof *a);
+
+    *a = (struct tls_policy_ask){ .of = ps, .hop = hop, .host = xstrdup(host), .done = done, .arg = arg };
+    a->l = (struct lookup){ .runner = ps->runner, .may_ask = true, .when_told = again, .arg = a };
+    return pass(a) ? NULL : a;
+}
+
+void tls_policy_cancel(struct tls_policy_ask *a)
+{
+    if (!a)
+        return;
+    lookup_fini(&a->l);
+    free(a->host);
+    free(a);
+}
