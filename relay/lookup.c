@@ -17,7 +17,7 @@
 enum {
     CHUNK = 4000,
     UNDER_WAY_MAX = 20,    /* questions of one decision: a table answers them one after the other */
-    CACHE_SLOTS = 1024,
+    CACHE_SLOTS = 4096,
     CACHE_VALUE_MAX = 4096,
     CACHE_US = 2000000,
 };

@@ -68,6 +68,7 @@ static int open_tables(struct resolver *r, struct err *e)
     if (!r->mydestination)
         return -1;
     r->has_local = route_hooks && cfg->mydestination.n;
+    config_each_map(cfg, look_for_accounts, r);
     r->aliases = tables_open("alias_maps", &cfg->alias_maps, &o, e);
     if (!r->aliases)
         return -1;
@@ -84,7 +85,8 @@ static void look_for_accounts(void *arg, const char *param, const char *spec)
 {
     struct resolver *r = arg;
 
-    (void)param;
+    if (strcmp(param, "local_recipient_maps") == 0 && !r->has_local) /* nobody asks it */
+        return;
     r->has_accounts |= strstr(spec, "unix:") != NULL; /* also within unionmap:{} */
 }
 
@@ -96,7 +98,6 @@ struct resolver *resolver_new(const struct config *cfg, struct err *e)
     list_init(&r->asks);
     r->relayhost = join_relayhosts(cfg);
     r->local_localhost = xasprintf("localhost.%s", cfg->mydomain);
-    config_each_map(cfg, look_for_accounts, r);
     fixed_route(r, &cfg->local_transport, &r->to_local);
     fixed_route(r, &cfg->default_transport, &r->elsewhere);
     if (open_tables(r, e) < 0) {

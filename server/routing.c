@@ -70,9 +70,11 @@ static int open_all_tables(struct routing *ro, struct err *e)
         { &ro->generic, "smtp_generic_maps", &cfg->smtp_generic_maps, true },
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-        if (open_field(ro, &fields[i], e) < 0)
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        bool is_asked = fields[i].at != &ro->local_rcpt || cfg->mydestination.n;
+        if (is_asked && open_field(ro, &fields[i], e) < 0)
             return -1;
+    }
     return 0;
 }
 
