@@ -93,4 +93,59 @@ subtest 'TLS with a certificate for another' => sub {
     ok($d->wait_messages('joe@example.test', 1), 'by default TLS need not be verified');
 };
 
+subtest 'a login' => sub {
+    my $t = Baton::Test->new;
+    my $relay = $t->fake_relay(capabilities => [ 'AUTH PLAIN', qw(PIPELINING ENHANCEDSTATUSCODES) ]);
+    $t->config(default_transport => 'lmtp:inet:127.0.0.1:' . $relay->port, lmtp_tls_security_level => 'none',
+        raw => sprintf qq(login "[127.0.0.1]:%d" { user = "joe" password = "secret" }\n), $relay->port);
+    $t->start_batond;
+    send_to($t, 'a@example.test');
+    my ($m) = $relay->wait_messages(1);
+    is($m->{login}{password}, 'secret', 'is given where a login section fits');
+};
+
+subtest 'many recipients' => sub {
+    my $t = Baton::Test->new;
+    my $relay = $t->fake_relay;
+    $t->config(default_transport => 'lmtp:inet:127.0.0.1:' . $relay->port, lmtp_destination_recipient_limit => 3,
+        lmtp_destination_concurrency_limit => 1);
+    $t->start_batond;
+    send_to($t, map { "r$_\@example.test" } 1 .. 7);
+    my @m = $relay->wait_messages(3);
+    is_deeply([ map { scalar @{ $_->{rcpts} } } @m ], [ 3, 3, 1 ], 'go as many at a time as lmtp_destination_recipient_limit says');
+    is_deeply([ map { $_->{connection} } @m ], [ ($m[0]{connection}) x 3 ], 'over one connection');
+    send_to($t, 'later@example.test');
+    my $last = ($relay->wait_messages(4))[3];
+    is($last->{connection}, $m[0]{connection}, 'which is kept for the next message');
+};
+
+subtest 'a connection that is lost between the replies' => sub {
+    my $t = Baton::Test->new;
+    my $relay = $t->fake_relay(dot => { 'b@example.test' => [ 'drop', '250 2.0.0 Saved' ], else => '250 2.0.0 Saved' });
+    $t->config(@quick, default_transport => 'lmtp:inet:127.0.0.1:' . $relay->port);
+    $t->start_batond;
+    send_to($t, map { "$_\@example.test" } qw(a b c));
+    ok($t->wait_log(qr/removed/), 'all get it in the end');
+    my @m = $relay->wait_messages(2);
+    is_deeply([ map { $_->{rcpts} } @m ], [ [ map { "$_\@example.test" } qw(a b c) ], [ map { "$_\@example.test" } qw(b c) ] ],
+        'who was told is not tried again, the others are');
+    like($t->log_text, qr/to=<a\@.*status=sent.*to=<b\@[^\n]*status=deferred \(lost connection/s, 'and the log says so');
+};
+
+subtest 'no connection at all' => sub {
+    my $t = Baton::Test->new;
+    $t->config(default_transport => 'discard: not wanted here');
+    $t->start_batond;
+    send_to($t, 'a@example.test');
+    like($t->wait_log(qr/status=/), qr/relay=none, .*dsn=2\.0\.0, status=sent \(not wanted here\)/, 'discard: throws away');
+    ok($t->wait_log(qr/removed/), 'the message ends');
+    $t->config(default_transport => 'retry:4.3.1 next week', @quick);
+    $t->reload_batond;
+    send_to($t, 'b@example.test');
+    like($t->wait_log(qr/to=<b\@.*status=/), qr/dsn=4\.3\.1, status=deferred \(next week\)/, 'retry: keeps');
+    $t->config(default_transport => 'error:5.1.2 no mail leaves', @quick);
+    $t->reload_batond;
+    like($t->wait_log(qr/to=<b\@.*status=bounced/), qr/dsn=5\.1\.2, status=bounced \(no mail leaves\)/, 'error: returns');
+};
+
 done_testing;

@@ -18,6 +18,9 @@ Baton::FakeRelay - an SMTP server that does what a script says, for the faults a
 
 =head1 SCRIPT
 
+After LHLO it speaks LMTP: `dot` is said for each recipient (and goes by recipient), and the message has those that were taken in
+{taken}.
+
 Stages: banner ehlo helo starttls auth mail rcpt data dot bdat rset noop vrfy quit, and 'unknown'. What a stage does:
 
     '250 text'                a reply; lines separated by \n
@@ -278,7 +281,7 @@ sub _do {
 # ---- the conversation ----------------------------------------------------------------------------------------------------
 
 my %verbs = (
-    EHLO => \&_ehlo, HELO => \&_ehlo, MAIL => \&_mail, RCPT => \&_rcpt, DATA => \&_data, BDAT => \&_bdat, AUTH => \&_auth,
+    EHLO => \&_ehlo, HELO => \&_ehlo, LHLO => \&_lhlo, MAIL => \&_mail, RCPT => \&_rcpt, DATA => \&_data, BDAT => \&_bdat, AUTH => \&_auth,
     STARTTLS => \&_starttls, RSET => \&_rset, QUIT => sub { $_[0]->_do($_[1], 'quit', then => 'drop') },
     NOOP => sub { $_[0]->_do($_[1], 'noop') }, VRFY => sub { $_[0]->_do($_[1], 'vrfy') },
 );
@@ -315,6 +318,7 @@ sub _input {
 sub _forget { my ($c) = @_; $c->{mail} = undef; $c->{content} = '' }
 
 sub _ehlo { my ($self, $c, $rest, $verb) = @_; _forget($c); $c->{helo} = $rest; $self->_do($c, lc $verb) }
+sub _lhlo { my ($self, $c, $rest) = @_; $c->{is_lmtp} = 1; _ehlo($self, $c, $rest, 'EHLO') }
 sub _rset { my ($self, $c) = @_; _forget($c); $self->_do($c, 'rset') }
 
 sub _mail {
@@ -356,7 +360,10 @@ sub _end_of_message {
         _forget($c);
         return $self->_fixed($c, '554 5.5.1 no valid recipients');
     }
-    if ($self->_do($c, 'dot')) {
+    my @for = $c->{is_lmtp} ? @{ $m->{rcpts} } : (undef);
+    my @taken = grep { $self->_do($c, 'dot', address => $_) } @for;
+    $m->{taken} = \@taken if $c->{is_lmtp};
+    if (@taken) {
         my $file = "$self->{dir}/new";
         Baton::Test::spew("$self->{dir}/content-" . ++$self->{taken}, $content);
         Baton::Test::spew($file, JSON::PP->new->ascii->encode({ %$m, time => time }));
