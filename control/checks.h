@@ -25,6 +25,9 @@ void check_domains(const struct config *cfg, struct findings *f);
 /* checks_ways.c: lines that lead nowhere */
 void check_ways(const struct config *cfg, struct findings *f);
 
+/* checks_transports.c: the sockets of lmtp:unix: */
+check_fn check_transport_sockets;
+
 /* checks_host.c: what it needs of this machine */
 void check_users(const struct config *cfg, struct findings *f);
 void check_spool(const struct config *cfg, struct findings *f);

@@ -34,6 +34,10 @@ static const char *const levels[] = {
 
 void check_relayhost(const struct config *cfg, struct findings *f)
 {
+    if (config_delivers_directly(cfg)) {
+        findings_add(f, FINDING_OK, "relayhost", "none: mail goes to the MX hosts of its domain");
+        return;
+    }
     if (cfg->relayhost.n == 0) {
         findings_add(
             f, FINDING_WARNING, "relayhost",

@@ -148,4 +148,17 @@ subtest 'no connection at all' => sub {
     like($t->wait_log(qr/to=<b\@.*status=bounced/), qr/dsn=5\.1\.2, status=bounced \(no mail leaves\)/, 'error: returns');
 };
 
+subtest 'baton check' => sub {
+    my $t = Baton::Test->new;
+    my $d = $t->dovecot(users => \%users);
+    $t->config(default_transport => 'lmtp:unix:' . $d->lmtp_path, relayhost => '');
+    like($t->baton(['check'])->{out}, qr/ok +transport +default_transport: \S+lmtp is there/, 'finds the socket');
+    chmod 0600, $d->lmtp_path;
+    like($t->baton(['check'])->{out}, qr/error +transport .*may not be used by/, 'and sees that it is closed to us') if is_root;
+    $d->stop;
+    unlink $d->lmtp_path;
+    like($t->baton(['check'])->{out}, qr/warning +transport .*nobody listens at/, 'or not there');
+    like($t->baton(['check'])->{out}, qr/ok +relayhost +none: mail goes to the MX hosts/, 'and says that mail is delivered directly');
+};
+
 done_testing;
