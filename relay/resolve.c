@@ -59,6 +59,15 @@ static void fixed_route(struct resolver *r, const struct transport *t, struct ro
         *out = (struct route){ .kind = ROUTE_NOWHERE, .nexthop = "" };
 }
 
+static void look_for_accounts(void *arg, const char *param, const char *spec)
+{
+    struct resolver *r = arg;
+
+    if (strcmp(param, "local_recipient_maps") == 0 && !r->has_local) /* nobody asks it */
+        return;
+    r->has_accounts |= strstr(spec, "unix:") != NULL; /* also within unionmap:{} */
+}
+
 static int open_tables(struct resolver *r, struct err *e)
 {
     const struct config *cfg = r->cfg;
@@ -79,15 +88,6 @@ static int open_tables(struct resolver *r, struct err *e)
     if (r->may_block)
         r->cache = lookup_cache_new();
     return 0;
-}
-
-static void look_for_accounts(void *arg, const char *param, const char *spec)
-{
-    struct resolver *r = arg;
-
-    if (strcmp(param, "local_recipient_maps") == 0 && !r->has_local) /* nobody asks it */
-        return;
-    r->has_accounts |= strstr(spec, "unix:") != NULL; /* also within unionmap:{} */
 }
 
 struct resolver *resolver_new(const struct config *cfg, struct err *e)
