@@ -344,6 +344,11 @@ static void what_is_not_built_is_not_set(const struct config *cfg, struct config
                "(--disable-server)",
                cfg->restriction_classes[i].name);
     for (size_t i = 0; i < cfg->n_listens; i++)
+        if (cfg->listens[i].milters.n)
+            remark(r, CONFIG_ERROR, at_line(cfg, cfg->listens[i].line),
+                   "listen %s: milters belong to the server module, and this Baton was built without it (--disable-server)",
+                   cfg->listens[i].name);
+    for (size_t i = 0; i < cfg->n_listens; i++)
         if (cfg->listens[i].auth > CONFIG_LISTEN_AUTH_NO)
             remark(r, CONFIG_ERROR, at_line(cfg, cfg->listens[i].line),
                    "listen %s: auth belongs to the server module, and this Baton was built without it (--disable-server)",

@@ -771,6 +771,8 @@ LISTEN(proxy_networks, NETWORKS, "", ANY,
 LISTEN(tls, ENUM, "auto", WORDS(listen_tls),
     "`no`, `may` (STARTTLS is offered), `encrypt` (and demanded), `implicit` (TLS from the first byte). `auto`: as "
     "`smtpd_tls_security_level` says; at port 465 `implicit`, at a UNIX socket `no`.")
+LISTEN(milters, MILTERS, "$smtpd_milters", ANY,
+    "Filters for mail that comes in there, as in `smtpd_milters`. Empty: none.")
 LISTEN(auth, ENUM, "auto", WORDS(listen_auth),
     "`no`, `may` (AUTH is offered), `required` (no mail is taken without it). `auto`: with `smtpd_sasl_auth_enable`, `required` at "
     "ports 465 and 587, `may` at others; without it, where LMTP is spoken and at a UNIX socket `no`.")

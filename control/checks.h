@@ -40,6 +40,10 @@ void check_log(const struct config *cfg, struct findings *f);
 void check_auth(const struct config *cfg, struct findings *f);
 void probe_auth(const struct config *cfg, struct findings *f);
 
+/* checks_milters.c: filters; the second one speaks with them (--live) */
+void check_milters(const struct config *cfg, struct findings *f);
+void probe_milters(const struct config *cfg, struct findings *f);
+
 /* checks_tls.c: what clients are shown */
 void check_certificates(const struct config *cfg, struct findings *f);
 

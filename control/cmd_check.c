@@ -14,7 +14,7 @@
 static check_fn *const checks[] = {
     check_name,  check_relayhost, check_authorities, check_logins,    check_maps,  check_aliases, check_domains, check_ways, check_transport_sockets, check_users,
     check_spool, check_space,     check_sendmail,    check_listeners, check_certificates, check_auth,
-    check_log,
+    check_milters, check_log,
 };
 
 static const struct option long_options[] = {
@@ -79,6 +79,7 @@ static int run(const struct command_options *o, int argc, char **argv)
         check_maps_live(cfg, f);
         probe_relayhosts(cfg, f);
         probe_auth(cfg, f);
+        probe_milters(cfg, f);
     }
     config_free(cfg);
     return end(f);
@@ -91,9 +92,8 @@ const struct command cmd_check = {
         "[-c FILE] [--json] check [--live]\n\n"
         "Reads the configuration and looks at what it names: spool, users, certificates, passwords, aliases,\n"
         "ports. Nothing is changed and the network is left alone.\n"
-        "  --live  also resolve and reach the relayhost, with TLS and login, as `baton test` does, and ask Dovecot what\n"
-        "          logins it offers, and\n"
-        "          whether the directories of tables answer\n"
+        "  --live  also resolve and reach the relayhost, with TLS and login, as `baton test` does, ask Dovecot what\n"
+        "          logins it offers, and the directories of tables whether they answer, and negotiate with the milters\n"
         "  --json  one object with all findings\n"
         "Exit status: 0 when nothing is in the way, 78 when something is.\n",
     .run = run,

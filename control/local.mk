@@ -6,6 +6,7 @@ baton_SOURCES = \
 	control/checks_auth.c \
 	control/checks_host.c \
 	control/checks_mail.c \
+	control/checks_milters.c \
 	control/checks_routes.c \
 	control/checks_tls.c \
 	control/checks_transports.c \

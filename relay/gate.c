@@ -140,6 +140,7 @@ static void tell_facts(const struct session *s, struct gate_facts *f)
         .env = s->env,
         .size = s->size,
         .rcpt = s->gate->at == GATE_RCPT && s->env && s->env->n_rcpts ? &s->env->rcpts[s->env->n_rcpts - 1] : NULL,
+        .refused = s->gate->no.code ? &s->gate->no : NULL,
         .draft = s->gate->at == GATE_END ? s->draft : NULL,
         .tls = s->conn ? conn_tls(s->conn) : NULL,
         .local = s->conn ? conn_local(s->conn) : NULL,
@@ -160,11 +161,17 @@ static bool ask_step(struct gate *g, const struct gate_step *step)
     return g->has_answer;
 }
 
+/* After a refusal nobody is, but who wants to hear of refused recipients. */
+static bool is_asked(struct gate *g, const struct gate_step *step)
+{
+    return !g->no.code || (g->at == GATE_RCPT && step->wants_refused && step->wants_refused(g));
+}
+
 static void go_on(struct gate *g)
 {
-    while (!g->no.code && g->step < STEPS_MAX) {
+    while (g->step < STEPS_MAX) {
         const struct gate_step *step = step_at(g->step);
-        if (step && !ask_step(g, step))
+        if (step && is_asked(g, step) && !ask_step(g, step))
             return;
         g->step++;
     }
@@ -201,7 +208,7 @@ void gate_ask(struct session *s, enum gate_at at, gate_fn *then)
 
 void gate_answer(struct gate *g, const struct refusal *no)
 {
-    if (no)
+    if (no && !g->no.code)
         g->no = *no;
     g->has_answer = true;
     if (g->is_asking)

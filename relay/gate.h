@@ -67,6 +67,7 @@ struct gate_facts {
     struct envelope *env;        /* from GATE_MAIL on, or NULL */
     uint64_t size;               /* declared with SIZE=, at GATE_END the real one; or 0 */
     struct rcpt *rcpt;           /* at GATE_RCPT: the last of env */
+    const struct refusal *refused; /* a step before has refused it, and this one is only told; or NULL */
     struct draft *draft;         /* at GATE_END: the content, when a step wants it; or NULL */
     const struct tls_info *tls;  /* or NULL: in the clear */
     const union addr *local;     /* where it has come to, or NULL */
@@ -92,6 +93,8 @@ struct gate_step {
     void (*cancel)(struct gate *g);
     /* The transaction is over, or (is_session) the session: what was kept for it (gate_slot()) goes. May be NULL. */
     void (*forget)(struct gate *g, bool is_session);
+    /* It wants to hear of a recipient that a step before has refused; its answer counts for nothing then. May be NULL: no. */
+    bool (*wants_refused)(struct gate *g);
     /* After GATE_DATA: it wants to see the content at GATE_END, and maybe to change it (facts->draft). May be NULL: no. */
     bool (*wants_content)(struct gate *g);
 };

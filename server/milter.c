@@ -30,7 +30,11 @@ static struct { /* smtpd_milter_maps of this process */
 
 bool milters_are_used(const struct config *cfg)
 {
-    return cfg->smtpd_milters.n || cfg->non_smtpd_milters.n || cfg->smtpd_milter_maps.n;
+    bool are_used = cfg->smtpd_milters.n || cfg->non_smtpd_milters.n || cfg->smtpd_milter_maps.n;
+
+    for (size_t i = 0; i < cfg->n_listens; i++)
+        are_used |= cfg->listens[i].milters.n > 0;
+    return are_used;
 }
 
 int milters_open(const struct config *cfg, struct err *e)
@@ -79,8 +83,13 @@ static bool look_up(struct milter_list *to, const char *address)
 
 static const struct milter_list *list_for(struct filters *f, const struct gate_facts *facts)
 {
+    const struct config *cfg = facts->cfg;
+
     if (facts->is_local)
-        return &facts->cfg->non_smtpd_milters;
+        return &cfg->non_smtpd_milters;
+    for (size_t i = 0; i < cfg->n_listens; i++)
+        if (strcmp(cfg->listens[i].name, facts->listen) == 0)
+            return look_up(&f->from_map, facts->client_address) ? &f->from_map : &cfg->listens[i].milters;
     return look_up(&f->from_map, facts->client_address) ? &f->from_map : &facts->cfg->smtpd_milters;
 }
 
@@ -118,9 +127,7 @@ static void show_as_localhost(struct gate_facts *facts)
 
 static void ask(struct gate *g, enum gate_at at, const struct gate_facts *facts)
 {
-    bool is_anything = facts->is_local ? facts->cfg->non_smtpd_milters.n > 0
-                                       : facts->cfg->smtpd_milters.n > 0 || facts->cfg->smtpd_milter_maps.n > 0;
-    if (!is_anything) {
+    if (facts->is_local ? !facts->cfg->non_smtpd_milters.n : !milters_are_used(facts->cfg)) {
         gate_answer(g, NULL);
         return;
     }
@@ -142,7 +149,7 @@ static void discard(struct filters *f)
 /* What one has said. False: the question is answered. */
 static bool take_outcome(struct filters *f, const struct milter_outcome *o)
 {
-    switch (o->does) {
+    switch (f->q.facts.refused ? MILTER_GOES_ON : o->does) {
     case MILTER_REFUSES: gate_answer(f->q.gate, &o->no); return false;
     case MILTER_DISCARDS:
         discard(f);
@@ -167,6 +174,10 @@ static void go_on(struct filters *f)
     while (f->at < f->n && !is_discarded(f)) {
         if (f->q.at == GATE_END)
             f->q.facts.env = gate_has_changed(f->q.gate) ? gate_envelope(f->q.gate) : f->q.facts.env;
+        if (f->q.facts.refused && !milter_link_wants_refused(f->links[f->at])) {
+            f->at++;
+            continue;
+        }
         if (milter_link_ask(f->links[f->at], &f->q, &o))
             return;
         if (!take_outcome(f, &o))
@@ -212,6 +223,16 @@ static void forget(struct gate *g, bool is_session)
     *gate_slot(g) = NULL;
 }
 
+static bool wants_refused(struct gate *g)
+{
+    const struct filters *f = *gate_slot(g);
+
+    for (size_t i = 0; f && i < f->n; i++)
+        if (milter_link_wants_refused(f->links[i]))
+            return true;
+    return false;
+}
+
 static bool wants_content(struct gate *g)
 {
     const struct filters *f = *gate_slot(g);
@@ -222,4 +243,5 @@ static bool wants_content(struct gate *g)
     return false;
 }
 
-const struct gate_step milter_step = { .ask = ask, .cancel = cancel, .forget = forget, .wants_content = wants_content };
+const struct gate_step milter_step = { .ask = ask, .cancel = cancel, .forget = forget, .wants_refused = wants_refused,
+                                       .wants_content = wants_content };

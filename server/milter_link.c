@@ -634,3 +634,8 @@ bool milter_link_wants_content(const struct milter_link *l)
 {
     return l->state == LINK_OPEN && !l->skips_message;
 }
+
+bool milter_link_wants_refused(const struct milter_link *l)
+{
+    return l->state == LINK_OPEN && !l->skips_message && milter_wants_refused(l->proto);
+}

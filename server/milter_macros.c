@@ -154,15 +154,20 @@ static const char *mail_host(const struct milter_question *q, struct value *v)
     return q->facts.env ? domain_of(q->facts.env->sender) : NULL;
 }
 
+/* Of one that was refused the macros say why: as if a mailer "error" had it. */
 static const char *rcpt_address(const struct milter_question *q, struct value *v)
 {
     (void)v;
+    if (q->facts.refused)
+        return q->facts.refused->text;
     return q->facts.rcpt ? q->facts.rcpt->address : NULL;
 }
 
 static const char *rcpt_host(const struct milter_question *q, struct value *v)
 {
     (void)v;
+    if (q->facts.refused)
+        return q->facts.refused->status;
     return q->facts.rcpt ? domain_of(q->facts.rcpt->address) : NULL;
 }
 
@@ -170,6 +175,11 @@ static const char *mailer(const struct milter_question *q, struct value *v)
 {
     (void)v;
     return q->facts.env ? "smtp" : NULL;
+}
+
+static const char *rcpt_mailer(const struct milter_question *q, struct value *v)
+{
+    return q->facts.refused ? "error" : mailer(q, v);
 }
 
 static const struct {
@@ -199,7 +209,7 @@ static const struct {
     { "{mail_mailer}", mailer },
     { "{rcpt_addr}", rcpt_address },
     { "{rcpt_host}", rcpt_host },
-    { "{rcpt_mailer}", mailer },
+    { "{rcpt_mailer}", rcpt_mailer },
 };
 
 /* "name" and "{name}" are one, as "{i}" and "i". */

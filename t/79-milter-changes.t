@@ -234,6 +234,32 @@ CODE
     like($m->{content}, qr/^X-Two:  two\r$/m, 'a value as it was given');
 };
 
+subtest 'a filter that likes to hear of refused recipients is told why' => sub {
+    my ($t, $filter, $relay, $port) = world(<<'CODE', filter => { class => '@Milter.rejected_recipients' },
+def envrcpt(self, r, *a):
+    log.write("%s %s %s %s\n" % (r, self.getsymval("{rcpt_mailer}"), self.getsymval("{rcpt_host}"), self.getsymval("{rcpt_addr}")))
+    return Milter.CONTINUE
+CODE
+        smtpd_recipient_restrictions => 'reject_non_fqdn_recipient');
+    my $c = client($port);
+    $c->say('MAIL FROM:<me@example.test>');
+    like($c->say('RCPT TO:<bad@short>'), qr/^504 5\.5\.2 .*fully-qualified/, 'refused all the same');
+    like($c->say('RCPT TO:<good@example.test>'), qr/^250/, 'another is not');
+    like($filter->log_text, qr/^<bad\@short> error 5\.5\.2 .*fully-qualified.*\n<good\@example\.test> smtp example\.test good\@example\.test$/m, 'it was told of both');
+};
+
+subtest 'a listener may have filters of its own, or none' => sub {
+    my $t = Baton::Test->new;
+    my $reject = Baton::Filter->python($t, "def envfrom(self, *a): return Milter.REJECT\n");
+    my $p = free_port();
+    my $q = free_port();
+    my (undef, $port) = fresh($t, smtpd_milters => 'inet:127.0.0.1:1', raw => "listen other {\n address = \"127.0.0.1\"\n port = $p\n milters = \"" . $reject->address
+        . "\"\n}\nlisten none {\n address = \"127.0.0.1\"\n port = $q\n milters = \"\"\n}\n");
+    like(client($port)->say('MAIL FROM:<a@x.test>'), qr/^451/, 'that of smtpd_milters');
+    like(client($p)->say('MAIL FROM:<a@x.test>'), qr/^550/, 'its own');
+    like(client($q)->say('MAIL FROM:<a@x.test>'), qr/^250/, 'none');
+};
+
 subtest 'tables except clients, and listeners of this machine have filters of their own' => sub {
     my $t = Baton::Test->new;
     my $reject = Baton::Filter->python($t, "def envfrom(self, *a): return Milter.REJECT\n");

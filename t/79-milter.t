@@ -89,4 +89,21 @@ subtest 'both, one behind the other: the second sees what the first has made of 
     unlike($m->{content}, qr/^DKIM-Signature/m, 'and not signed');
 };
 
+subtest 'baton check looks at them' => sub {
+    plan skip_all => 'opendkim or rspamd is not installed' if !Baton::Filter::has('opendkim') || !Baton::Filter::has('rspamd');
+    my $t = Baton::Test->new;
+    my ($rspamd, $dkim) = (Baton::Filter->rspamd($t), Baton::Filter->opendkim($t));
+    my $relay = $t->fake_relay;
+    my $gone = $t->path('no-socket');
+    my $nobody = free_port();
+    $t->config(relayhost => $relay->address, smtpd_milters => $rspamd->address . ' ' . $dkim->address, non_smtpd_milters => "unix:$gone inet:127.0.0.1:$nobody");
+    my $r = $t->baton(['check']);
+    like($r->{out}, qr/ok +milter +smtpd_milters: unix:\S+opendkim/, 'a socket that answers');
+    like($r->{out}, qr/warning +milter +non_smtpd_milters: unix:\Q$gone\E: No such file/, 'one that is not there');
+    $r = $t->baton(['check', '--live']);
+    like($r->{out}, qr/ok +milter +smtpd_milters: inet:127\.0\.0\.1:\d+ speaks version 6 and may .*add fields/, '--live: rspamd negotiates');
+    like($r->{out}, qr/ok +milter +smtpd_milters: unix:\S+ speaks version 6 and may .*change fields/, 'OpenDKIM too');
+    like($r->{out}, qr/error +milter +non_smtpd_milters: inet:127\.0\.0\.1:$nobody: connect: Connection refused/, 'nobody does not');
+};
+
 done_testing;

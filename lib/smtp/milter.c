@@ -39,7 +39,7 @@ static const struct { unsigned version; uint32_t actions, protocol; } offers[] =
     { 2, 0x3f, 0x7f },
     { 3, 0x3f, 0x1ff },
     { 4, 0x3f, 0x3ff },
-    { 6, 0x1ff, 0x1ff7ff },
+    { 6, 0x1ff, 0x1fffff },
 };
 
 const char *milter_event_name(enum milter_event event)
@@ -154,6 +154,16 @@ void milter_free(struct milter *m)
     free(m);
 }
 
+unsigned milter_version(const struct milter *m)
+{
+    return m->version;
+}
+
+uint32_t milter_actions(const struct milter *m)
+{
+    return m->actions;
+}
+
 struct span milter_output(struct milter *m)
 {
     return span_from(buf_span(&m->out), m->out_sent);
@@ -171,6 +181,11 @@ void milter_sent(struct milter *m, size_t n)
 bool milter_wants(const struct milter *m, enum milter_event e)
 {
     return m->is_ready && !m->is_broken && m->version >= events[e].since && !(m->protocol & events[e].unwanted);
+}
+
+bool milter_wants_refused(const struct milter *m)
+{
+    return milter_wants(m, MILTER_RCPT) && (m->protocol & PROTO_REFUSED_RCPT);
 }
 
 const char *milter_asked_macros(const struct milter *m, enum milter_event e)

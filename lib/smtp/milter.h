@@ -55,6 +55,10 @@ struct milter *milter_new(unsigned version /* 2, 3, 4 or 6: the highest that is 
 /* NULL is fine. */
 void milter_free(struct milter *m);
 
+/* What is agreed upon: the version, and MILTER_MAY_*. */
+unsigned milter_version(const struct milter *m);
+uint32_t milter_actions(const struct milter *m);
+
 /* ---- out ---- */
 
 /* What has not been sent; valid till the next call. All of it is to be taken. */
@@ -63,6 +67,8 @@ void milter_sent(struct milter *m, size_t n);
 
 /* Whether the filter wants to hear of it, now that it has negotiated. */
 bool milter_wants(const struct milter *m, enum milter_event event);
+/* Whether it wants to hear of recipients that were refused before it was asked. */
+bool milter_wants_refused(const struct milter *m);
 /* The macros that it asked for by name with that event ("i {auth_authen}"), or NULL: it did not. */
 const char *milter_asked_macros(const struct milter *m, enum milter_event event);
 /* Goes before the event: add them one by one, with the braces of its name, then the event. An event that is not wanted drops

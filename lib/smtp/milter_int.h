@@ -15,7 +15,7 @@ enum {
 
 /* Bits of the negotiated protocol. */
 enum {
-    PROTO_SKIP = 0x400,
+    PROTO_REFUSED_RCPT = 0x800,
     PROTO_LEADING_SPACE = 0x100000,
 };
 

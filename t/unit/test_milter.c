@@ -76,7 +76,7 @@ static void answered(struct milter *m, const char *data, size_t len, struct milt
 static void it_offers_what_the_version_has(void **state)
 {
     static const struct { unsigned version; const char *bytes; } cases[] = {
-        { 6, "O\0\0\0\6\0\0\1\xff\0\x1f\xf7\xff" },
+        { 6, "O\0\0\0\6\0\0\1\xff\0\x1f\xff\xff" },
         { 4, "O\0\0\0\4\0\0\0\x3f\0\0\3\xff" },
         { 2, "O\0\0\0\2\0\0\0\x3f\0\0\0\x7f" },
     };
