@@ -412,6 +412,8 @@ enum { CONFIG_SHOW_NON_DEFAULT = 1, CONFIG_SHOW_DEFAULTS = 2, CONFIG_SHOW_VALUE_
 /* The lookup tables of all parameters that have some: fn(arg, "alias_maps", "hash:/etc/aliases"). */
 typedef void config_map_fn(void *arg, const char *name, const char *spec);
 void config_each_map(const struct config *cfg, config_map_fn *fn, void *arg);
+/* Those of them that are access tables; `name` is the list's. */
+void config_each_access_table(const struct config *cfg, config_map_fn *fn, void *arg);
 
 int config_show(const struct config *cfg, char *const *names, unsigned flags, struct buf *out,
                 struct err *e);

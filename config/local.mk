@@ -2,6 +2,7 @@
 noinst_LIBRARIES += config/libconfig.a
 config_libconfig_a_CFLAGS = $(AM_CFLAGS) $(CONFUSE_CFLAGS) $(JANSSON_CFLAGS)
 config_libconfig_a_SOURCES = \
+	config/access.c config/access.h \
 	config/check.c config/check_restrict.c \
 	config/config.h config/config_int.h \
 	config/convert.c config/convert_net.c \

@@ -310,6 +310,7 @@ void config_each_map(const struct config *cfg, config_map_fn *fn, void *arg)
             if (o->type == TYPE_MAPS || match_item_is_table(l->at[i]))
                 fn(arg, o->name, l->at[i] + strspn(l->at[i], "!"));
     }
+    config_each_access_table(cfg, fn, arg);
 }
 
 /* ---- for who writes a configuration ---- */

@@ -259,6 +259,30 @@ const char *restriction_suggest(const struct config *cfg, const char *text)
     return best;
 }
 
+/* ---- tables ---- */
+
+static void each_access_table(const char *name, const struct restriction_list *l, config_map_fn *fn, void *arg)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->at[i].id != RESTRICTION_CLASS && restriction_kinds[l->at[i].id].argument == RESTRICTION_TAKES_TABLE)
+            fn(arg, name, l->at[i].arg);
+}
+
+void config_each_access_table(const struct config *cfg, config_map_fn *fn, void *arg)
+{
+    static const char *const names[N_RESTRICT_PLACES] = {
+        [RESTRICT_CLIENT] = "smtpd_client_restrictions", [RESTRICT_HELO] = "smtpd_helo_restrictions",
+        [RESTRICT_SENDER] = "smtpd_sender_restrictions", [RESTRICT_RELAY] = "smtpd_relay_restrictions",
+        [RESTRICT_RECIPIENT] = "smtpd_recipient_restrictions", [RESTRICT_DATA] = "smtpd_data_restrictions",
+        [RESTRICT_END] = "smtpd_end_of_data_restrictions",
+    };
+
+    for (int p = 0; p < N_RESTRICT_PLACES; p++)
+        each_access_table(names[p], config_restrictions(cfg, (enum restriction_place)p), fn, arg);
+    for (size_t i = 0; i < cfg->n_restriction_classes; i++)
+        each_access_table("restriction_class", &cfg->restriction_classes[i].restrictions, fn, arg);
+}
+
 /* ---- what they ask for ---- */
 
 static unsigned asks(enum restriction_id id)

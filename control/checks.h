@@ -28,6 +28,9 @@ void check_ways(const struct config *cfg, struct findings *f);
 /* checks_transports.c: the sockets of lmtp:unix: */
 check_fn check_transport_sockets;
 
+/* checks_access.c: rows of access tables that nothing follows from, policy servers that are away */
+void check_access(const struct config *cfg, struct findings *f);
+
 /* checks_host.c: what it needs of this machine */
 void check_users(const struct config *cfg, struct findings *f);
 void check_spool(const struct config *cfg, struct findings *f);

@@ -3,6 +3,7 @@ sbin_PROGRAMS += baton
 baton_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 baton_SOURCES = \
 	control/checks.h \
+	control/checks_access.c \
 	control/checks_auth.c \
 	control/checks_host.c \
 	control/checks_mail.c \

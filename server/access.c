@@ -91,14 +91,10 @@ static enum outcome wish_address(struct check *c, const char *from, const struct
 /* "Name: value" */
 static enum outcome prepend(struct check *c, const char *from, const struct access_action *a, struct subject s)
 {
-    size_t colon = span_find(a->text, ':');
-    bool is_field = colon > 0 && colon < a->text.len;
+    bool is_field = access_is_field(a->text);
 
     if (!may_wish(c, from, "PREPEND"))
         return GO_ON;
-    for (size_t i = 0; i < a->text.len; i++)
-        is_field &= i < colon ? a->text.at[i] > ' ' && a->text.at[i] < 0x7f
-                              : (unsigned char)a->text.at[i] >= ' ' || a->text.at[i] == '\t';
     if (!is_field || c->at == GATE_END) {
         log_warn("access restrictions: %s: PREPEND %s", from,
                  is_field ? "comes too late at the end of the message: write it into an earlier list"
@@ -131,21 +127,12 @@ static enum outcome hold(struct check *c, const char *from, const struct access_
 
 static bool can_be_asked(const struct check *c, const struct restriction_list *l, struct err *e)
 {
-    for (size_t i = 0; i < l->n; i++) {
-        const struct restriction *r = &l->at[i];
-        if (r->id == RESTRICTION_CLASS && !config_restriction_class(c->f.cfg, r->arg)) {
-            const char *near = restriction_suggest(c->f.cfg, r->arg);
-            return err_set(e, ERR_CONFIG, "there is no action, no restriction and no class \"%s\"%s%s", log_safe_str(r->arg),
-                           near ? "; did you mean " : "", near ? near : ""),
-                   false;
-        }
-        if (r->id != RESTRICTION_CLASS && !restrictions_can_ask(c->all, r))
+    for (size_t i = 0; i < l->n; i++)
+        if (l->at[i].id != RESTRICTION_CLASS && !restrictions_can_ask(c->all, &l->at[i]))
             return err_set(e, ERR_CONFIG,
                            "%s: what it asks (a table, the DNS, a policy server) was not opened, because no list of baton.conf names "
                            "it; write it into a section restriction_class NAME, and NAME into the table",
-                           restriction_kinds[r->id].name),
-                   false;
-    }
+                           restriction_kinds[l->at[i].id].name) == 0;
     return true;
 }
 
@@ -154,7 +141,7 @@ static enum outcome ask_restrictions(struct check *c, const char *from, const st
     struct restriction_list l = { 0 };
     struct err e;
 
-    if (restrictions_parse(a->text, &l, &e) == 0 && can_be_asked(c, &l, &e))
+    if (access_check(c->f.cfg, a->text, &e) == 0 && restrictions_parse(a->text, &l, &e) == 0 && can_be_asked(c, &l, &e))
         return check_go_into(c, NULL, &l, s);
     restrictions_fini(&l);
     log_warn("access restrictions: %s: %s", from, e.text);

@@ -4,6 +4,7 @@
 #ifndef SERVER_ACCESS_H
 #define SERVER_ACCESS_H
 
+#include "config/access.h"
 #include "server/restrict_int.h"
 
 /* ---- keys ---- */
@@ -39,35 +40,6 @@ void access_keys_fini(struct access_keys *k);
 enum outcome access_ask(struct check *c, const char *table, struct access_keys *keys, struct subject s, bool no_permit);
 
 /* ---- answers ---- */
-
-enum access_verb {
-    ACCESS_OK,
-    ACCESS_DUNNO,
-    ACCESS_REJECT,
-    ACCESS_DEFER,
-    ACCESS_DEFER_IF_PERMIT,
-    ACCESS_DEFER_IF_REJECT,
-    ACCESS_CODE, /* a reply as it stands: code, status, text */
-    ACCESS_DISCARD,
-    ACCESS_HOLD,
-    ACCESS_REDIRECT,
-    ACCESS_BCC,
-    ACCESS_PREPEND,
-    ACCESS_FILTER,
-    ACCESS_INFO,
-    ACCESS_WARN,
-    ACCESS_RESTRICTIONS, /* text is a list of them */
-};
-
-struct access_action {
-    enum access_verb verb;
-    int code;        /* ACCESS_CODE */
-    char status[12]; /* that the text began with, or "" */
-    struct span text; /* in what was parsed */
-};
-
-/* Any bytes; never fails: what is no action is ACCESS_RESTRICTIONS. */
-void access_parse(struct span value, struct access_action *out);
 
 /* Does it. `from` is what said so, for the log: "hash:/etc/baton/access". */
 enum outcome access_do(struct check *c, const char *from, struct span value, struct subject s, bool no_permit);

@@ -6,7 +6,7 @@ AUTH_FILES = \
 	server/auth_dovecot.c \
 	server/auth_sasl.c server/sasl.h
 RESTRICT_FILES = \
-	server/access.c server/access.h server/access_keys.c server/access_parse.c server/access_server.c \
+	server/access.c server/access.h server/access_keys.c server/access_server.c \
 	server/policy_request.c server/policy_service.c server/policy_service.h \
 	server/rbl.c server/rbl.h \
 	server/restrict.c server/restrict.h server/restrict_int.h server/restrict_fns.h \
@@ -111,3 +111,14 @@ t_unit_test_ldap_expand_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
 check_PROGRAMS += t/fuzz/fuzz_ldap
 t_fuzz_fuzz_ldap_SOURCES = t/fuzz/fuzz_ldap.c t/fuzz/replay.c server/map_ldap_expand.c server/map_ldap_expand.h
 t_fuzz_fuzz_ldap_LDADD = lib/base/libbase.a
+
+# what access tables and policy servers say, without anybody who goes by it
+ACCESS_TEST_FILES = server/access_keys.c server/policy_request.c
+if HAVE_CMOCKA
+check_PROGRAMS += t/unit/test_access
+endif
+check_PROGRAMS += t/fuzz/fuzz_access
+t_unit_test_access_SOURCES = t/unit/test_access.c t/unit/unit.h $(ACCESS_TEST_FILES)
+t_unit_test_access_LDADD = config/libconfig.a lib/map/libmap.a lib/net/libnet.a lib/mail/libmail.a lib/base/libbase.a $(CONFUSE_LIBS) $(CMOCKA_LIBS)
+t_fuzz_fuzz_access_SOURCES = t/fuzz/fuzz_access.c t/fuzz/replay.c server/policy_request.c
+t_fuzz_fuzz_access_LDADD = config/libconfig.a lib/map/libmap.a lib/net/libnet.a lib/mail/libmail.a lib/base/libbase.a $(CONFUSE_LIBS)

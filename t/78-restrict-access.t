@@ -137,4 +137,17 @@ answer('... that is one', 'PREPEND nothing', "451 4.3.5 Server configuration err
 with(smtpd_recipient_restrictions => "check_recipient_access socketmap:unix:" . $w->test->path('nobody') . ':access', '');
 is($w->ask(@here), "451 4.3.0 <me\@here.test>: Temporary lookup failure\n", 'a table that cannot tell is 451');
 
+# ---- baton check ----
+
+with(smtpd_recipient_restrictions => "check_recipient_access texthash:$table, check_policy_service unix:" . $w->test->path('nobody'),
+    "a\@here.test REJECT\nb\@here.test rejekt\nc\@here.test PREPEND nothing\nd\@here.test permit_mynetworks, reject\ne\@here.test FILTER x:\n");
+my $check = $w->test->baton(['check']);
+my $said = $check->{out} . $check->{err};
+like($said, qr/texthash:\Q$table\E:2: there is no action, no restriction and no class "rejekt"; did you mean reject/, 'baton check names a row that is no action');
+like($said, qr/texthash:\Q$table\E:3: PREPEND takes a header field/, '... one that lacks something');
+like($said, qr/texthash:\Q$table\E:5: there is no FILTER/, '... one that cannot be done');
+unlike($said, qr/texthash:\Q$table\E:[14]:/, '... and no other');
+like($said, qr/policy server unix:\S+: No such file or directory: clients get 451 4\.3\.5/, '... and a policy server that nobody serves');
+like($said, qr/smtpd_recipient_restrictions: texthash:\Q$table\E/, '... and opens the tables of the lists');
+
 done_testing;

@@ -6,5 +6,4 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Baton::Test;
 use Baton::Units;
-skip_all_unless_server();
-run_units(qw(test_restrictions));
+run_units('test_access', has_server() ? 'test_restrictions' : ());

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * access_parse.c - the words of an access table, and of a policy server. */
+ * access.c - the words of an access table, and of a policy server. */
+#include "config/access.h"
+
 #include "base/mem.h"
-#include "server/access.h"
+#include "config/config_int.h"
 
 #include <string.h>
 
@@ -93,4 +95,50 @@ void access_parse(struct span value, struct access_action *out)
             take_status(out);
         return;
     }
+}
+
+/* ---- whether it makes sense ---- */
+
+static int check_restriction_words(const struct config *cfg, struct span text, struct err *e)
+{
+    struct restriction_list l = { 0 };
+    int result = restrictions_parse(text, &l, e);
+
+    for (size_t i = 0; i < l.n && result == 0; i++) {
+        if (l.at[i].id != RESTRICTION_CLASS || config_restriction_class(cfg, l.at[i].arg))
+            continue;
+        const char *near = restriction_suggest(cfg, l.at[i].arg);
+        result = err_set(e, ERR_CONFIG, "there is no action, no restriction and no class \"%.100s\"%s%s", l.at[i].arg,
+                         near ? "; did you mean " : "", near ? near : "");
+    }
+    restrictions_fini(&l);
+    return result;
+}
+
+bool access_is_field(struct span text)
+{
+    size_t colon = span_find(text, ':');
+
+    if (!colon || colon == text.len)
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        if (i < colon ? text.at[i] <= ' ' || text.at[i] >= 0x7f : (unsigned char)text.at[i] < ' ' && text.at[i] != '\t')
+            return false;
+    return true;
+}
+
+int access_check(const struct config *cfg, struct span value, struct err *e)
+{
+    struct access_action a;
+
+    access_parse(value, &a);
+    if (a.verb == ACCESS_RESTRICTIONS)
+        return check_restriction_words(cfg, a.text, e);
+    if (a.verb == ACCESS_FILTER)
+        return err_set(e, ERR_CONFIG, "there is no FILTER: write smtpd_milters, or a transport");
+    if (a.verb == ACCESS_PREPEND && !access_is_field(a.text))
+        return err_set(e, ERR_CONFIG, "PREPEND takes a header field, \"Name: value\"");
+    if ((a.verb == ACCESS_REDIRECT || a.verb == ACCESS_BCC) && span_find(a.text, '@') == a.text.len)
+        return err_set(e, ERR_CONFIG, "%s takes a whole address, user@domain", a.verb == ACCESS_BCC ? "BCC" : "REDIRECT");
+    return 0;
 }

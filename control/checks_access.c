@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * checks_access.c - what a client would be told of by 451: rows of access tables that are no action, and policy servers that nobody
+ * serves. */
+#include "control/checks.h"
+
+#include "base/mem.h"
+#include "config/access.h"
+#include "map/map.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { ROWS_TOLD = 5 };
+
+/* ---- rows ---- */
+
+struct row_check {
+    const struct config *cfg;
+    struct findings *f;
+    const char *spec;
+    unsigned n_bad;
+};
+
+static int check_row(void *arg, const struct map_row *row)
+{
+    struct row_check *c = arg;
+    char line[16] = "";
+    struct err e;
+
+    if (access_check(c->cfg, row->value, &e) == 0 || c->n_bad++ >= ROWS_TOLD)
+        return 0;
+    if (row->line)
+        snprintf(line, sizeof line, ":%u", row->line);
+    findings_add(c->f, FINDING_WARNING, "access", "%s%s: %s; clients get 451 there", c->spec, line, e.text);
+    return 0;
+}
+
+static void check_rows(void *arg, const char *name, const char *spec)
+{
+    struct row_check *c = arg;
+    struct map_options o = { .is_read_only = true };
+    struct err e = { 0 };
+    char *text = map_text_of(spec);
+    struct map *m = map_open(text ? text : spec, &o, &e); /* what cannot be opened check_maps() has told */
+
+    (void)name;
+    c->spec = spec;
+    c->n_bad = 0;
+    if (m)
+        map_each(m, check_row, c, &e);
+    if (c->n_bad > ROWS_TOLD)
+        findings_add(c->f, FINDING_WARNING, "access", "%s: %u more rows of that kind", spec, c->n_bad - ROWS_TOLD);
+    map_close(m);
+    free(text);
+}
+
+/* ---- policy servers ---- */
+
+static int connect_unix(const struct config *cfg, struct span path)
+{
+    struct sockaddr_un to = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (path.len && path.at[0] == '/')
+        snprintf(to.sun_path, sizeof to.sun_path, "%.*s", (int)path.len, path.at);
+    else
+        snprintf(to.sun_path, sizeof to.sun_path, "%.80s/%.*s", cfg->queue_directory, (int)path.len, path.at);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+        return fd;
+    int why = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = why;
+    return -1;
+}
+
+static int connect_first(const struct addrinfo *a)
+{
+    const struct timeval limit = { .tv_sec = 3 };
+    int fd = -1, why = ENOENT;
+
+    for (; a; a = a->ai_next) {
+        fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+        if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) == 0)
+            return fd;
+        why = errno;
+        if (fd >= 0)
+            close(fd);
+    }
+    errno = why == EINPROGRESS ? ETIMEDOUT : why;
+    return -1;
+}
+
+static int connect_inet(struct span place)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
+    size_t colon = span_rfind(place, ':');
+    char *host = span_dup(span_of(place.at, colon < place.len ? colon : 0));
+    char *port = span_dup(span_from(place, colon < place.len ? colon + 1 : 0));
+    int fd = -1;
+
+    errno = ENOENT;
+    if (getaddrinfo(*host ? host : "127.0.0.1", port, &hints, &found) == 0)
+        fd = connect_first(found);
+    if (found)
+        freeaddrinfo(found);
+    free(host);
+    free(port);
+    return fd;
+}
+
+static void check_service(const struct config *cfg, struct findings *f, const char *arg)
+{
+    struct span rest = span_str(arg), place = rest;
+
+    if (rest.len > 1 && rest.at[0] == '{') {
+        rest = span_of(rest.at + 1, rest.len - 2);
+        map_next_spec(&rest, &place);
+    }
+    int fd = span_starts(place, "unix:") ? connect_unix(cfg, span_from(place, 5)) : connect_inet(span_from(place, 5));
+    if (fd >= 0) {
+        findings_add(f, FINDING_OK, "access", "policy server %.*s serves", (int)place.len, place.at);
+        close(fd);
+        return;
+    }
+    findings_add(f, FINDING_WARNING, "access", "policy server %.*s: %s: clients get %s till it serves", (int)place.len, place.at,
+                 strerror(errno), cfg->smtpd_policy_service_default_action);
+}
+
+static void check_services(const struct config *cfg, struct findings *f, const struct restriction_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->at[i].id == RESTRICTION_check_policy_service)
+            check_service(cfg, f, l->at[i].arg);
+}
+
+void check_access(const struct config *cfg, struct findings *f)
+{
+    struct row_check c = { .cfg = cfg, .f = f };
+
+    config_each_access_table(cfg, check_rows, &c);
+    for (int p = 0; p < N_RESTRICT_PLACES; p++)
+        check_services(cfg, f, config_restrictions(cfg, (enum restriction_place)p));
+    for (size_t i = 0; i < cfg->n_restriction_classes; i++)
+        check_services(cfg, f, &cfg->restriction_classes[i].restrictions);
+}
