@@ -159,9 +159,9 @@ is(() = $r->{out} =~ /^# NOT CARRIED/mg, 2, 'what is not carried is told of');
 SKIP: {
     skip 'the server module is not built', 3 if !has_server();
     $r = import_cf("$null\nsmtpd_restriction_classes = only_us\nonly_us = permit_mynetworks, reject\n"
-        . "smtpd_client_restrictions = permit_mynetworks, only_us\n");
+        . "smtpd_client_restrictions = check_client_access cidr:$folder/clients, only_us,\n  check_policy_service unix:private/policy\n");
     like($r->{lines}, qr/^restriction_class "only_us" \{\n    restrictions = "permit_mynetworks, reject"\n\}$/m, 'a class of restrictions');
-    like($r->{lines}, qr{^smtpd_client_restrictions = "permit_mynetworks, only_us"$}m, 'and who uses it');
+    like($r->{lines}, qr{^smtpd_client_restrictions = "check_client_access cidr:\Q$folder\E/clients, only_us, check_policy_service unix:/var/spool/postfix/private/policy"$}m, 'and who uses it');
     unlike($r->{lines}, qr/relay_restrictions/, 'what is the default is not written') or diag $r->{out};
 }
 
