@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: Apache-2.0
-# The handbook, section by section: users log in to send, with Dovecot's accounts.
+# The handbook, section by section: users log in to send, with Dovecot's accounts, and use
+# their own addresses only.
 use strict;
 use warnings;
 use FindBin;
@@ -51,5 +52,17 @@ unlike($r->{out}, qr/^<- +250[- ]AUTH/m, 'and is offered no AUTH in the clear');
 $r = $h->swaks(@login, '--auth-password', 'wrong', '--from', 'joe@example.com', '--to', 'you@example.org');
 like($r->{out}, qr/^<~\* 535 5\.7\.8 /m, 'a wrong password is refused') or diag $r->{out};
 like($t->wait_log(qr/SASL PLAIN authentication failed/), qr/warning: \S*\[127\.0\.0\.9\]: SASL PLAIN authentication failed/, 'and logged in the form that fail2ban reads');
+
+# ---- optional: users send from their own addresses only ----
+$lines .= qq(smtpd_sender_restrictions = "reject_sender_login_mismatch"\n);
+$h->lines($lines, SET => \%own);
+$said = $h->check;
+unlike($said, qr/^error/m, 'baton check finds nothing in the way') or diag $said;
+like($said, qr/smtpd_sender_login_maps/, 'it says that there are no login maps, and what counts then') or diag $said;
+ok($t->reload_batond, 'reloaded');
+$r = $h->swaks(@login, '--from', 'joe@example.com', '--to', 'you@example.org');
+is($r->{code}, 0, "one's own address may be used") or diag $r->{out};
+$r = $h->swaks(@login, '--from', 'ann@example.com', '--to', 'you@example.org');
+like($r->{out}, qr/^<~\* 553 5\.7\.1 .*not owned by user joe\@example\.com/m, "another's may not") or diag $r->{out};
 
 done_testing;
