@@ -2,7 +2,7 @@
 PACKAGING_IN = packaging/systemd/baton.service packaging/sysusers.d/baton.conf packaging/tmpfiles.d/baton.conf
 EXTRA_DIST += $(PACKAGING_IN:=.in) packaging/baton.conf.example packaging/container/Containerfile \
 	packaging/container/as-in-container
-dist_doc_DATA = README.md NEWS packaging/baton.conf.example
+dist_doc_DATA = README.md NEWS packaging/baton.conf.example packaging/systemd/mailboxes.conf
 
 # Paths are known to make, not to config.status
 SPOOL = $(localstatedir)/spool/baton

@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use FindBin;
+use IO::Socket::UNIX;
 use Test::More;
 use lib "$FindBin::Bin/lib";
 use Baton::Test;
@@ -51,16 +52,25 @@ SKIP: {
 
 like(slurp("$built/tmpfiles.d/baton.conf"), qr{^d /\S+/spool/baton 0755 }m, 'tmpfiles.d makes the folder of the spool');
 
+# The sockets of a Dovecot, as far as baton check looks at them
+my %dovecot = map { $_ => $t->path("dovecot-$_") } qw(lmtp auth);
+my @dovecot = map { my $s = IO::Socket::UNIX->new(Local => $dovecot{$_}, Listen => 5) or die "$dovecot{$_}: $!"; chmod 0666, $dovecot{$_}; $s } sort keys %dovecot;
+
 # The example is what people copy: as it stands, and with every commented line in force
 my $example = slurp(source_dir() . '/packaging/baton.conf.example');
 for my $case ([ 'as it stands', $example ], [ 'with all of it in force', $example =~ s/^#(?=[a-z]|    |\})//mgr ]) {
     my ($how, $text) = @$case;
+    next if $text ne $example && !has_server();
     $text =~ s{/etc/baton/relay\.password}{$t->path('password')}ge;
     $text =~ s{/etc/mailname}{$t->path('mailname')}ge;
     my $cert = $t->certificate;
     $text =~ s{/etc/baton/mail\.(pem|key)}{$cert->{ $1 eq 'pem' ? 'cert' : 'key' }}ge;
     spew($t->path('password'), "secret\n", 0600);
     spew($t->path('mailname'), "example.test\n");
+    spew($t->path('virtual'), "info\@example.test me\@example.test\n", 0644);
+    $text =~ s{/etc/baton/virtual}{$t->path('virtual')}ge;
+    $text =~ s{(?<=lmtp:unix:)[^"]+}{$dovecot{lmtp}}ge;
+    $text =~ s{"private/auth"}{"$dovecot{auth}"}g;
     my $mine = 'queue_directory = "' . $t->spool . "\"\n" . 'smtp_tls_CAfile = "' . $t->certificate->{ca} . "\"\n";
     $mine .= qq(mail_owner = "nobody"\nsetgid_group = "nogroup"\n) if is_root();
     spew($t->conf, $text . $mine, 0600);
