@@ -35,6 +35,8 @@ check_PROGRAMS += t/unit/test_scan t/unit/test_config t/unit/test_postfix
 endif
 CONFIG_TEST_LIBS = config/libconfig.a lib/map/libmap.a lib/base/libbase.a $(CONFUSE_LIBS)
 t_unit_test_scan_SOURCES = t/unit/test_scan.c t/unit/unit.h
+t_unit_test_sasl_SOURCES = t/unit/test_sasl.c t/unit/unit.h
+t_unit_test_sasl_LDADD = $(CONFIG_TEST_LIBS) $(CMOCKA_LIBS)
 t_unit_test_scan_LDADD = $(CONFIG_TEST_LIBS) $(CMOCKA_LIBS)
 t_unit_test_config_SOURCES = t/unit/test_config.c t/unit/unit.h
 t_unit_test_config_LDADD = $(CONFIG_TEST_LIBS) $(CMOCKA_LIBS)

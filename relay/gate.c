@@ -132,6 +132,7 @@ static void tell_facts(const struct session *s, struct gate_facts *f)
         .protocol = session_protocol(s),
         .helo = smtp_server_hello(s->server),
         .login = smtp_server_login(s->server),
+        .auth_method = smtp_server_login(s->server) ? session_auth_method(s) : NULL,
         .is_encrypted = smtp_server_is_encrypted(s->server),
         .is_trusted = s->is_trusted,
         .is_local = s->is_local,

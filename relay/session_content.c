@@ -151,7 +151,7 @@ static bool begin_record(struct session *s)
         .id = s->id,
         .now_us = s->env->arrival_us,
         .received = buf_span(&received),
-        .flags = !s->is_trusted ? 0 : FIXUP_ADD | FIXUP_COMPLETE | (s->env->smtputf8 ? 0 : FIXUP_ENCODE),
+        .flags = !is_one_of_us(s) ? 0 : FIXUP_ADD | FIXUP_COMPLETE | (s->env->smtputf8 ? 0 : FIXUP_ENCODE),
         .field_max = cfg->header_size_limit,
         .rewrite = is_one_of_us(s) && resolver_rewrites(s->receiver->resolver, REWRITE_HEADER_SENDER | REWRITE_HEADER_RCPT)
                        ? rewrite_header

@@ -87,7 +87,7 @@ endif
 # the lists of access restrictions as config/ reads them
 if SERVER
 if HAVE_CMOCKA
-check_PROGRAMS += t/unit/test_restrictions
+check_PROGRAMS += t/unit/test_restrictions t/unit/test_sasl
 endif
 endif
 t_unit_test_restrictions_SOURCES = t/unit/test_restrictions.c t/unit/unit.h

@@ -11,6 +11,7 @@ use Baton::Dovecot;
 use Baton::Test;
 use IO::Socket::UNIX;
 
+skip_all_unless_server();
 my $t = Baton::Test->new;
 my $cert = $t->certificate(names => ['mx.example.test']);
 my %tls = (smtpd_tls_cert_file => $cert->{cert}, smtpd_tls_key_file => $cert->{key});

@@ -16,6 +16,7 @@ use POSIX ();
 use Time::HiRes 'time';
 
 my ($saslauthd, $saslpasswd) = map { my $n = $_; (grep { -x } map { "$_/$n" } qw(/usr/sbin /sbin))[0] } qw(saslauthd saslpasswd2);
+skip_all_unless_server();
 plan skip_all => 'IO::Socket::SSL is not installed' if !eval { require IO::Socket::SSL; 1 };
 plan skip_all => 'saslauthd is not installed' if !$saslauthd || !$saslpasswd;
 plan skip_all => 'dovecot is not installed' if !Baton::Dovecot::is_there();

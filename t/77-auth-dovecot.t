@@ -14,6 +14,7 @@ use Digest::SHA 'hmac_sha256', 'sha256';
 use MIME::Base64 'decode_base64', 'encode_base64';
 use Time::HiRes 'time';
 
+skip_all_unless_server();
 plan skip_all => 'IO::Socket::SSL is not installed' if !eval { require IO::Socket::SSL; 1 };
 plan skip_all => 'dovecot is not installed' if !Baton::Dovecot::is_there();
 

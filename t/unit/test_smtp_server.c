@@ -215,6 +215,14 @@ static void act(void *arg, const char *name)
         smtp_answer(c, 250, "2.0.0", "saved");
     } else if (strcmp(name, "tls") == 0) {
         smtp_server_tls_started(r->s);
+    } else if (strcmp(name, "auth no") == 0) {
+        smtp_server_set_auth(r->s, SMTP_AUTH_NO, NULL);
+    } else if (strcmp(name, "auth later") == 0) {
+        smtp_server_set_auth(r->s, SMTP_AUTH_LATER, NULL);
+    } else if (strcmp(name, "auth after tls") == 0) {
+        smtp_server_set_auth(r->s, SMTP_AUTH_AFTER_TLS, NULL);
+    } else if (strcmp(name, "auth login") == 0) {
+        smtp_server_set_auth(r->s, SMTP_AUTH_OFFERED, "LOGIN");
     } else if (strcmp(name, "closing") == 0) {
         assert_true(smtp_server_is_closing(r->s));
     } else if (strcmp(name, "open") == 0) {
@@ -1207,6 +1215,62 @@ static void tls_and_a_login_may_be_required(void **state)
              "S: 503 5.5.1 Error: already authenticated\n" MAIL);
 }
 
+#define EHLO_WITHOUT "C: EHLO me\nS: 250-mx*\nS: 250-P*\nS: 250-S*\nS: 250-V*\nS: 250-E*\nS: 250-8*\nS: 250-D*\nS: 250-S*\nS: 250 C*\n"
+#define EHLO_WITH    "C: EHLO me\nS: 250-mx*\nS: 250-P*\nS: 250-S*\nS: 250-V*\n"
+#define EHLO_REST    "S: 250-E*\nS: 250-8*\nS: 250-D*\nS: 250-S*\nS: 250 C*\n"
+
+static void set_submission(struct rig *r)
+{
+    r->cfg.requires_auth = true;
+    r->cfg.says_auth_twice = true;
+    r->cfg.offers_starttls = false;
+}
+
+static void what_auth_has_may_change_from_ehlo_to_ehlo(void **state)
+{
+    (void)state;
+    run_with(set_submission,
+             "S: 220*\n"
+             "! auth later\n" EHLO_WITHOUT
+             "C: AUTH PLAIN Z29vZA==\n"
+             "S: 454 4.7.0 Temporary authentication failure\n"
+             "C: MAIL FROM:<a@b.example>\n"
+             "S: 454 4.7.0 Temporary authentication failure\n"
+             "! auth after tls\n" EHLO_WITHOUT
+             "C: AUTH PLAIN Z29vZA==\n"
+             "S: 504 5.5.4 Encryption required for requested authentication mechanism\n"
+             "C: MAIL FROM:<a@b.example>\n"
+             "S: 530 5.7.0 Authentication required\n"
+             "! auth no\n" EHLO_WITHOUT
+             "C: AUTH PLAIN Z29vZA==\n"
+             "S: 503 5.5.1 Error: authentication not enabled\n"
+             "! auth login\n" EHLO_WITH
+             "S: 250-AUTH LOGIN\n"
+             "S: 250-AUTH=LOGIN\n" EHLO_REST
+             "C: AUTH PLAIN Z29vZA==\n"
+             "S: 504 5.5.4 Unrecognized authentication type\n"
+             "C: AUTH LOGIN\n"
+             "= auth LOGIN none\n"
+             "S: 334*\n"
+             "C: *\n"
+             "= auth aborted\n"
+             "S: 501 5.7.0 Authentication aborted\n");
+}
+
+static void set_no_auth(struct rig *r)
+{
+    r->cfg.mechanisms = NULL;
+}
+
+static void auth_of_mail_is_known_where_there_is_auth(void **state)
+{
+    (void)state;
+    run_with(set_no_auth, "S: 220*\n"
+                          "C: EHLO me\nS: 250-mx*\nS: 250-P*\nS: 250-S*\nS: 250-V*\nS: 250-STARTTLS\n" EHLO_REST
+                          "C: MAIL FROM:<a@b.example> AUTH=<>\n"
+                          "S: 555 5.5.4 Unsupported option: AUTH=<>\n");
+}
+
 static void auth_is_a_dialogue(void **state)
 {
     (void)state;
@@ -1346,6 +1410,8 @@ int main(void)
         cmocka_unit_test(tls_forgets_what_came_before_it),
         cmocka_unit_test(what_came_in_the_clear_behind_starttls_is_thrown_away),
         cmocka_unit_test(tls_and_a_login_may_be_required),
+        cmocka_unit_test(what_auth_has_may_change_from_ehlo_to_ehlo),
+        cmocka_unit_test(auth_of_mail_is_known_where_there_is_auth),
         cmocka_unit_test(auth_is_a_dialogue),
         cmocka_unit_test(a_login_too_long_is_refused),
         cmocka_unit_test(a_timeout_is_told_wherever_the_conversation_stands),
