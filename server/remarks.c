@@ -35,17 +35,39 @@ static const struct match *list_at(const struct routing *ro, size_t i)
 
 /* ---- two classes ---- */
 
+struct literal {
+    struct span name;
+    bool is_there;
+};
+
+static void compare(void *arg, struct span name)
+{
+    struct literal *x = arg;
+    x->is_there |= span_ieq(name, x->name);
+}
+
+/* A name below one of relay_domains may well be of another class; only the same name twice is told. */
+static bool is_in(struct remarks *k, size_t i, struct span name)
+{
+    struct match *list = (struct match *)(uintptr_t)list_at(k->ro, i);
+    struct literal x = { .name = name };
+
+    if (list == k->ro->relay_domains) {
+        match_each(list, compare, &x);
+        return x.is_there;
+    }
+    lookup_begin(&k->l);
+    return match_find(list, &k->l, name) == MAP_FOUND;
+}
+
 static void look_in_others(void *arg, struct span name)
 {
     struct remarks *k = arg;
 
-    for (size_t i = k->place + 1; i < ARRAY_LEN(params); i++) {
-        lookup_begin(&k->l);
-        if (name.len && name.at[0] != '.' &&
-            match_find((struct match *)(uintptr_t)list_at(k->ro, i), &k->l, name) == MAP_FOUND)
+    for (size_t i = k->place + 1; i < ARRAY_LEN(params) && name.len && name.at[0] != '.'; i++)
+        if (is_in(k, i, name))
             say(k, true, xasprintf("%.*s is in %s and in %s: a domain belongs to one class; the first counts", (int)name.len, name.at,
                                    params[k->place], params[i]));
-    }
 }
 
 /* ---- virtual aliases that nobody reaches ---- */

@@ -405,6 +405,9 @@ static void contradictions_are_refused_with_their_cure(void **state)
     assert_refused("smtp_tls_mandatory_protocols = \"!TLSv1.2, !TLSv1.3\"", "leaves no version");
     assert_refused("smtp_sasl_password_maps = \"hash:/etc/postfix/sasl\"",
                    "write a section instead: login");
+    assert_refused("mydestination = \"a.example, !\"", "mydestination: \"!\" stands before a name");
+    assert_refused("mydestination = \"a.example, hsah:/x\"", "mydestination: there is no type of table \"hsah\"");
+    assert_refused("mydestination = \"hash:x\"", "mydestination: \"hash:x\" is no full file name");
     assert_refused("local_transport = maildrop", "there is no transport \"maildrop\"");
     assert_refused("local_transport = lmtp", "does not say where");
     assert_refused("local_transport = \"lmtp:/run/lmtp\"", "write lmtp:unix:/run/lmtp");
@@ -704,6 +707,20 @@ static int end(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, forget_environment)
 
+static void lists_of_domains_hold_files_and_tables(void **state)
+{
+    (void)state;
+    struct config *cfg = good("mydestination = \"a.example, !b.example, /etc/domains, proxy:inline:{ c.example = 1, d.example = 2 }\"\n"
+                              "alias_maps = \"proxy:hash:/etc/virtual\"\n");
+    assert_int_equal(cfg->mydestination.n, 4);
+    assert_string_equal(cfg->mydestination.at[1], "!b.example");
+    assert_string_equal(cfg->mydestination.at[3], "inline:{ c.example = 1, d.example = 2 }");
+    assert_string_equal(cfg->alias_maps.at[0], "hash:/etc/virtual");
+    assert_true(config_is_written(cfg, "alias_maps"));
+    assert_false(config_is_written(cfg, "local_transport"));
+    config_free(cfg);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -721,6 +738,7 @@ int main(void)
         TEST(the_login_that_fits_best_is_taken),
         TEST(contradictions_are_refused_with_their_cure),
         TEST(transports_have_one_form),
+        TEST(lists_of_domains_hold_files_and_tables),
         TEST(direct_delivery_is_somebodys_choice),
         TEST(feedback_is_a_fraction_maybe_per_concurrency),
         TEST(tls_versions_are_read_as_a_range),
