@@ -131,6 +131,8 @@ static size_t weight_of(const struct session *s)
         bytes += spool_msg_memory(s->msg);
     if (s->draft)
         bytes += draft_memory(s->draft);
+    if (s->gate)
+        bytes += gate_memory(s);
     return bytes > share ? bytes : share;
 }
 

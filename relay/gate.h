@@ -97,6 +97,8 @@ struct gate_step {
     bool (*wants_refused)(struct gate *g);
     /* After GATE_DATA: it wants to see the content at GATE_END, and maybe to change it (facts->draft). May be NULL: no. */
     bool (*wants_content)(struct gate *g);
+    /* Bytes that it holds for this session, for receive_memory_limit. May be NULL: next to nothing. */
+    size_t (*memory)(struct gate *g);
 };
 
 /* `no` NULL or of code 0: as far as this step is concerned, go on. */
@@ -121,6 +123,7 @@ typedef void gate_fn(struct session *s, const struct refusal *no);
 void gate_ask(struct session *s, enum gate_at at, gate_fn *then);
 /* Some step wants the content. */
 bool gate_wants_content(struct session *s);
+size_t gate_memory(const struct session *s);
 /* What has been asked for, or NULL. */
 const struct wishes *gate_wanted(const struct session *s);
 /* What reset() of the engine tells. */

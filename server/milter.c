@@ -223,6 +223,16 @@ static void forget(struct gate *g, bool is_session)
     *gate_slot(g) = NULL;
 }
 
+static size_t memory(struct gate *g)
+{
+    const struct filters *f = *gate_slot(g);
+    size_t sum = 0;
+
+    for (size_t i = 0; f && i < f->n; i++)
+        sum += milter_link_memory(f->links[i]);
+    return sum;
+}
+
 static bool wants_refused(struct gate *g)
 {
     const struct filters *f = *gate_slot(g);
@@ -244,4 +254,4 @@ static bool wants_content(struct gate *g)
 }
 
 const struct gate_step milter_step = { .ask = ask, .cancel = cancel, .forget = forget, .wants_refused = wants_refused,
-                                       .wants_content = wants_content };
+                                       .wants_content = wants_content, .memory = memory };

@@ -37,6 +37,8 @@ bool milter_link_ask(struct milter_link *l, const struct milter_question *q, str
 void milter_link_cancel(struct milter_link *l);
 /* The message is over. */
 void milter_link_forget(struct milter_link *l);
+/* Bytes that it holds. */
+size_t milter_link_memory(const struct milter_link *l);
 /* Whether it wants to hear of recipients that were refused without it. */
 bool milter_link_wants_refused(const struct milter_link *l);
 /* Whether it looks at the content of the message under way. */

@@ -639,3 +639,8 @@ bool milter_link_wants_refused(const struct milter_link *l)
 {
     return l->state == LINK_OPEN && !l->skips_message && milter_wants_refused(l->proto);
 }
+
+size_t milter_link_memory(const struct milter_link *l)
+{
+    return sizeof *l + (l->conn ? conn_memory(l->conn) + milter_memory(l->proto) : 0);
+}

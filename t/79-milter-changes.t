@@ -248,6 +248,26 @@ CODE
     like($filter->log_text, qr/^<bad\@short> error 5\.5\.2 .*fully-qualified.*\n<good\@example\.test> smtp example\.test good\@example\.test$/m, 'it was told of both');
 };
 
+subtest 'another client by XCLIENT is another client for filters, and TLS is told' => sub {
+    my $t = Baton::Test->new;
+    my $filter = Baton::Filter->python($t, <<'CODE');
+def connect(self, n, f, a):
+    log.write("connect %s %s\n" % (n, a[0])); return Milter.CONTINUE
+def hello(self, n):
+    log.write("helo %s %s %s\n" % (n, self.getsymval("{tls_version}"), self.getsymval("{cipher_bits}"))); return Milter.CONTINUE
+CODE
+    my $cert = $t->certificate(names => ['client.example.test']);
+    my (undef, $port) = fresh($t, smtpd_milters => $filter->address, smtpd_authorized_xclient_hosts => '127.0.0.1', smtpd_tls_cert_file => $cert->{cert}, smtpd_tls_key_file => $cert->{key});
+    my $c = client($port);
+    like($c->say('XCLIENT ADDR=192.0.2.77 NAME=other.test'), qr/^220/, 'XCLIENT');
+    $c->say('EHLO other');
+    $c->starttls;
+    $c->say('EHLO again');
+    $c->say('QUIT');
+    like($filter->log_text, qr/^connect unknown 127\.0\.0\.1\nhelo client\.test None None\nconnect other\.test 192\.0\.2\.77\nhelo other None None\nhelo again TLSv1\.\d \d+\n/m, 'each is told')
+      or diag $filter->log_text, $t->log_text;
+};
+
 subtest 'a listener may have filters of its own, or none' => sub {
     my $t = Baton::Test->new;
     my $reject = Baton::Filter->python($t, "def envfrom(self, *a): return Milter.REJECT\n");

@@ -154,6 +154,11 @@ void milter_free(struct milter *m)
     free(m);
 }
 
+size_t milter_memory(const struct milter *m)
+{
+    return sizeof *m + m->out.cap + m->in.cap + m->macros.cap + m->text.cap;
+}
+
 unsigned milter_version(const struct milter *m)
 {
     return m->version;

@@ -55,6 +55,8 @@ struct milter *milter_new(unsigned version /* 2, 3, 4 or 6: the highest that is 
 /* NULL is fine. */
 void milter_free(struct milter *m);
 
+/* Bytes that it holds. */
+size_t milter_memory(const struct milter *m);
 /* What is agreed upon: the version, and MILTER_MAY_*. */
 unsigned milter_version(const struct milter *m);
 uint32_t milter_actions(const struct milter *m);
