@@ -232,6 +232,8 @@ PARAM(allow_mail_to_files, FLAGS, "alias, forward", WORDS(mail_to), RELAY | CONT
     "Where \"/file\" may stand: `alias`, `forward`, `include`.")
 PARAM(default_privs, STR, "nobody", NOT_EMPTY, RELAY | CONTROL | SERVER, LIVE,
     "The user whose rights commands and files of aliases have when the table of aliases belongs to root; else they have its owner's.")
+PARAM(enable_original_recipient, BOOL, "yes", ANY, RELAY | SERVER, LIVE,
+    "Deliver to mailboxes with X-Original-To:, the address before aliases.")
 PARAM(prepend_delivered_header, FLAGS, "command, file, forward", WORDS(delivered_headers), RELAY | SERVER, LIVE,
     "Where `local` puts Delivered-To: on top: `command`, `file`, `forward`. Without, loops by that way are not found.")
 PARAM(command_execution_directory, TEMPLATE, "", ANY, RELAY | SERVER, LIVE,

@@ -71,6 +71,7 @@ static void free_peer(void *arg)
     free(p->remote);
     free(p->tls_match);
     free(p->rcpts);
+    envelope_fini(&p->for_service);
     free(p);
 }
 
@@ -216,7 +217,8 @@ static void on_rcpt(void *arg, size_t index, const struct smtp_result *result)
         return;
     p->was_cut_off |= (result->is_ours && smtp_reply_class(&result->reply) == 4) || result->reply.code == 421;
     p->was_taken |= smtp_reply_class(&result->reply) != 4;
-    attempt_result(a, a->chunk_first + index, result, smtp_client_features(p->client)->has_dsn);
+    attempt_result(a, a->chunk_first + index, result,
+                   smtp_client_features(p->client)->has_dsn && p->dest->rules->way != TRANSPORT_SERVICE);
 }
 
 static void on_done(void *arg)
@@ -311,13 +313,36 @@ static void idle_too_long(void *arg)
     quit(arg);
 }
 
+/* It learns from ORCPT which address a recipient was before aliases, for X-Original-To:. What its own ORCPT is for, reports, is
+ * our business. */
+static void tell_originals(struct peer *p)
+{
+    enum { ORIGINAL_MAX = 160 }; /* longer ones might not fit into ORCPT */
+    struct attempt *a = p->attempt;
+
+    envelope_fini(&p->for_service);
+    envelope_init(&p->for_service);
+    for (size_t i = 0; i < a->chunk_n; i++) {
+        const struct rcpt *from = attempt_rcpt(a, a->chunk_first + i);
+        const char *original = from->original ? from->original : from->address;
+        struct rcpt *to = envelope_add(&p->for_service, from->address);
+        to->notify = from->notify;
+        if (strlen(original) <= ORIGINAL_MAX && span_is_ascii(span_str(original)))
+            to->orcpt = xasprintf("rfc822;%s", original);
+    }
+}
+
 static void send_chunk(struct peer *p)
 {
     struct attempt *a = p->attempt;
+    bool is_service = p->dest->rules->way == TRANSPORT_SERVICE;
 
     p->rcpts = xreallocarray(p->rcpts, a->chunk_n, sizeof(*p->rcpts));
+    if (is_service)
+        tell_originals(p);
     for (size_t i = 0; i < a->chunk_n; i++)
-        p->rcpts[i] = a->outward ? &a->outward->rcpts[a->chunk_first + i] : attempt_rcpt(a, a->chunk_first + i);
+        p->rcpts[i] = is_service   ? &p->for_service.rcpts[i]
+                      : a->outward ? &a->outward->rcpts[a->chunk_first + i] : attempt_rcpt(a, a->chunk_first + i);
     const struct smtp_message m = {
         .env = a->outward ? &a->outward->env : &a->env,
         .rcpts = p->rcpts,

@@ -49,6 +49,7 @@ struct peer {
     struct attempt *loaded;            /* for the moment between the two */
     struct attempt *parked;            /* one with many recipients, while another message has its turn */
     const struct rcpt **rcpts;         /* of the transaction under way */
+    struct envelope for_service;       /* the same as the delivery worker is told: zeroes for others */
     bool is_stale;                     /* a kept connection turned out to be gone before it took anything */
     unsigned n_sent;                   /* messages so far */
     bool is_probe;                     /* opened to find out whether the destination works again */

@@ -52,7 +52,7 @@ void delivery_head(const struct delivery *d, unsigned what, const char *recipien
         add_from_line(d, out);
     if (what & HEAD_RETURN_PATH)
         add_line(out, "Return-Path", "<", d->mail->env.sender, ">");
-    if (what & HEAD_ORIGINAL)
+    if (what & HEAD_ORIGINAL && d->mail->deliver->cfg->enable_original_recipient)
         add_line(out, "X-Original-To", "", delivery_original(d), "");
     if (what & HEAD_DELIVERED)
         add_line(out, "Delivered-To", "", recipient, "");

@@ -122,3 +122,14 @@ t_unit_test_access_SOURCES = t/unit/test_access.c t/unit/unit.h $(ACCESS_TEST_FI
 t_unit_test_access_LDADD = config/libconfig.a lib/map/libmap.a lib/net/libnet.a lib/mail/libmail.a lib/base/libbase.a $(CONFUSE_LIBS) $(CMOCKA_LIBS)
 t_fuzz_fuzz_access_SOURCES = t/fuzz/fuzz_access.c t/fuzz/replay.c server/policy_request.c
 t_fuzz_fuzz_access_LDADD = config/libconfig.a lib/map/libmap.a lib/net/libnet.a lib/mail/libmail.a lib/base/libbase.a $(CONFUSE_LIBS)
+
+# what deliveries are made of; the calls that write are wrapped, to fail them and to see what a power cut would leave
+if SERVER
+if HAVE_CMOCKA
+check_PROGRAMS += t/unit/test_deliver
+endif
+endif
+t_unit_test_deliver_SOURCES = t/unit/test_deliver.c t/unit/unit.h
+t_unit_test_deliver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=open -Wl,--wrap=write -Wl,--wrap=fsync -Wl,--wrap=link -Wl,--wrap=unlink -Wl,--wrap=mkdir
+t_unit_test_deliver_LDADD = server/libserver.a config/libconfig.a lib/smtp/libsmtp.a lib/map/libmap.a lib/mail/libmail.a lib/base/libbase.a \
+	$(MAP_LIBS) $(CONFUSE_LIBS) $(CMOCKA_LIBS)

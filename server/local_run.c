@@ -155,7 +155,6 @@ static void add_address(struct work *w, const struct forward *f)
     }
     struct rcpt *r = envelope_add(&w->env, a.text);
     r->notify = (unsigned char)(w->d->rcpt->notify & ~(unsigned)NOTIFY_SUCCESS); /* that it came this far is told already */
-    r->orcpt = w->d->rcpt->orcpt ? xstrdup(w->d->rcpt->orcpt) : NULL;
 }
 
 static void run_one(struct work *w, const struct forward *f, unsigned where, int depth)

@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/lib";
 use Baton::Lmtp;
 use Baton::Test;
 
+skip_all_unless_server();
 my $t = Baton::Test->new;
 chmod 0711, $t->dir;
 my $user = is_root() ? 'games' : (getpwuid $>)[0] // $>;

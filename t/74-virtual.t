@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 use Baton::Lmtp;
 use Baton::Test;
 
+skip_all_unless_server();
 my $t = Baton::Test->new;
 my ($uid, $gid) = is_root() ? (4711, 4712) : ($>, $) + 0);
 my $base = $t->path('mail');
@@ -117,6 +118,24 @@ subtest 'a large message' => sub {
     my @found = grep { slurp($_) =~ /^Delivered-To: large.*\nSubject: large\n\n\Q$body\E\z/m } glob "$base/all/new/*";
     is(@found, 2, 'arrives whole');
     is_deeply([ glob $t->spool . '/deliver.*' ], [], 'and leaves no file in the spool');
+};
+
+subtest 'all the way from sendmail' => sub {
+    $t->stop_batond;
+    $t->config(%with, default_transport => 'discard:', virtual_mailbox_domains => 'example.com', virtual_alias_maps => 'inline:{ alias@example.com = info@example.com }',
+        virtual_mailbox_maps => 'inline:{ info@example.com = way/, up@example.com = ../up, gone@example.com = gone/ }');
+    $t->start_batond;
+    my $r = $t->sendmail([ '-f', 'joe@example.org', '-N', 'success', 'alias@example.com' ], input => "Subject: way\n\nHello\n");
+    is($r->{code}, 0, 'taken') or diag $r->{err};
+    $t->wait_log(qr/to=<info\@example\.com>, orig_to=<alias\@example\.com>, relay=virtual, delay=\S+, delays=\S+, dsn=2\.0\.0, status=sent \(delivered to maildir\)/);
+    pass('a line in the log as Postfix writes it');
+    my ($file) = glob "$base/way/new/*";
+    like(slurp($file), qr/\AReturn-Path: <joe\@example\.org>\nX-Original-To: alias\@example\.com\nDelivered-To: info\@example\.com\nReceived: /, 'the original recipient');
+    $t->wait_log(qr/from=<>, size=\d+, nrcpt=1/);
+    pass('the sender is told that it was delivered');
+    $t->sendmail([ '-f', 'joe@example.org', 'up@example.com' ], input => "Subject: up\n\nHello\n");
+    $t->wait_log(qr/to=<up\@example\.com>, relay=virtual, .*dsn=4\.3\.5, status=deferred \(virtual_mailbox_maps: the value of up\@example\.com is no mailbox/);
+    pass('what the configuration is to blame for waits');
 };
 
 done_testing;
