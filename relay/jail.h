@@ -22,6 +22,7 @@ enum jail_role {
     JAIL_RELAY,
     JAIL_DELIVER, /* keeps its user: of root's powers only those that becoming a recipient and ending a delivery need. Files and
                    * calls are not restricted, for its children run the programs of users, and would inherit that */
+    JAIL_FETCH,   /* becomes the user, for good, and starts programs: files and calls are not restricted */
 };
 
 struct jail_options {

@@ -21,6 +21,7 @@ batond_SOURCES = \
 	relay/children.c \
 	relay/control.c relay/control.h \
 	relay/draft.c relay/draft.h \
+	relay/fetcher.c relay/fetcher.h \
 	relay/flow.c relay/flow.h \
 	relay/gate.c relay/gate.h \
 	relay/hooks.h \
@@ -29,6 +30,7 @@ batond_SOURCES = \
 	relay/listeners.c relay/listeners.h \
 	relay/logline.c relay/logline.h \
 	relay/main.c \
+	relay/mta_sts.c relay/mta_sts.h relay/mta_sts_policy.c relay/mta_sts_policy.h \
 	relay/notify.c relay/notify.h \
 	relay/operate.c relay/operate.h \
 	relay/outward.c relay/outward.h \
@@ -92,7 +94,12 @@ t_unit_test_jail_SOURCES = t/unit/test_jail.c t/unit/unit.h
 t_unit_test_jail_LDADD = relay/libjail.a lib/net/libnet.a lib/base/libbase.a $(NET_LIBS) $(SECCOMP_LIBS) $(CMOCKA_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += t/unit/test_tls_policy
+check_PROGRAMS += t/unit/test_tls_policy t/unit/test_mta_sts
 endif
+t_unit_test_mta_sts_SOURCES = t/unit/test_mta_sts.c t/unit/unit.h relay/mta_sts_policy.c relay/mta_sts_policy.h
+t_unit_test_mta_sts_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
+check_PROGRAMS += t/fuzz/fuzz_mta_sts
+t_fuzz_fuzz_mta_sts_SOURCES = t/fuzz/fuzz_mta_sts.c t/fuzz/replay.c relay/mta_sts_policy.c relay/mta_sts_policy.h
+t_fuzz_fuzz_mta_sts_LDADD = lib/base/libbase.a
 t_unit_test_tls_policy_SOURCES = t/unit/test_tls_policy.c t/unit/unit.h relay/tls_policy_row.c relay/tls_policy.h
 t_unit_test_tls_policy_LDADD = config/libconfig.a lib/map/libmap.a lib/base/libbase.a $(CONFUSE_LIBS) $(CMOCKA_LIBS)

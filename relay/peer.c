@@ -59,7 +59,6 @@ static void free_peer(void *arg)
 
     walk_free(p->walk);
     dial_cancel(p->dial);
-    tls_policy_cancel(p->policy_ask);
     later_cancel(&p->service_later);
     smtp_client_free(p->client);
     conn_close(p->conn);
@@ -83,6 +82,8 @@ void peer_bury(struct peer *p)
     if (p->state == PEER_DEAD)
         return;
     p->state = PEER_DEAD;
+    tls_policy_cancel(p->policy_ask);
+    p->policy_ask = NULL;
     stop_loading(p);
     list_remove(&p->link);
     list_remove(&p->opening_link);

@@ -37,6 +37,7 @@ struct peer {
     enum config_tls_level tls_level;   /* for this host: decide_tls() */
     char *tls_match;                   /* the names that its certificate is to bear, or NULL: its own */
     struct tls_client *tls;            /* borrowed */
+    bool is_sts_testing;               /* say what its MTA-STS policy would have refused */
     char *remote;                      /* "mx.example.com[192.0.2.1]:25" */
     struct dial *dial;
     struct conn *conn;

@@ -140,6 +140,8 @@ static void on_tls(void *arg, const struct tls_info *info, const struct err *why
         return;
     }
     log_tls(p, info);
+    if (p->is_sts_testing && !info->is_verified)
+        log_info("%s: MTA-STS (testing): in mode enforce no mail would go here: %s", p->remote, info->why_not);
     if (p->client)
         smtp_client_tls_started(p->client);
     else
@@ -299,6 +301,7 @@ static void policy_told(void *arg, const struct tls_policy *policy, const struct
     struct peer *p = arg;
 
     p->policy_ask = NULL;
+    p->is_sts_testing = policy && policy->is_testing;
     if (policy)
         tls_decided(p, policy->level, policy->match, policy->client);
     else
@@ -323,7 +326,7 @@ static void decide_tls(struct peer *p)
     else if (p->dest->rules->way == TRANSPORT_LMTP)
         decide_lmtp_tls(p);
     else
-        p->policy_ask = tls_policy_ask(p->relay->tls_policies, p->relayhost, p->host, policy_told, p);
+        p->policy_ask = tls_policy_ask(p->relay->tls_policies, p->relayhost, p->host, is_at_domain(p), policy_told, p);
 }
 
 static char *absolute(const struct config *cfg, const char *path)

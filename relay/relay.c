@@ -14,6 +14,7 @@
 #include "relay/peer.h"
 #include "relay/own.h"
 #include "relay/transport.h"
+#include "relay/mta_sts.h"
 #include "relay/tls_policy.h"
 #include "relay/worker.h"
 
@@ -187,6 +188,20 @@ static int open_tls(struct relay *r, struct err *e)
     return r->tls_unverified ? 0 : -1;
 }
 
+/* What the domains have published counts only where they are delivered to. Without baton-fetch mail goes as it did before. */
+static void open_mta_sts(struct relay *r, const struct worker_ids *ids)
+{
+    struct err e;
+
+    if (!r->cfg->smtp_tls_mta_sts || !config_delivers_directly(r->cfg))
+        return;
+    r->sts = mta_sts_new(r->cfg, ids->uid, ids->gid, &e);
+    if (!r->sts && e.sys == ENOENT)
+        log_info("MTA-STS: policies of domains do not count, for baton-fetch is not installed: %s", e.text);
+    else if (!r->sts)
+        log_warn("MTA-STS: policies of domains do not count: %s", e.text);
+}
+
 static int control_fd(const struct listeners *l)
 {
     for (size_t i = 0; i < l->n; i++)
@@ -246,6 +261,7 @@ static int open_all(struct relay *r, struct err *e)
     r->tls_policies = tls_policies_new(r->cfg, r->tls_verified, r->tls_unverified, e);
     if (!r->tls_policies)
         return -1;
+    open_mta_sts(r, &ids);
     const struct jail_options jail = {
         .role = JAIL_RELAY,
         .uid = ids.uid,
@@ -262,6 +278,9 @@ static int open_all(struct relay *r, struct err *e)
     sc.runner = loop_runner(r->loop);
     resolver_run_on(r->resolver, sc.runner);
     tls_policies_run_on(r->tls_policies, sc.runner);
+    if (r->sts && mta_sts_start(r->sts, r->loop, r->dns, e) < 0)
+        return -1;
+    tls_policies_use_mta_sts(r->tls_policies, r->sts);
     r->spool = spool_open(&sc, e);
     if (!r->spool || spool_start(r->spool, e) < 0 || watch_spool(r, e) < 0)
         return -1;
@@ -289,6 +308,7 @@ static void close_all(struct relay *r)
     later_cancel(&r->run_later);
     queue_free(r->queue);
     spool_close(r->spool);
+    mta_sts_free(r->sts);
     dns_free(r->dns);
     tls_policies_free(r->tls_policies);
     tls_client_free(r->tls_verified);

@@ -45,6 +45,7 @@ struct relay {
     struct dns *dns;
     struct tls_client *tls_verified, *tls_unverified, *tls_lmtp; /* tls_lmtp: verified, by its own authorities */
     struct tls_policies *tls_policies;
+    struct mta_sts *sts;        /* or NULL */
     struct relay_login *logins; /* as many as cfg->n_logins */
     struct control *control;
     struct later run_later;     /* schedule_run() was asked for */

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "relay/lookup.h"
+#include "relay/mta_sts.h"
 
 #include <stdlib.h>
 
@@ -11,6 +12,7 @@ struct tls_policies {
     const struct config *cfg; /* borrowed, as the contexts */
     struct tables *tables;    /* NULL: none are named */
     struct runner *runner;
+    struct mta_sts *sts; /* borrowed, or NULL */
     struct tls_client *verified, *unverified;
     struct tls_client *special[2][2][2]; /* [verified][1.3 only][high], made when a row wants it */
 };
@@ -20,6 +22,8 @@ struct tls_policy_ask {
     struct lookup l;
     const struct relayhost *hop; /* borrowed */
     char *host;
+    bool is_at_domain;
+    struct mta_sts_ask *sts_ask;
     tls_policy_fn *done;
     void *arg;
 };
@@ -50,6 +54,11 @@ void tls_policies_free(struct tls_policies *ps)
 void tls_policies_run_on(struct tls_policies *ps, struct runner *runner)
 {
     ps->runner = runner;
+}
+
+void tls_policies_use_mta_sts(struct tls_policies *ps, struct mta_sts *sts)
+{
+    ps->sts = sts;
 }
 
 bool tls_policies_are_stale(const struct tls_policies *ps)
@@ -104,6 +113,65 @@ static void tell_level(struct tls_policy_ask *a)
     a->done(a->arg, &p, NULL);
 }
 
+/* ---- what the domain has published ---- */
+
+static bool may_have_sts(const struct tls_policy_ask *a)
+{
+    enum config_tls_level level = config_tls_level(a->of->cfg, a->hop);
+    return a->of->sts && a->is_at_domain && (level == CONFIG_TLS_MAY || level == CONFIG_TLS_ENCRYPT);
+}
+
+static void tell_enforced(struct tls_policy_ask *a, bool names_host)
+{
+    const struct tls_policy p = { .level = CONFIG_TLS_SECURE, .client = a->of->verified };
+    struct err e;
+
+    if (names_host) {
+        a->done(a->arg, &p, NULL);
+        return;
+    }
+    err_set(&e, ERR_TEMPORARY, "MTA-STS: the policy of %s does not name this host", a->hop->host);
+    a->done(a->arg, NULL, &e);
+}
+
+static void tell_tested(struct tls_policy_ask *a, bool names_host)
+{
+    const struct tls_policy p = {
+        .level = config_tls_level(a->of->cfg, a->hop),
+        .client = a->of->verified,
+        .is_testing = true,
+    };
+
+    if (!names_host)
+        log_info("MTA-STS (testing): the policy of %s does not name %s; in mode enforce no mail would go there", a->hop->host, a->host);
+    a->done(a->arg, &p, NULL);
+}
+
+static void sts_told(void *arg, const struct mta_sts_policy *sts)
+{
+    struct tls_policy_ask *a = arg;
+    bool is_later = a->sts_ask != NULL, names_host = sts && mta_sts_policy_names(sts, a->host);
+
+    a->sts_ask = NULL;
+    if (!sts || sts->mode == MTA_STS_NONE)
+        tell_level(a);
+    else if (sts->mode == MTA_STS_ENFORCE)
+        tell_enforced(a, names_host);
+    else
+        tell_tested(a, names_host);
+    if (is_later)
+        tls_policy_cancel(a);
+}
+
+/* True: it is over. */
+static bool ask_sts(struct tls_policy_ask *a)
+{
+    struct mta_sts_ask *later = mta_sts_ask(a->of->sts, a->hop->host, sts_told, a);
+    if (later)
+        a->sts_ask = later;
+    return !later;
+}
+
 /* ---- looking for it ---- */
 
 /* The next hop itself; a domain's parents, too, each with its dot in front. */
@@ -135,6 +203,9 @@ static bool pass(struct tls_policy_ask *a)
         return false;
     if (result == MAP_FOUND) {
         tell_row(a, key, value);
+    } else if (result == MAP_NOT_FOUND && may_have_sts(a)) {
+        if (!ask_sts(a))
+            return false;
     } else if (result == MAP_NOT_FOUND) {
         tell_level(a);
     } else {
@@ -150,12 +221,12 @@ static void again(void *arg)
     pass(arg);
 }
 
-struct tls_policy_ask *tls_policy_ask(struct tls_policies *ps, const struct relayhost *hop, const char *host, tls_policy_fn *done,
-                                      void *arg)
+struct tls_policy_ask *tls_policy_ask(struct tls_policies *ps, const struct relayhost *hop, const char *host, bool is_at_domain,
+                                      tls_policy_fn *done, void *arg)
 {
     struct tls_policy_ask *a = xcalloc(1, sizeof *a);
 
-    *a = (struct tls_policy_ask){ .of = ps, .hop = hop, .host = xstrdup(host), .done = done, .arg = arg };
+    *a = (struct tls_policy_ask){ .of = ps, .hop = hop, .host = xstrdup(host), .is_at_domain = is_at_domain, .done = done, .arg = arg };
     a->l = (struct lookup){ .runner = ps->runner, .may_ask = true, .when_told = again, .arg = a };
     return pass(a) ? NULL : a;
 }
@@ -165,6 +236,7 @@ void tls_policy_cancel(struct tls_policy_ask *a)
     if (!a)
         return;
     lookup_fini(&a->l);
+    mta_sts_cancel(a->sts_ask);
     free(a->host);
     free(a);
 }

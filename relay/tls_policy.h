@@ -10,11 +10,13 @@
 #include "config/config.h"
 #include "net/tls.h"
 
+struct mta_sts;
+
 struct tls_policy {
     enum config_tls_level level; /* never CONFIG_TLS_AUTO */
     char *match;                 /* names for tls_target.match; NULL: the host's */
     struct tls_client *client;   /* borrowed */
-    const char *only_because;    /* "MTA-STS (testing)": deliver anyway, and say what would have been refused; or NULL */
+    bool is_testing;             /* a policy of MTA-STS says: deliver anyway, and tell what would have been refused */
 };
 
 struct tls_policies;
@@ -36,12 +38,15 @@ struct tls_policy_row {
 };
 int tls_policy_parse(struct span row, const struct relayhost *hop, const char *host, struct tls_policy_row *out, struct err *e);
 
-/* For a host of a hop. done() comes once, from inside (then NULL comes back) or later; `p` is valid in it, NULL: none can be told, or
+/* From where the policies of domains come; borrowed. NULL: they do not count. */
+void tls_policies_use_mta_sts(struct tls_policies *ps, struct mta_sts *sts);
+
+/* For a host of a hop; `is_at_domain`: it is one of the recipients' domain itself. done() comes once, from inside (then NULL comes back) or later; `p` is valid in it, NULL: none can be told, or
  * its row is wrong, and `why` says so (ERR_CONFIG: it stays so). */
 struct tls_policy_ask;
 typedef void tls_policy_fn(void *arg, const struct tls_policy *p, const struct err *why);
-struct tls_policy_ask *tls_policy_ask(struct tls_policies *ps, const struct relayhost *hop, const char *host, tls_policy_fn *done,
-                                      void *arg);
+struct tls_policy_ask *tls_policy_ask(struct tls_policies *ps, const struct relayhost *hop, const char *host, bool is_at_domain,
+                                      tls_policy_fn *done, void *arg);
 void tls_policy_cancel(struct tls_policy_ask *a);
 
 #endif

@@ -19,7 +19,7 @@ die() { printf '%s\n' "${red}$*${off}" >&2; exit 1; }
 # without it an installed Baton has nobody to trust.
 for_build="gcc libc6-dev make autoconf automake pkg-config libuv1-dev libmbedtls-dev libc-ares-dev libconfuse-dev
     libxxhash-dev libidn2-dev libjansson-dev liblmdb-dev libpcre2-dev libseccomp-dev ca-certificates
-    libldap-dev libsasl2-dev"
+    libldap-dev libcurl4-openssl-dev libsasl2-dev"
 for_demo="util-linux"
 for_test="perl git openssl libio-socket-ssl-perl libcmocka-dev clang xz-utils mandoc strace procps util-linux systemd
     python3 python3-milter opendkim opendkim-tools rspamd php-cli bsd-mailx s-nail mutt git-email cron libmime-lite-perl haproxy swaks curl slapd ldap-utils dovecot-imapd dovecot-lmtpd

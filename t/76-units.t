@@ -5,4 +5,4 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Baton::Units;
-run_units(qw(test_tls_policy));
+run_units(qw(test_tls_policy test_mta_sts));
