@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use Test::More;
 use lib "$FindBin::Bin/lib";
+use Baton::Client;
 use Baton::Restrict;
 use Baton::Test;
 
@@ -107,6 +108,53 @@ is($w->ask_until('DATA', @here, from => '', also => ['you@here.test']), "550 5.5
 $w->configure(smtpd_end_of_data_restrictions => 'permit_mynetworks, reject');
 is($w->ask_until('END', @here), "554 5.7.1 <END-OF-MESSAGE>: End-of-data rejected: Access denied\n", 'what is asked behind the content');
 like($w->ask_until('END', to => 'me@here.test'), qr/^250 2\.0\.0 Ok: queued/, '... of others is kept');
+
+# ---- what needs a connection of its own ----
+
+sub talk { my ($port) = @_; my $c = Baton::Client->new(port => $port); return ($c, $c->reply) }
+
+$w->configure(smtpd_delay_reject => 'no', smtpd_client_restrictions => 'reject');
+my ($c, $banner) = talk($w->port);
+like($banner, qr/^554 .*not accepting connections/, 'smtpd_delay_reject = no turns clients away at the greeting');
+$w->configure(smtpd_delay_reject => 'no', smtpd_client_restrictions => 'sleep 1');
+($c, $banner) = talk($w->port);
+like($banner, qr/^220 /, '... or lets them wait for it');
+$w->configure(smtpd_delay_reject => 'no', smtpd_helo_restrictions => 'reject');
+is($w->ask_until('HELO'), "554 5.7.1 <client.example.org>: Helo command rejected: Access denied\n", '... the name at EHLO');
+
+my @piped = (smtpd_forbid_unauth_pipelining => 'no', smtpd_data_restrictions => 'reject_unauth_pipelining');
+$w->configure(@piped);
+($c) = talk($w->port);
+$c->say($_) for 'EHLO me', 'MAIL FROM:<a@example.org>', 'RCPT TO:<me@here.test>';
+$c->send_raw("DATA\r\nSubject: x\r\n\r\nx\r\n.\r\n");
+is($c->reply, "503 5.5.0 <DATA>: Data command rejected: Improper use of SMTP command pipelining\n", 'reject_unauth_pipelining: content before 354');
+($c) = talk($w->port);
+$c->say('EHLO me');
+$c->send_raw("MAIL FROM:<a\@example.org>\r\nRCPT TO:<me\@here.test>\r\nDATA\r\n");
+$c->reply for 1, 2;
+like($c->reply, qr/^354 /, '... what RFC 2920 allows is fine');
+$w->configure(smtpd_forbid_unauth_pipelining => 'no', smtpd_recipient_restrictions => 'reject_unauth_pipelining');
+($c) = talk($w->port);
+$c->say('HELO me');
+$c->say('MAIL FROM:<a@example.org>');
+$c->send_raw("RCPT TO:<me\@here.test>\r\nDATA\r\n");
+like($c->reply, qr/^503 5\.5\.0 <me\@here\.test>: Recipient address rejected: Improper use/, '... not for a client that has said HELO');
+
+my $cert = $w->test->certificate(names => ['client.example.test']);
+$w->configure(smtpd_client_restrictions => 'reject_plaintext_session', smtpd_tls_cert_file => $cert->{cert}, smtpd_tls_key_file => $cert->{key});
+($c) = talk($w->port);
+$c->say('EHLO me');
+SKIP: {
+    skip 'IO::Socket::SSL is not installed', 1 if !eval { require IO::Socket::SSL };
+    ok($c->starttls(ca => $cert->{ca}), 'STARTTLS') or diag $c->{error};
+    $c->say($_) for 'EHLO me', 'MAIL FROM:<a@example.org>';
+    is($c->say('RCPT TO:<me@here.test>'), "250 2.1.5 Ok\n", 'reject_plaintext_session lets TLS pass');
+}
+
+# ---- who comes by a socket of this machine ----
+
+$w->configure(smtpd_client_restrictions => 'reject', smtpd_sender_restrictions => 'reject');
+is($w->test->sendmail(['me@here.test'], input => "Subject: x\n\nx\n")->{code}, 0, 'sendmail is subject to no list');
 
 # ---- classes ----
 
