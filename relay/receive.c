@@ -180,6 +180,7 @@ static int open_names(struct receive_worker *w, struct err *e)
     if (!w->r.dns)
         return -1;
     dns_on_stale(w->r.dns, names_are_stale, w);
+    w->r.asks_names = server_hooks && config_restrictions_ask(w->r.cfg) & RESTRICT_ASKS_NAMES;
     return 0;
 }
 

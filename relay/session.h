@@ -23,6 +23,7 @@ struct receiver { /* what all sessions of a worker share; receive.c's */
     struct resolver *resolver;
     struct restrictions *restrictions; /* hooks.h; NULL: none */
     struct dns *dns;              /* NULL: nothing is looked up */
+    bool asks_names;              /* of clients, before they are greeted */
     struct auth *auth;         /* relay/auth.h; NULL: nobody can log in */
     struct list auth_waiting;  /* session_auth.c's */
     struct list sessions;

@@ -24,7 +24,7 @@ bool session_asks_name(const struct session *s)
 {
     const struct receiver *r = s->receiver;
 
-    return r->dns && (config_restrictions_ask(r->cfg) & RESTRICT_ASKS_NAMES) && !s->is_local && !s->is_unknown &&
+    return r->dns && r->asks_names && !s->is_local && !s->is_unknown &&
            s->peer.sa.sa_family != AF_UNIX;
 }
 

@@ -71,6 +71,10 @@ static int open_all(struct restrictions *r, struct err *e)
             return -1;
     if (open_maps(r, &cfg->rbl_reply_maps, &r->rbl_replies, &r->n_rbl_replies, e) < 0)
         return -1;
+    for (size_t i = 0; i < r->n_rbl_replies; i++) /* a reply waits for nobody */
+        if (map_may_block(r->rbl_replies[i]))
+            return err_set(e, ERR_CONFIG, "rbl_reply_maps: %s may keep clients waiting: write a table that is a file",
+                           cfg->rbl_reply_maps.at[i]);
     return open_maps(r, &cfg->smtpd_sender_login_maps, &r->logins, &r->n_logins, e);
 }
 

@@ -131,6 +131,8 @@ static void on_name(void *arg, int status, int timeouts, unsigned char *answer, 
     q->n_pending--;
     if (status == ARES_SUCCESS)
         status = ares_parse_ptr_reply(answer, len, NULL, 0, AF_INET, &h);
+    if (status == ARES_EBADRESP) /* a name that is none, which its owner may write as he likes */
+        status = ARES_ENODATA;
     dns_note_status(q, status);
     if (h)
         add_hosts(q, h);

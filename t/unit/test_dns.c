@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TYPE_A = 1, TYPE_CNAME = 5, TYPE_MX = 15, TYPE_AAAA = 28 };
+enum { TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_PTR = 12, TYPE_MX = 15, TYPE_TXT = 16, TYPE_AAAA = 28 };
 enum { NOERROR = 0, SERVFAIL = 2, NXDOMAIN = 3, REFUSED = 5, SILENT = 100 };
 
 static const struct zone {
@@ -45,6 +45,14 @@ static const struct zone {
     { "null.test", TYPE_MX, NOERROR, "0 ." },
     { "nullish.test", TYPE_MX, NOERROR, "0 ." },
     { "nullish.test", TYPE_MX, NOERROR, "5 real.mx.test" },
+    { "text.test", TYPE_TXT, NOERROR, "one|two" }, /* the strings of a record, parted by | */
+    { "text.test", TYPE_TXT, NOERROR, "bad\x01" "byte\xff" },
+    { "text.test", TYPE_NS, NOERROR, "ns1.text.test" },
+    { "text.test", TYPE_NS, NOERROR, "ns2.text.test" },
+    { "7.2.0.192.in-addr.arpa", TYPE_PTR, NOERROR, "seven.test" },
+    { "8.2.0.192.in-addr.arpa", TYPE_PTR, NOERROR, "not a name" },
+    { "9.2.0.192.in-addr.arpa", 0, SERVFAIL, NULL },
+    { "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", TYPE_PTR, NOERROR, "six.test" },
 };
 
 static struct loop *loop;
@@ -84,6 +92,15 @@ static void put_record(struct buf *b, int type, const char *data)
         sscanf(data, "%u %63s", &preference, host);
         put16(&rdata, preference);
         put_name(&rdata, host);
+    } else if (type == TYPE_NS || type == TYPE_PTR) {
+        put_name(&rdata, data);
+    } else if (type == TYPE_TXT) {
+        for (struct span rest = span_str(data); rest.len;) {
+            size_t n = span_find(rest, '|');
+            buf_addc(&rdata, (char)n);
+            buf_add(&rdata, rest.at, n);
+            rest = span_from(rest, n < rest.len ? n + 1 : n);
+        }
     } else if (addr_parse(&a, span_str(data), 0)) {
         if (type == TYPE_A)
             buf_add(&rdata, &a.in4.sin_addr, 4);
@@ -242,6 +259,19 @@ static void on_mx(void *arg, enum dns_outcome outcome, const struct dns_mx_list 
     }
 }
 
+static void on_list(void *arg, enum dns_outcome outcome, char *const *found, size_t n, const struct err *why)
+{
+    struct result *r = arg;
+    r->n++;
+    r->outcome = outcome;
+    r->why = *why;
+    r->text[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        size_t have = strlen(r->text);
+        snprintf(r->text + have, sizeof(r->text) - have, "%s%s", have ? "," : "", found[i]);
+    }
+}
+
 static void give_up(void *arg)
 {
     (void)arg;
@@ -362,6 +392,47 @@ static void a_domain_without_mail_is_told_from_one_without_records(void **state)
     assert_int_equal(mx("-- no name").outcome, DNS_NONE);
 }
 
+static struct result name_of(const char *address)
+{
+    struct result r = { 0 };
+    union addr a;
+    assert_true(addr_parse(&a, span_str(address), 25));
+    dns_name(dns, &a, on_list, &r);
+    wait_for(&r);
+    return r;
+}
+
+static void texts_and_names_come_as_lists(void **state)
+{
+    struct result r = { 0 };
+    (void)state;
+    dns_txt(dns, "text.test", on_list, &r);
+    wait_for(&r);
+    assert_string_equal(r.text, "onetwo,bad?byte?");
+    r.n = 0;
+    dns_ns(dns, "text.test", on_list, &r);
+    wait_for(&r);
+    assert_string_equal(r.text, "ns1.text.test,ns2.text.test");
+    r.n = 0;
+    dns_txt(dns, "two.test", on_list, &r);
+    wait_for(&r);
+    assert_int_equal(r.outcome, DNS_NONE);
+    r.n = 0;
+    dns_ns(dns, "broken.test", on_list, &r);
+    wait_for(&r);
+    assert_int_equal(r.outcome, DNS_FAILED);
+}
+
+static void an_address_has_a_name_none_or_nobody_knows(void **state)
+{
+    (void)state;
+    assert_string_equal(name_of("192.0.2.7").text, "seven.test");
+    assert_string_equal(name_of("2001:db8::1").text, "six.test");
+    assert_int_equal(name_of("192.0.2.6").outcome, DNS_NONE);
+    assert_int_equal(name_of("192.0.2.8").outcome, DNS_NONE);
+    assert_int_equal(name_of("192.0.2.9").outcome, DNS_FAILED);
+}
+
 static void a_cancelled_question_never_calls(void **state)
 {
     struct result r = { 0 };
@@ -370,6 +441,7 @@ static void a_cancelled_question_never_calls(void **state)
     dns_cancel(dns_hosts(dns, "localhost", 25, DNS_ANY, on_hosts, &r));
     dns_cancel(dns_mx(dns, "mx.test", on_mx, &r));
     dns_cancel(dns_mx(dns, "bad..name", on_mx, &r));
+    dns_cancel(dns_txt(dns, "text.test", on_list, &r));
     assert_int_equal(hosts("four.test", DNS_ANY).n, 1);
     /* and one that dns_free() ends */
     dns_hosts(dns, "silent.test", 25, DNS_ANY, on_hosts, &r);
@@ -429,6 +501,8 @@ int main(void)
         T(what_needs_no_server_asks_none),
         T(exchangers_come_by_preference),
         T(a_domain_without_mail_is_told_from_one_without_records),
+        T(texts_and_names_come_as_lists),
+        T(an_address_has_a_name_none_or_nobody_knows),
         T(a_cancelled_question_never_calls),
         T(a_server_that_is_not_there_is_a_failure_and_not_an_answer),
         T(names_are_asked_for_in_ascii),
