@@ -343,6 +343,9 @@ static void what_is_not_built_is_not_set(const struct config *cfg, struct config
                "restriction_class %s: it belongs to the server module, and this Baton was built without it "
                "(--disable-server)",
                cfg->restriction_classes[i].name);
+    for (size_t i = 0; i < cfg->n_pipes; i++)
+        remark(r, CONFIG_ERROR, at_line(cfg, cfg->pipes[i].line),
+               "pipe %s: it belongs to the server module, and this Baton was built without it (--disable-server)", cfg->pipes[i].name);
     for (size_t i = 0; i < cfg->n_listens; i++)
         if (cfg->listens[i].milters.n)
             remark(r, CONFIG_ERROR, at_line(cfg, cfg->listens[i].line),

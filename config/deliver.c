@@ -45,6 +45,9 @@ static bool is_named(const struct config *cfg, const char *service)
 void config_deliveries(const struct config *cfg, struct strlist *names)
 {
     static const char *const services[] = { "local", "virtual" };
+#ifndef WITH_SERVER
+    return; /* nobody would serve them */
+#endif
     bool is_any = has_transport_table(cfg);
 
     for (size_t i = 0; i < ARRAY_LEN(services); i++)

@@ -47,6 +47,9 @@ void probe_auth(const struct config *cfg, struct findings *f);
 void check_milters(const struct config *cfg, struct findings *f);
 void probe_milters(const struct config *cfg, struct findings *f);
 
+/* checks_deliver.c: users, folders and programs that mail is delivered to */
+void check_mailboxes(const struct config *cfg, struct findings *f);
+
 /* checks_tls.c: what clients are shown */
 void check_certificates(const struct config *cfg, struct findings *f);
 

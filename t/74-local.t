@@ -166,6 +166,9 @@ subtest 'other mailboxes' => sub {
     my ($got) = results();
     is_deeply([ $got =~ /^arg (.*)$/mg ], [ '-d', $me, "$me\@client.example.test" ], 'its arguments');
     $t->stop_batond;
+    like($t->baton(['check'])->{out}, qr/^ok +mailboxes +mailbox_command: \Q$program\E$/m, 'baton check looks at it');
+    $t->config(%with, mail_spool_directory => '/nowhere');
+    like($t->baton(['check'])->{out}, qr/^error +mailboxes +mail_spool_directory: \/nowhere: No such/m, 'and at folders');
     $t->config(%with, mail_spool_directory => "$mail/boxes/");
     mkdir "$mail/boxes";
     chmod 01777, "$mail/boxes";

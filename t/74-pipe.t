@@ -110,6 +110,14 @@ if (!is_root()) {
 }
 
 $t->stop_batond;
+{
+    my $r = $t->baton(['check']);
+    like($r->{out}, qr/^ok +mailboxes +pipe store: \Q$program\E$/m, 'baton check looks at the programs');
+    like($r->{out}, qr/^error +mailboxes +pipe absent: \/nowhere\/at\/all: No such file/m, 'one is not there');
+    $t->config(raw => qq{pipe x { user = "no-such-user:no-such-group", argv = "/bin/cat", directory = "/nowhere" }\n});
+    $r = $t->baton(['check']);
+    like($r->{out}, qr/pipe x: there is no user no-such-user.*pipe x: there is no group no-such-group.*pipe x: \/nowhere: No such/s, 'nor users and folders');
+}
 for ([ 'pipe a/b { user = "x", argv = "/x" }', qr/a name has letters/ ], [ 'pipe x { user = "root", argv = "/x" }', qr/no program gets mail as root/ ],
     [ 'pipe x { user = "u", argv = "/x ${recpient}" }', qr/there is no \$recpient here/ ], [ 'pipe x { user = "u", argv = "/x", flags = "Dz" }', qr/there is no flag "z"/ ],
     [ 'pipe x { user = "u" }', qr/argv/ ], [ 'pipe local { user = "u", argv = "/x" }', qr/is no other transport's/ ],
