@@ -33,27 +33,22 @@ const char *suggest_param(struct span name)
 #define USE_LOGIN                                                                                  \
     "write a section instead: login \"[smtp.example.com]:587\" { user = \"NAME\" password_file = \"/FILE\" }"
 #define NOT_NEEDED "Baton does not need it: delete the line"
-#define FOR_SERVERS                                                                                \
-    "it belongs to receiving mail for others, which this version does not do: delete the line"
 
-#define NOT_HERE "this version has nothing like it: delete the line"
+#define NOT_HERE "Baton has nothing like it: delete the line"
 
 static const struct {
     const char *name, *cure;
 } postfix_names[] = {
     { "alias_database", NOT_NEEDED " (indexes are made by themselves)" },
     { "append_dot_mydomain", NOT_NEEDED },
-    { "biff", NOT_NEEDED },
-    { "broken_sasl_auth_clients", FOR_SERVERS },
     { "command_directory", NOT_NEEDED },
     { "compatibility_level", NOT_NEEDED },
     { "daemon_directory", NOT_NEEDED },
     { "data_directory", NOT_NEEDED },
     { "debug_peer_level", "write log_level = \"debug\"" },
-    { "generic_maps", NOT_HERE },
+    { "generic_maps", "write smtp_generic_maps" },
     { "html_directory", NOT_NEEDED },
     { "include", "there is one configuration file, and none is included" },
-    { "mailbox_size_limit", NOT_NEEDED " (there are no mailboxes here)" },
     { "maillog_file", "write log = \"stderr\", \"syslog\" or a file's name" },
     { "mailq_path", NOT_NEEDED },
     { "manpage_directory", NOT_NEEDED },
@@ -78,11 +73,6 @@ static const struct {
     { "smtpd_authorized_xforward_hosts", NOT_HERE },
     { "smtpd_enforce_tls", "write smtpd_tls_security_level = \"encrypt\"" },
     { "smtpd_restriction_classes", "write a section for each class: restriction_class NAME { restrictions = \"...\" }" },
-    { "smtpd_sasl_auth_enable", FOR_SERVERS },
-    { "smtpd_sasl_path", FOR_SERVERS },
-    { "smtpd_sasl_security_options", FOR_SERVERS },
-    { "smtpd_sasl_tls_security_options", FOR_SERVERS },
-    { "smtpd_sasl_type", FOR_SERVERS },
     { "smtpd_tls_CAfile", "client certificates are not asked for: delete the line (intermediate "
                           "certificates belong into smtpd_tls_cert_file)" },
     { "smtpd_tls_CApath", "client certificates are not asked for: delete the line" },
