@@ -90,6 +90,8 @@ bool import_is_harmless(const struct import_name *n, const char *value);
 /* ---- the parts ---- */
 
 void import_settings(struct import *im);   /* import_params.c: main.cf */
+/* A value of the parameter with the sockets of Postfix's folder named in full, and "proxy:" left out; to be freed. */
+char *import_as_seen_from_here(struct import *im, const char *name, const char *text, struct strlist *notes);
 void import_defaults(struct import *im);   /* and what Postfix does where it says nothing */
 void import_pipes(struct import *im);      /* import_pipe.c: master.cf's programs, before import_settings() */
 void import_services(struct import *im);   /* import_listen.c: what else master.cf has */

@@ -163,15 +163,17 @@ static bool is_same_as_main(struct import *im, const char *name, const char *val
 
 static void take_override(struct import *im, struct import_item *it, struct auth *auth, const char *name, const char *value, const char *source)
 {
-    char *quoted = import_quote(value, true);
+    char *seen = import_as_seen_from_here(im, name, value, &it->notes), *quoted = import_quote(seen, true);
+    const char *own = strncmp(name, "smtpd_", 6) == 0 ? name + 6 : name; /* smtpd_milters is milters there */
 
-    if (config_section_shape_of("listen", span_str(name)) != CONFIG_SHAPE_NONE)
-        set_line(it, name, quoted, source);
+    if (config_section_shape_of("listen", span_str(own)) != CONFIG_SHAPE_NONE)
+        set_line(it, own, quoted, source);
     else if (!take_known(it, auth, name, value, source) && !is_same_as_main(im, name, value))
         import_line_lose(import_add(it, name, NULL, source), "%s",
                          config_shape_of(span_str(name)) != CONFIG_SHAPE_NONE
                              ? "it counts for all listeners with Baton: set it outside of the section if that will do"
                              : "a listen section has nothing like it");
+    free(seen);
     free(quoted);
 }
 

@@ -71,8 +71,8 @@ static void add_socket(struct import *im, const char *prefix, const char *path, 
     free(folder);
 }
 
-/* Tables that were looked up by way of a server of Postfix's are opened by Baton itself. */
-static char *as_seen_from_here(struct import *im, const char *name, const char *text, struct strlist *notes)
+/* And tables that were looked up by way of a server of Postfix's are opened by Baton itself. */
+char *import_as_seen_from_here(struct import *im, const char *name, const char *text, struct strlist *notes)
 {
     struct buf out;
     bool is_start = true;
@@ -113,7 +113,7 @@ static int read_value(struct import *im, const char *name, const char *raw, stru
     if (shape == CONFIG_SHAPE_LIST || shape == CONFIG_SHAPE_NETWORKS)
         changed = import_inline_files(im, v->text, notes, e);
     else
-        changed = as_seen_from_here(im, name, v->text, notes);
+        changed = import_as_seen_from_here(im, name, v->text, notes);
     if (!changed) {
         value_fini(v);
         return -1;

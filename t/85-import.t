@@ -147,8 +147,9 @@ SKIP: {
     like($r->{lines}, qr/^listen "submissions" \{\n    port = submissions\n    tls = implicit\n    auth = may\n\}$/m, 'and the one with TLS from the first byte');
     like($r->{lines}, qr/^listen "smtp" \{\n    port = smtp\n\}$/m, 'port 25 offers no AUTH');
     unlike($r->{out}, qr/NOT CARRIED/, 'all is carried') or diag $r->{out};
-    $r = import_cf("$main\nsmtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", "$services\n10025 inet n - y - - smtpd -o smtpd_sasl_auth_enable=no\n");
-    like($r->{lines}, qr/^    port = 10025\n    auth = no\n\}$/m, 'a port without it');
+    $r = import_cf("$main\nsmtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", "$services\n10025 inet n - y - - smtpd -o smtpd_sasl_auth_enable=no -o smtpd_milters=unix:opendkim/x.sock\n");
+    like($r->{lines}, qr{^    port = 10025\n    milters = "unix:/var/spool/postfix/opendkim/x\.sock"\n    auth = no\n\}$}m, 'a port without it, and with filters of its own')
+      or diag $r->{out};
 }
 $r = import_cf($null, "pickup unix n - y 60 1 pickup\n");
 like($r->{lines}, qr/^inet_interfaces = ""$/m, 'no service that listens');
