@@ -140,6 +140,77 @@ static void ids_stay_found_through_growth_and_removal(void **state)
     queue_free(q);
 }
 
+static char looked[64];
+
+static void note(void *arg, struct dest *d)
+{
+    (void)arg;
+    strcat(looked, d->nexthop);
+}
+
+static void touched(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static void only_what_changed_or_is_due_is_looked_at(void **state)
+{
+    struct queue *q = queue_new();
+    struct dest *a = queue_dest(q, "a"), *b = queue_dest(q, "b"), *c = queue_dest(q, "c");
+    int n = 0;
+
+    (void)state;
+    queue_on_touch(q, touched, &n);
+    queue_touch(q, b);
+    queue_touch(q, b);
+    queue_touch(q, a);
+    assert_int_equal(n, 1);
+    queue_look_at(q, c, 100);
+    queue_look_at(q, a, 50);
+    assert_int_equal(queue_next_look(q), 50);
+    looked[0] = 0;
+    queue_look(q, 49, note, NULL);
+    assert_string_equal(looked, "ba");
+    queue_look_at(q, a, 200);
+    assert_int_equal(queue_next_look(q), 100);
+    looked[0] = 0;
+    queue_look(q, 100, note, NULL);
+    assert_string_equal(looked, "c");
+    queue_look_at(q, a, INT64_MAX);
+    assert_int_equal(queue_next_look(q), INT64_MAX);
+    queue_free(q);
+}
+
+static void forget(void *arg, struct dest *d)
+{
+    if (!d->n_jobs)
+        queue_forget_dest(arg, d);
+}
+
+static void destinations_come_and_go(void **state)
+{
+    struct queue *q = queue_new();
+    char name[32];
+    size_t n = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 5000; i++) {
+        struct message *m = queue_add(q, i + 1, 1, 0, false);
+        snprintf(name, sizeof name, "smtp:d%u.example", i);
+        queue_add_job(q, m, queue_dest(q, name), 0, 0);
+        queue_look_at(q, queue_dest(q, name), (i * 7919) % 5000);
+    }
+    for (unsigned i = 0; i < 5000; i += 2)
+        queue_remove(q, queue_find(q, i + 1));
+    queue_look(q, 0, forget, q);
+    list_each(it, queue_dests(q))
+        n++;
+    assert_int_equal(n, 2500);
+    assert_int_equal(queue_dest(q, "smtp:d1.example")->n_jobs, 1);
+    assert_int_equal(queue_dest(q, "smtp:d2.example")->n_jobs, 0);
+    queue_free(q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +220,8 @@ int main(void)
         cmocka_unit_test(a_held_message_is_not_taken_till_it_is_released),
         cmocka_unit_test(deleting_waits_for_the_attempt_under_way),
         cmocka_unit_test(ids_stay_found_through_growth_and_removal),
+        cmocka_unit_test(only_what_changed_or_is_due_is_looked_at),
+        cmocka_unit_test(destinations_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
