@@ -220,6 +220,11 @@ static void route_one(struct pass *p, const char *address, struct route *out)
     bool is_local = match_count(r->mydestination) &&
                     match_find(r->mydestination, &p->l, address_text_domain(address)) == MAP_FOUND;
     *out = is_local ? r->to_local : r->elsewhere;
+    if (!is_local && out->kind == ROUTE_NOWHERE && config_delivers_directly(r->cfg)) {
+        char *domain = lookup_strdup(&p->l, address_text_domain(address));
+        ascii_lower_str(domain);
+        route_by(&p->l, r->cfg->default_transport.name, domain, out);
+    }
 }
 
 /* ---- a pass ---- */
