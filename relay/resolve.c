@@ -97,6 +97,7 @@ struct resolver *resolver_new(const struct config *cfg, struct err *e)
     r->cfg = cfg;
     list_init(&r->asks);
     r->relayhost = join_relayhosts(cfg);
+    r->is_direct = config_delivers_directly(cfg);
     r->local_localhost = xasprintf("localhost.%s", cfg->mydomain);
     fixed_route(r, &cfg->local_transport, &r->to_local);
     fixed_route(r, &cfg->default_transport, &r->elsewhere);
@@ -220,7 +221,7 @@ static void route_one(struct pass *p, const char *address, struct route *out)
     bool is_local = match_count(r->mydestination) &&
                     match_find(r->mydestination, &p->l, address_text_domain(address)) == MAP_FOUND;
     *out = is_local ? r->to_local : r->elsewhere;
-    if (!is_local && out->kind == ROUTE_NOWHERE && config_delivers_directly(r->cfg)) {
+    if (!is_local && r->is_direct && out->kind == ROUTE_NOWHERE) {
         char *domain = lookup_strdup(&p->l, address_text_domain(address));
         ascii_lower_str(domain);
         route_by(&p->l, r->cfg->default_transport.name, domain, out);

@@ -17,6 +17,7 @@ struct resolver {
     bool may_block;
     bool has_accounts;        /* a table asks for the users of the system */
     bool has_local;           /* there is local delivery */
+    bool is_direct;           /* without a relayhost mail goes to MX hosts */
     char *relayhost;          /* all of relayhost, as written, blanks between; "" when there is none */
     char *local_localhost;    /* "localhost.example.com" */
     struct route to_local, elsewhere; /* of a null client */

@@ -3,6 +3,8 @@
 
 #include "unit.h"
 
+#include <stdio.h>
+
 #include <stdlib.h>
 
 static void jobs_come_out_by_time_and_then_by_age(void **state)
@@ -145,7 +147,8 @@ static char looked[64];
 static void note(void *arg, struct dest *d)
 {
     (void)arg;
-    strcat(looked, d->nexthop);
+    size_t n = strlen(looked);
+    snprintf(looked + n, sizeof looked - n, "%s", d->nexthop);
 }
 
 static void touched(void *arg)
