@@ -27,7 +27,7 @@ struct submission {
     struct smtp_client *client;
     struct outcome *out;
     struct smtp_result refusal;
-    bool is_refused, is_done, is_closed;
+    bool is_lmtp, is_refused, is_done, is_closed;
 };
 
 /* ---- what the engine asks ---- */
@@ -72,6 +72,8 @@ static void on_rcpt(void *arg, size_t index, const struct smtp_result *result)
         s->is_refused = true;
         if (smtp_reply_class(&result->reply) != 5 || !s->refusal.reply.code)
             s->refusal = *result;
+    } else if (s->is_lmtp) {
+        outcome_set(s->out, "2.0.0", "delivered by LMTP: %s", result->reply.text);
     } else if (as) {
         outcome_set(s->out, "2.0.0", "forwarded as %s", as + strlen("queued as "));
     } else {
@@ -192,16 +194,15 @@ static void say_refusal(const struct submission *s, struct outcome *out)
     char dsn[12];
     const struct smtp_reply *r = &s->refusal.reply;
 
-    outcome_set(out, smtp_reply_dsn(r, dsn), "mail could not be forwarded: %s", r->text);
+    outcome_set(out, smtp_reply_dsn(r, dsn), s->is_lmtp ? "mailbox_transport said: %s" : "mail could not be forwarded: %s", r->text);
     out->kind = smtp_reply_class(r) == 5 ? OUTCOME_BOUNCED : OUTCOME_DEFERRED;
     out->dsn[0] = smtp_reply_class(r) == 5 ? '5' : '4';
 }
 
-void submit_mail(const char *socket_path, const char *hello, const struct envelope *env, struct span head, const struct content *c,
-                 struct outcome *out)
+static void submit(const char *socket_path, const struct smtp_client_config *cfg, const struct envelope *env, struct span head,
+                   const struct content *c, struct outcome *out)
 {
-    const struct smtp_client_config cfg = { .helo_name = hello, .sends_8bit_anyway = true };
-    struct submission s = { .env = env, .out = out, .message = { .env = env, .n_rcpts = env->n_rcpts } };
+    struct submission s = { .env = env, .out = out, .is_lmtp = cfg->is_lmtp, .message = { .env = env, .n_rcpts = env->n_rcpts } };
     const struct rcpt **rcpts = xcalloc(env->n_rcpts, sizeof *rcpts);
     struct err e;
 
@@ -217,7 +218,7 @@ void submit_mail(const char *socket_path, const char *hello, const struct envelo
     if (fd < 0) {
         outcome_defer(out, "4.3.0", &e);
     } else {
-        s.client = smtp_client_new(&cfg, &ops, &s);
+        s.client = smtp_client_new(cfg, &ops, &s);
         converse(fd, &s);
         if (s.is_refused)
             say_refusal(&s, out);
@@ -227,4 +228,17 @@ void submit_mail(const char *socket_path, const char *hello, const struct envelo
     copy_fini(&s.copy);
     buf_fini(&s.ready);
     free(rcpts);
+}
+
+void submit_mail(const char *socket_path, const char *hello, const struct envelope *env, struct span head, const struct content *c,
+                 struct outcome *out)
+{
+    const struct smtp_client_config cfg = { .helo_name = hello, .sends_8bit_anyway = true };
+    submit(socket_path, &cfg, env, head, c, out);
+}
+
+void submit_lmtp(const char *socket_path, const char *hello, const struct envelope *env, const struct content *c, struct outcome *out)
+{
+    const struct smtp_client_config cfg = { .is_lmtp = true, .helo_name = hello, .sends_8bit_anyway = true };
+    submit(socket_path, &cfg, env, span_of(NULL, 0), c, out);
 }

@@ -4,6 +4,8 @@
 use strict;
 use warnings;
 use FindBin;
+use IO::Socket::UNIX;
+use POSIX ();
 use Test::More;
 use lib "$FindBin::Bin/lib";
 use Baton::Lmtp;
@@ -183,6 +185,39 @@ subtest 'other mailboxes' => sub {
         my $r = $t->baton(['check']);
         like($r->{out} . $r->{err}, $what, "refused: $name = $value");
     }
+};
+
+subtest 'an alias that names itself, where another server has the mailboxes' => sub {
+    my $path = "$out/lmtp";
+    my $listen = IO::Socket::UNIX->new(Local => $path, Listen => 5) or die "$path: $!";
+    chmod 0666, $path;
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        while (my $c = $listen->accept) {
+            my ($text, $in) = ('', 0);
+            print {$c} "220 x LMTP\r\n";
+            while (my $line = <$c>) {
+                if ($in) {
+                    $text .= $line;
+                    next if $line ne ".\r\n";
+                    spew("$out/by-lmtp", $text);
+                    $in = 0;
+                    print {$c} "250 2.0.0 Saved\r\n";
+                } elsif ($line =~ /^DATA/) { $in = 1; print {$c} "354 go\r\n" }
+                elsif ($line =~ /^QUIT/) { print {$c} "221 bye\r\n"; last }
+                else { print {$c} $line =~ /^RCPT TO:<self\@/ || $line !~ /^RCPT/ ? "250 ok\r\n" : "550 5.1.1 who?\r\n" }
+            }
+        }
+        POSIX::_exit(0);
+    }
+    $t->config(%with, mailbox_transport => "lmtp:unix:$path");
+    $t->start_batond;
+    is(deliver('self@client.example.test'), '250 2.0.0 delivered by LMTP: Saved', 'it gets the mail');
+    is(results(), 1, 'after the program');
+    like(slurp("$out/by-lmtp"), qr/\ASubject: x\r\n\r\nHello\r\n/, 'as it is');
+    $t->stop_batond;
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
 };
 
 if (is_root()) {
