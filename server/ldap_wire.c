@@ -11,6 +11,7 @@
 #include <sasl/sasl.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -100,10 +101,63 @@ static int set_tls(LDAP *ld, const struct ldap_table *t, struct err *e)
     return 0;
 }
 
+/* What a context is made of, and from which files, as they are now. */
+static char *describe_tls(const struct ldap_table *t)
+{
+    const char *const files[] = { t->tls_ca_cert_file, t->tls_ca_cert_dir, t->tls_cert, t->tls_key, system_authorities() };
+    struct buf b;
+    struct stat st;
+
+    buf_init(&b, BUF_NO_MAX);
+    buf_addf(&b, "%d %s", t->tls_require_cert, t->tls_cipher_suite);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        if (files[i] && *files[i] && stat(files[i], &st) == 0)
+            buf_addf(&b, " %s %ju %jd.%09ld", files[i], (uintmax_t)st.st_ino, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+        else
+            buf_adds(&b, " -");
+    return buf_take(&b);
+}
+
+static void *new_tls(LDAP *ld)
+{
+    int is_server = 0;
+    void *tls = NULL;
+
+    if (ldap_set_option(ld, LDAP_OPT_X_TLS_NEWCTX, &is_server) != LDAP_OPT_SUCCESS ||
+        ldap_get_option(ld, LDAP_OPT_X_TLS_CTX, &tls) != LDAP_OPT_SUCCESS)
+        return NULL;
+    return tls;
+}
+
+/* libldap counts who has a context, and has no way to give back the count that one gets with it: so they stay, and each is made
+ * once. */
+static void *kept_tls(LDAP *ld, const struct ldap_table *t)
+{
+    static struct kept {
+        char *what;
+        void *tls;
+    } *kept;
+    static size_t n_kept;
+    char *what = describe_tls(t);
+
+    for (size_t i = 0; i < n_kept; i++)
+        if (strcmp(kept[i].what, what) == 0) {
+            free(what);
+            return kept[i].tls;
+        }
+    void *tls = new_tls(ld);
+    if (!tls) {
+        free(what);
+        return NULL;
+    }
+    kept = xreallocarray(kept, n_kept + 1, sizeof *kept);
+    kept[n_kept++] = (struct kept){ what, tls };
+    return tls;
+}
+
 /* All files are read here, once: later, in the jail, they cannot be. */
 static int make_tls(struct ldap_wire *w, struct err *e)
 {
-    int is_server = 0;
     LDAP *ld = NULL;
 
     if (!wants_tls(w))
@@ -111,8 +165,7 @@ static int make_tls(struct ldap_wire *w, struct err *e)
     if (ldap_initialize(&ld, "ldap:///") != LDAP_SUCCESS)
         return err_set(e, ERR_TEMPORARY, "libldap cannot be initialized");
     int rc = set_tls(ld, w->table, e);
-    if (rc == 0 && (ldap_set_option(ld, LDAP_OPT_X_TLS_NEWCTX, &is_server) != LDAP_OPT_SUCCESS ||
-                    ldap_get_option(ld, LDAP_OPT_X_TLS_CTX, &w->tls) != LDAP_OPT_SUCCESS || !w->tls))
+    if (rc == 0 && !(w->tls = kept_tls(ld, w->table)))
         rc = err_set(e, ERR_CONFIG, "TLS cannot be prepared: look at tls_ca_cert_file, tls_cert, tls_key (do they belong together, is "
                      "the key without a passphrase?) and tls_cipher_suite");
     ldap_unbind_ext(ld, NULL, NULL);
@@ -327,16 +380,9 @@ static int check_urls(struct ldap_wire *w, struct err *e)
 
 static void close_wire(struct ldap_wire *w)
 {
-    LDAP *ld = NULL;
-
     if (!w)
         return;
     ldap_wire_drop(w);
-    /* A context is counted by those that have it: a handle that gets ours and goes takes our count with it. */
-    if (w->tls && ldap_initialize(&ld, "ldap:///") == LDAP_SUCCESS) {
-        ldap_set_option(ld, LDAP_OPT_X_TLS_CTX, w->tls);
-        ldap_unbind_ext(ld, NULL, NULL);
-    }
     for (char **url = w->urls; *url; url++)
         free(*url);
     free(w->urls);

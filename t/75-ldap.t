@@ -14,6 +14,7 @@ use Baton::Test;
 Baton::Slapd::need();
 
 my $t = Baton::Test->new;
+plan skip_all => 'built without the server module' if $t->baton([ 'map', 'query', 'x', 'ldap:x' ])->{err} =~ /need the server module/;
 my $cert = Baton::Cert::make($t->dir, names => [ '127.0.0.1', 'localhost' ]);
 my $other = $t->path('other');
 mkdir $other;
