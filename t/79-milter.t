@@ -89,6 +89,25 @@ subtest 'both, one behind the other: the second sees what the first has made of 
     unlike($m->{content}, qr/^DKIM-Signature/m, 'and not signed');
 };
 
+subtest 'what sendmail submits is signed too, and another implementation finds the signature good' => sub {
+    plan skip_all => 'opendkim is not installed' if !Baton::Filter::has('opendkim');
+    my $t = Baton::Test->new;
+    my $signer = Baton::Filter->opendkim($t);
+    my (undef, $relay) = fresh(t => $t, non_smtpd_milters => $signer->address);
+    is($t->sendmail(['-f', 'me@example.test', 'b@client.test'], input => "From: me\@example.test\nSubject: local\n\nfirst\n")->{code}, 0, 'taken');
+    my ($m) = $relay->wait_messages(1);
+    ok($m, 'relayed') or return diag $t->log_text;
+    like($m->{content}, qr/^DKIM-Signature: v=1;.*?d=example\.test/ms, 'signed') or return diag $signer->log_text;
+    return note 'python3-dkim is not installed' if system("/usr/bin/python3 -c 'import dkim' 2>/dev/null");
+    spew($t->path('signed'), $m->{content});
+    my $r = $t->run(['/usr/bin/python3', '-c', <<'CODE', $t->path('signed'), $signer->{public}]);
+import dkim, sys
+key = open(sys.argv[2]).read().split(" ", 1)[1].strip().encode()
+print(dkim.verify(open(sys.argv[1], "rb").read(), dnsfunc=lambda name, timeout=5: key))
+CODE
+    like($r->{out}, qr/^True/, 'python3-dkim verifies it') or diag $r->{err};
+};
+
 subtest 'baton check looks at them' => sub {
     plan skip_all => 'opendkim or rspamd is not installed' if !Baton::Filter::has('opendkim') || !Baton::Filter::has('rspamd');
     my $t = Baton::Test->new;
