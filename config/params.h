@@ -461,7 +461,8 @@ PARAM(smtpd_hard_error_limit, INT, "20", RANGE(1, 10000), RECEIVE, LIVE,
 PARAM(smtpd_junk_command_limit, INT, "100", RANGE(1, 100000), RECEIVE, LIVE,
     "NOOP, VRFY, RSET and the like beyond this number, between two messages, count as errors.")
 PARAM(smtpd_error_sleep_time, TIME, "1s", RANGE(0, 60), RECEIVE, LIVE,
-    "How late each answer to a client comes that has made more than `smtpd_soft_error_limit` errors.")
+    "How late each answer to a client comes that has made more than `smtpd_soft_error_limit` errors. A wrong password is answered as "
+    "late, and each further one of the same connection by that much later, up to 10 seconds.")
 PARAM(smtpd_forbid_bare_newline, ENUM, "normalize", WORDS(bare_newline), RECEIVE, LIVE,
     "What becomes of a line feed without a carriage return before it. `normalize` (or `yes`): it ends a line, but never a "
     "message. `reject`: the message, or the command, is refused. `no`: as `normalize`, but a client that has ended every line "

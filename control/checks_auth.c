@@ -48,7 +48,7 @@ static int may_open(const struct config *cfg, const char *path, int how)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 }
 
-/* `cure_missing` and `cure_closed` may use the path and the user. */
+/* `missing` and `closed` are what to do about it. */
 static bool check_socket(const struct config *cfg, struct findings *f, const char *path, const char *missing, const char *closed)
 {
     struct stat st;
@@ -80,9 +80,10 @@ static void check_dovecot(const struct config *cfg, struct findings *f, const st
     if (!p->path)
         findings_add(f, FINDING_OK, SUBJECT, "by Dovecot at %s:%d (check --live asks it)", p->host.host, p->host.port);
     else if (check_socket(cfg, f, p->path,
-                          "is Dovecot running, and has its service auth a unix_listener of that path? smtpd_sasl_path says where we look",
-                          "in Dovecot's service auth: unix_listener PATH { mode = 0660 user = the mail_owner }, and let that user through "
-                          "the folders above"))
+                          "is Dovecot running, and has its service auth a unix_listener of that path? smtpd_sasl_path says where we "
+                          "look",
+                          "in Dovecot's service auth: unix_listener PATH { mode = 0660 user = the mail_owner }, and let that user "
+                          "through the folders above"))
         findings_add(f, FINDING_OK, SUBJECT, "by Dovecot at %s (check --live asks it)", p->path);
 }
 
@@ -104,11 +105,13 @@ static void check_saslauthd(const struct config *cfg, struct findings *f, const 
     const char *path = sasl_conf_saslauthd(c);
 
     if (*c->mech_list && !has_only_plaintext(c->mech_list))
-        findings_add(f, FINDING_WARNING, SUBJECT, "%s: saslauthd can do PLAIN and LOGIN only; write mech_list: PLAIN LOGIN", c->file);
+        findings_add(f, FINDING_WARNING, SUBJECT, "%s: saslauthd can do PLAIN and LOGIN only; write mech_list: PLAIN LOGIN",
+                     c->file);
     if (!*c->mech_list)
         findings_add(f, FINDING_WARNING, SUBJECT,
                      "%s has no mech_list: mechanisms are offered that saslauthd cannot do; write mech_list: PLAIN LOGIN", c->file);
-    if (check_socket(cfg, f, path, "is saslauthd running, and is its socket there (-m)? saslauthd_path in smtpd.conf says where we look",
+    if (check_socket(cfg, f, path,
+                     "is saslauthd running, and is its socket there (-m)? saslauthd_path in smtpd.conf says where we look",
                      "make the mail_owner a member of the group that may (adduser USER sasl)"))
         findings_add(f, FINDING_OK, SUBJECT, "by Cyrus SASL, %s, saslauthd at %s", c->file, path);
 }
@@ -142,8 +145,8 @@ static void check_cyrus(const struct config *cfg, struct findings *f)
         check_sasldb(cfg, f, &c);
     if (c.file && cfg->smtpd_sasl_tls_security_options & CONFIG_SASL_NOPLAINTEXT && has_only_plaintext(c.mech_list))
         findings_add(f, FINDING_ERROR, SUBJECT,
-                     "no mechanism is left: %s has plaintext ones only (mech_list), and smtpd_sasl_tls_security_options says noplaintext; "
-                     "write smtpd_sasl_tls_security_options = \"noanonymous\"",
+                     "no mechanism is left: %s has plaintext ones only (mech_list), and smtpd_sasl_tls_security_options says "
+                     "noplaintext; write smtpd_sasl_tls_security_options = \"noanonymous\"",
                      c.file);
     sasl_conf_fini(&c);
 }
@@ -228,7 +231,8 @@ static int read_some(int fd, struct auth_wire *w, struct err *e)
 
     if (n > 0)
         return auth_wire_input(w, span_of(bytes, (size_t)n), &ops, NULL, e);
-    return n < 0 ? err_sys(e, "read") : err_set(e, ERR_TEMPORARY, "it has closed the connection: is it a socket for clients, not auth-userdb?");
+    return n < 0 ? err_sys(e, "read")
+                 : err_set(e, ERR_TEMPORARY, "it has closed the connection: is it a socket for clients, not auth-userdb?");
 }
 
 static int shake_hands(int fd, struct auth_wire *w, struct err *e)
@@ -245,7 +249,8 @@ static int shake_hands(int fd, struct auth_wire *w, struct err *e)
     while (!w->is_ready) {
         int64_t left = (end - clock_mono_us()) / 1000;
         if (left <= 0 || poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, (int)left) == 0)
-            return err_set(e, ERR_TEMPORARY, "it does not say what mechanisms it has; is it a socket for clients, not auth-userdb or auth-master?");
+            return err_set(e, ERR_TEMPORARY,
+                           "it does not say what mechanisms it has; is it a socket for clients, not auth-userdb or auth-master?");
         if (read_some(fd, w, e) < 0)
             return -1;
     }
@@ -266,8 +271,8 @@ static void tell_mechanisms(const struct config *cfg, struct findings *f, const 
                      cfg->smtpd_tls_auth_only ? "none (smtpd_tls_auth_only)" : or_none(clear));
     else
         findings_add(f, FINDING_ERROR, SUBJECT,
-                     "Dovecot answers, and no mechanism of its is left: see smtpd_sasl_tls_security_options and smtpd_sasl_mechanism_filter, "
-                     "and auth_mechanisms in Dovecot's configuration");
+                     "Dovecot answers, and no mechanism of its is left: see smtpd_sasl_tls_security_options and "
+                     "smtpd_sasl_mechanism_filter, and auth_mechanisms in Dovecot's configuration");
     free(clear);
     free(tls);
 }

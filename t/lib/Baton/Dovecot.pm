@@ -102,7 +102,6 @@ service auth {
     mode = 0666
   }
   inet_listener auth {
-    address = 127.0.0.1
     port = $self->{auth_port}
   }
 }
@@ -148,7 +147,6 @@ service lmtp {
     mode = 0666
   }
   inet_listener lmtp {
-    address = 127.0.0.1
     port = $self->{lmtp_port}
   }
   $lmtp_config
