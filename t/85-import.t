@@ -180,6 +180,45 @@ SKIP: {
     is($r->{code}, 0, 'all is carried') or diag $r->{out};
 }
 
+# ---- the lines of the usual handbook, a section each: what has to come out ----
+SKIP: {
+    skip 'the server module is not built', 31 if !has_server();
+    my $tls = $t->certificate(names => ['web.example.com']);
+    my $cert = "smtpd_tls_cert_file = $tls->{cert}\nsmtpd_tls_key_file = $tls->{key}\n";
+    Baton::Test::spew("$folder/virtual", "<info\@example.com>   <user22\@example.net>\n", 0644);
+    Baton::Test::spew("$folder/ldap-aliases.cf", "server_host = ldap.example.com\nsearch_base = dc=example,dc=com\n", 0644);
+    my @sections = (
+        [ 'server', "inet_interfaces = 127.0.0.1/32, [::1]/128, 192.0.2.1, [2001:db8:1::1]\nmyhostname = smtp.example.com\nmydomain = example.com\n"
+              . "myorigin = \$mydomain\nmynetworks = 127.0.0.1/32, [::1]/128, 192.0.2.1/24, [2001:db8:1::1]/64\n",
+            'inet_interfaces = "127.0.0.1/32, [::1]/128, 192.0.2.1, [2001:db8:1::1]"', 'mydestination = "$myhostname, localhost.$mydomain, localhost"',
+            'relayhost = ""', 'mynetworks = "127.0.0.1/32, [::1]/128, 192.0.2.1/24, [2001:db8:1::1]/64"' ],
+        [ 'TLS', "${cert}smtpd_tls_auth_only = yes\nsmtp_tls_loglevel = 1\n", qq(smtpd_tls_cert_file = "$tls->{cert}"), 'smtp_tls_loglevel = 1' ],
+        [ 'several domains', "virtual_alias_maps = hash:$folder/virtual\n", qq(virtual_alias_maps = "hash:$folder/virtual") ],
+        [ 'LDAP', "virtual_alias_maps = ldap:$folder/ldap-aliases.cf\n", qq(virtual_alias_maps = "ldap:$folder/ldap-aliases.cf") ],
+        [ 'users who log in', "${cert}smtpd_sasl_auth_enable = yes\nbroken_sasl_auth_clients = yes\nsmtpd_tls_auth_only = yes\n"
+              . "smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated defer_unauth_destination\n"
+              . "smtpd_sender_restrictions = reject_sender_login_mismatch\nsmtpd_sasl_type = dovecot\n",
+            'smtpd_sasl_auth_enable = yes', 'broken_sasl_auth_clients = yes', 'smtpd_sender_restrictions = "reject_sender_login_mismatch"',
+            'smtpd_relay_restrictions = "permit_mynetworks permit_sasl_authenticated defer_unauth_destination"' ],
+        [ 'LMTP over a socket', "virtual_transport = lmtp:unix:/var/run/dovecot/lmtp\nvirtual_mailbox_domains = example.com\n",
+            'virtual_transport = "lmtp:unix:/var/run/dovecot/lmtp"', 'virtual_mailbox_domains = "example.com"' ],
+        [ 'LMTP over the network', "mailbox_transport = lmtp:inet:imap.example.com:24\n", 'mailbox_transport = "lmtp:inet:imap.example.com:24"' ],
+        [ 'limits', "smtpd_client_connection_rate_limit = 30\nanvil_rate_time_unit = 60s\nsmtpd_client_message_rate_limit = 10\n"
+              . "smtpd_client_event_limit_exceptions = \$mynetworks\ndefault_process_limit = 50\nqueue_minfree = 20000000\nmessage_size_limit = 10240000\n",
+            'smtpd_client_connection_rate_limit = 30', 'smtpd_client_message_rate_limit = 10', 'default_process_limit = 50', 'queue_minfree = 20000000' ],
+        [ 'Dovecot', "${cert}smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = inet: 192.0.2.9 : 12345\n"
+              . "smtpd_sasl_security_options = noanonymous, noplaintext\nsmtpd_sasl_tls_security_options = noanonymous\n",
+            'smtpd_sasl_path = "inet: 192.0.2.9 : 12345"', 'smtpd_sasl_security_options = "noanonymous, noplaintext"' ],
+    );
+    for my $section (@sections) {
+        my ($name, $main, @want) = @$section;
+        my $r = import_cf($main);
+        is($r->{code}, 0, "the handbook's $name: all is carried") or diag $r->{out};
+        like($r->{lines}, qr/^\Q$_\E$/m, "the handbook's $name: $_") for @want;
+    }
+    like(import_cf("virtual_alias_maps = hash:$folder/virtual\n")->{out}, qr/has 1 key in angle brackets|is looked up without < >/, 'keys in angle brackets are told of');
+}
+
 # ---- directories ----
 $r = import_cf("$null\nalias_maps = proxy:ldap:staff\nstaff_server_host = ldap.example.com\nstaff_search_base = dc=example,dc=com\n"
     . "staff_bind_dn = cn=x\nstaff_bind_pw = s3cret\n");
