@@ -120,6 +120,13 @@ finds('info@example.com', $both, 'without a login', bind => 'no');
 finds('info@example.com', $both, 'a login', bind_dn => "cn=reader,$base", bind_pw => 'read it');
 fails('info@example.com', 75, qr/does not let cn=reader,\Q$base\E in: Invalid credentials/, 'a wrong password',
     bind_dn => "cn=reader,$base", bind_pw => 'wrong');
+finds('info@example.com', $both, 'SASL: EXTERNAL over a UNIX socket', server_host => $s->ldapi_url, bind => 'sasl', sasl_mechs => 'EXTERNAL');
+fails('info@example.com', 75, qr/does not let us in by SASL/, 'a mechanism that does not work there', bind => 'sasl', sasl_mechs => 'EXTERNAL');
+my $client = Baton::Cert::make($t->dir, names => ['client.example.test']);
+finds('info@example.com', $both, 'a certificate of our own', start_tls => 'yes', tls_ca_cert_file => $cert->{ca},
+    tls_cert => $client->{cert}, tls_key => $client->{key});
+fails('info@example.com', 78, qr/TLS cannot be prepared/, 'with another\'s key', start_tls => 'yes', tls_ca_cert_file => $cert->{ca},
+    tls_cert => $client->{cert}, tls_key => $cert->{key});
 finds('info@example.com', $both, 'ldaps', server_host => $s->ldaps_url, tls_ca_cert_file => $cert->{ca});
 finds('info@example.com', $both, 'StartTLS', start_tls => 'yes', tls_ca_cert_file => $cert->{ca});
 for ([ server_host => $s->ldaps_url ], [ start_tls => 'yes' ]) {
