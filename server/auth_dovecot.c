@@ -311,8 +311,8 @@ static void break_connection(struct dovecot *d, const char *why)
     }
     disconnect(d);
     log_info("%s: %s: connecting again", d->name, why);
+    connect_now(d); /* first: who is told of it may ask at once */
     move_all(d);
-    connect_now(d);
 }
 
 static void on_ready(void *arg)
