@@ -255,13 +255,13 @@ static int open_all(struct relay *r, struct err *e)
     r->peers_max = allow_connections((unsigned)r->cfg->relay_connection_limit);
     queue_on_touch(r->queue, touched, r);
     r->transports = transports_new(r->cfg);
+    open_mta_sts(r, &ids); /* its process has no business with secrets */
     read_secrets(r);
     if (open_tls(r, e) < 0)
         return -1;
     r->tls_policies = tls_policies_new(r->cfg, r->tls_verified, r->tls_unverified, e);
     if (!r->tls_policies)
         return -1;
-    open_mta_sts(r, &ids);
     const struct jail_options jail = {
         .role = JAIL_RELAY,
         .uid = ids.uid,
