@@ -248,6 +248,7 @@ static int open_all(struct relay *r, struct err *e)
 
     if (worker_ids(r->cfg, &ids, e) < 0)
         return -1;
+    open_mta_sts(r, &ids); /* its process has no business with the secrets of logins and tables */
     r->resolver = resolver_new(r->cfg, e);
     if (!r->resolver)
         return -1;
@@ -255,7 +256,6 @@ static int open_all(struct relay *r, struct err *e)
     r->peers_max = allow_connections((unsigned)r->cfg->relay_connection_limit);
     queue_on_touch(r->queue, touched, r);
     r->transports = transports_new(r->cfg);
-    open_mta_sts(r, &ids); /* its process has no business with secrets */
     read_secrets(r);
     if (open_tls(r, e) < 0)
         return -1;
