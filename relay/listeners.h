@@ -3,9 +3,10 @@
  * listeners.h - the sockets that batond listens on, opened by the supervisor with its rights and inherited by workers.
  *
  * There are always two unix sockets below queue_directory/public: `submit` (mail from sendmail; the receivers') and
- * `control` (baton and mailq; the relay's). Where mail goes to mailboxes or programs of this machine, there is one for each such
- * service below queue_directory/private, which only the relay can reach: `local`, `virtual`, `pipe.NAME`. TCP: the `listen` sections, or, without any, port 25 on inet_interfaces. That
- * default one is left out, with a notice, when an ordinary user runs us and may not have the port. */
+ * `control` (baton and mailq; the relay's). Where mail goes to mailboxes or programs of this machine, there is one for each
+ * such service below queue_directory/private, which only the relay can reach: `local`, `virtual`, `pipe.NAME`. TCP: the
+ * `listen` sections, or, without any, port 25 on inet_interfaces. That default one is left out, with a notice, when an
+ * ordinary user runs us and may not have the port. */
 #ifndef RELAY_LISTENERS_H
 #define RELAY_LISTENERS_H
 

@@ -31,11 +31,12 @@ static void wait_a_moment(const struct mbox_options *o)
     nanosleep(&t, NULL);
 }
 
-/* As the group that may make files in the folder of the mailboxes, where there is such a one. */
+/* As the group that may make files in the folder of the mailboxes, where there is such a one. It can be had (identity.h); if not,
+ * what follows fails, and says so. */
 static void as_spool(const struct mbox_options *o, bool is_on)
 {
-    if (o->spool_gid != (gid_t)-1 && setegid(is_on ? o->spool_gid : getgid()) < 0)
-        (void)is_on; /* then what follows fails, and says so */
+    int rc = o->spool_gid == (gid_t)-1 ? 0 : setegid(is_on ? o->spool_gid : getgid());
+    (void)rc;
 }
 
 /* ---- dotlock ---- */
