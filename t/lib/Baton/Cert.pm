@@ -18,7 +18,8 @@ sub make {
     my %c = (ca => "$dir/ca.pem", key => "$base.key", cert => "$base.pem");
     my @new_key = qw(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes);
     if (!-e $c{ca}) {
-        _openssl(qw(req -x509), @new_key, qw(-days 3650 -subj), '/CN=Baton test authority',
+        # With all that strict clients ask for (Python from 3.13 on)
+        _openssl(qw(req -x509), @new_key, qw(-days 3650 -subj), '/CN=Baton test authority', qw(-addext keyUsage=critical,keyCertSign,cRLSign),
             '-keyout', "$dir/ca.key", '-out', $c{ca});
     }
     my $subject = '/CN=' . ($o{cn} // $names[0]);
@@ -32,7 +33,8 @@ sub make {
         mkdir "$base.ca";
         _write("$base.ca/index.txt", '');
         _write("$base.ca/ca.conf", "[ca]\ndefault_ca=c\n[c]\ndir=$base.ca\ndatabase=\$dir/index.txt\nnew_certs_dir=\$dir\n"
-              . "rand_serial=yes\ndefault_md=sha256\npolicy=p\ncopy_extensions=copy\nunique_subject=no\n[p]\ncommonName=supplied\n");
+              . "rand_serial=yes\ndefault_md=sha256\npolicy=p\ncopy_extensions=copy\nunique_subject=no\nx509_extensions=e\n[p]\ncommonName=supplied\n"
+              . "[e]\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n");
         my @when = $expired ? qw(-startdate 20200101000000Z -enddate 20200201000000Z) : ('-days', $o{days} // 30);
         _openssl('ca', '-batch', '-notext', '-config', "$base.ca/ca.conf", '-cert', $c{ca}, '-keyfile', "$dir/ca.key", @when,
             '-in', "$base.csr", '-out', $c{cert});

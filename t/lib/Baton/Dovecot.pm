@@ -121,7 +121,7 @@ auth_mechanisms = @{[ $o->{mechanisms} // 'plain login' ]}
 auth_failure_delay = @{[ $o->{failure_delay} // 0 ]}s
 auth_verbose = yes
 lmtp_save_to_detail_mailbox = no
-default_vsz_limit = 0
+default_vsz_limit = @{[ version() >= 2.4 ? 'unlimited' : 0 ]}
 $as
 service anvil {
   chroot =
