@@ -42,6 +42,7 @@ static const struct {
     { "smtpd_tls_protocols", ">=TLSv1" },
     { "smtpd_tls_security_level", "" },
     { "syslog_name", "postfix" },
+    { "virtual_alias_infer_domains", "no" }, /* what it would be */
 };
 
 /* By gethostname(2), as a configuration of ours finds it. */

@@ -238,6 +238,17 @@ static const struct {
 
 /* ---- one setting ---- */
 
+/* Not to write these is something else than to write their default. */
+static bool is_more_than_its_value(const char *name)
+{
+    static const char *const names[] = { "local_transport", "relayhost", "virtual_alias_domains", "virtual_transport" };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
 static void carry(struct import *im, const char *name, const struct postfix_setting *s)
 {
     struct strlist notes = { 0 };
@@ -249,6 +260,7 @@ static void carry(struct import *im, const char *name, const struct postfix_sett
         import_lose(im, name, source, "%s", e.text);
     } else {
         struct import_item *it = import_param(im, name, v.kept, v.plain, source);
+        it->lines[0].must_stay = is_more_than_its_value(name);
         import_look_at_tables(im, it, v.text);
         for (size_t i = 0; i < notes.n; i++)
             import_note(&it->notes, "%s", notes.at[i]);
@@ -360,6 +372,9 @@ static const struct {
     { "smtpd_relay_restrictions", NULL, "Postfix's default; Baton's refuses for good (554) instead of for now (454)." },
     { "smtpd_tls_auth_only", "smtpd_sasl_auth_enable", "Postfix's default; Baton's is yes, and keeps passwords off the open wire." },
     { "smtpd_helo_required", NULL, "Postfix's default; Baton's is yes." },
+    { "virtual_alias_infer_domains", "virtual_alias_maps",
+      "As with Postfix, a domain counts as ours only when it stands in a class. Without this line the domains of virtual_alias_maps that are "
+      "in none are taken for virtual_alias_domains." },
 };
 
 static bool has_value(struct import *im, const char *name)
@@ -406,10 +421,17 @@ static void write_relayhost(struct import *im)
     import_note(&it->notes, "No relayhost: mail goes to the hosts of its domains.");
 }
 
+static bool is_settled(struct import *im, const char *name)
+{
+    if (strcmp(name, "virtual_alias_infer_domains") == 0)
+        name = "virtual_alias_domains"; /* who has written those has nothing inferred */
+    return postfix_find(&im->main, name) != NULL;
+}
+
 void import_defaults(struct import *im)
 {
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
-        if (!postfix_find(&im->main, defaults[i].name) && config_shape_of(span_str(defaults[i].name)) != CONFIG_SHAPE_NONE &&
+        if (!is_settled(im, defaults[i].name) && config_shape_of(span_str(defaults[i].name)) != CONFIG_SHAPE_NONE &&
             (!defaults[i].when || has_value(im, defaults[i].when)))
             by_default(im, defaults[i].name, defaults[i].say);
     if (!postfix_find(&im->main, "mynetworks") && !postfix_find(&im->main, "mynetworks_style"))

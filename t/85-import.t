@@ -182,7 +182,7 @@ SKIP: {
 
 # ---- the lines of the usual handbook, a section each: what has to come out ----
 SKIP: {
-    skip 'the server module is not built', 31 if !has_server();
+    skip 'the server module is not built', 34 if !has_server();
     my $tls = $t->certificate(names => ['web.example.com']);
     my $cert = "smtpd_tls_cert_file = $tls->{cert}\nsmtpd_tls_key_file = $tls->{key}\n";
     Baton::Test::spew("$folder/virtual", "<info\@example.com>   <user22\@example.net>\n", 0644);
@@ -216,7 +216,12 @@ SKIP: {
         is($r->{code}, 0, "the handbook's $name: all is carried") or diag $r->{out};
         like($r->{lines}, qr/^\Q$_\E$/m, "the handbook's $name: $_") for @want;
     }
-    like(import_cf("virtual_alias_maps = hash:$folder/virtual\n")->{out}, qr/has 1 key in angle brackets|is looked up without < >/, 'keys in angle brackets are told of');
+    my $alias = "virtual_alias_maps = hash:$folder/virtual\n";
+    like(import_cf($alias)->{lines}, qr/^virtual_alias_infer_domains = no$/m, 'a domain in no class is not ours after an import, as it was not before');
+    $r = import_cf("${alias}virtual_alias_domains = \$virtual_alias_maps\n");
+    like($r->{lines}, qr/^virtual_alias_domains = "\$virtual_alias_maps"$/m, 'who has written which domains are has written it');
+    unlike($r->{lines}, qr/infer/, 'and nothing more');
+    like(import_cf($alias)->{out}, qr/has 1 key in angle brackets|is looked up without < >/, 'keys in angle brackets are told of');
 }
 
 # ---- directories ----

@@ -19,7 +19,8 @@ sub make {
     my @new_key = qw(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes);
     if (!-e $c{ca}) {
         # With all that strict clients ask for (Python from 3.13 on)
-        _openssl(qw(req -x509), @new_key, qw(-days 3650 -subj), '/CN=Baton test authority', qw(-addext keyUsage=critical,keyCertSign,cRLSign),
+        _openssl(qw(req -x509), @new_key, qw(-days 3650 -subj), '/CN=Baton test authority', 
+            '-addext', 'keyUsage=critical,keyCertSign,cRLSign',
             '-keyout', "$dir/ca.key", '-out', $c{ca});
     }
     my $subject = '/CN=' . ($o{cn} // $names[0]);
