@@ -193,6 +193,7 @@ static enum verdict verdict_of_ours(const struct smtp_result *r, bool is_relayho
 enum verdict smtp_verdict(const struct smtp_result *r, bool is_relayhost)
 {
     const struct rule *rule;
+    bool asks_login = is_relayhost || r->stage == SMTP_AT_AUTH; /* who logs in was told to */
 
     if (r->is_ours)
         return verdict_of_ours(r, is_relayhost);
@@ -201,7 +202,7 @@ enum verdict smtp_verdict(const struct smtp_result *r, bool is_relayhost)
     case 5: break;
     default:
         /* RFC 4954 6: a password transition is needed; that does not come by waiting. */
-        return is_relayhost && r->reply.class == 4 && r->reply.subject == 7 && r->reply.detail == 12
+        return asks_login && r->reply.class == 4 && r->reply.subject == 7 && r->reply.detail == 12
                    ? VERDICT_CONFIG
                    : VERDICT_TEMPORARY;
     }
