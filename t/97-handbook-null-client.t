@@ -64,4 +64,14 @@ Baton::Test::spew($t->path('postfix/main.cf'), $cf);
 $r = $t->run([ Baton::Test::program('baton'), 'import', $t->path('postfix') ]);
 is($r->{code}, 0, 'baton import carries all of the section') or diag $r->{out};
 
+# and what it prints does what the section wants
+Baton::Test::spew($t->path('postfix/master.cf'), "pickup unix n - y 60 1 pickup\n"); # no port, which others may have
+$r = $t->run([ Baton::Test::program('baton'), 'import', $t->path('postfix') ]);
+my $own = 'queue_directory = "' . $t->spool . "\"\nalias_maps = \"\"\n" . (is_root() ? qq(mail_owner = "nobody"\nsetgid_group = "nogroup"\n) : '');
+Baton::Test::spew($t->conf, $r->{out} . $own, 0644);
+$h->start;
+is($h->mail('user@example.com', 'imported')->{code}, 0, 'the imported configuration takes mail');
+my ($imported) = grep { /^Subject: imported\r?$/m } $sink->wait_messages(5);
+like($imported, qr/^From: .*\@relay\.example\.com>?\r?$/m, 'and sends it to the relay, from the domain that was written') or diag $t->log_text;
+
 done_testing;

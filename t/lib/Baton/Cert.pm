@@ -19,7 +19,7 @@ sub make {
     my @new_key = qw(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes);
     if (!-e $c{ca}) {
         # With all that strict clients ask for (Python from 3.13 on)
-        _openssl(qw(req -x509), @new_key, qw(-days 3650 -subj), '/CN=Baton test authority', 
+        _openssl(qw(req -x509), @new_key, qw(-days 3650 -subj), '/CN=Baton test authority',
             '-addext', 'keyUsage=critical,keyCertSign,cRLSign',
             '-keyout', "$dir/ca.key", '-out', $c{ca});
     }
