@@ -100,9 +100,10 @@ PARAM(virtual_alias_domains, MATCH, "$virtual_alias_maps", ANY, RECEIVE | RELAY 
     "Domains all of whose recipients are in `virtual_alias_maps`; others are refused there. With the default a row whose key is the "
     "domain alone makes it one (see also `virtual_alias_infer_domains`). Items as in `mydestination`.")
 PARAM(virtual_alias_infer_domains, BOOL, "yes", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
-    "While `virtual_alias_domains` is not written: a domain that has addresses in `virtual_alias_maps` and belongs to no other class "
-    "is taken for one of `virtual_alias_domains`; of tables that cannot list their keys (ldap:), an address that is found is ours. "
-    "baton check names these domains. No: such mail is refused, as by Postfix.")
+    "While `virtual_alias_domains` is not written: anybody may write to the addresses in `virtual_alias_maps`, also where their "
+    "domain belongs to no class. Strangers who write to other addresses of such a domain are told that nobody is there; mail of "
+    "clients who may relay goes on to them as to any domain. baton check names these domains. No: such mail is refused, as by "
+    "Postfix.")
 PARAM(virtual_alias_expansion_limit, INT, "1000", RANGE(1, 1000000), RECEIVE | RELAY | CONTROL | SERVER, LIVE,
     "How many addresses virtual aliases may make of one. With more the mail is not taken, or waits.")
 PARAM(virtual_alias_recursion_limit, INT, "1000", RANGE(1, 100000), RECEIVE | RELAY | CONTROL | SERVER, LIVE,

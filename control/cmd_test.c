@@ -62,12 +62,12 @@ static void tell_class(void *arg, const struct resolve_verdict *v)
 
     if (v->cannot_tell)
         return; /* it will be said again */
-    if (v->unlisted) {
+    if (v->unlisted && v->class != CLASS_INFERRED) {
         findings_add(w->f, FINDING_ERROR, "address", "<%s>: %s", address, v->unlisted);
         findings_advise(w->f, "batond refuses it at RCPT");
         w->stops = true;
     } else if (v->class != CLASS_DEFAULT) {
-        findings_add(w->f, FINDING_OK, "address", "%s is a %s address", address, address_class_name(v->class));
+        findings_add(w->f, FINDING_OK, "address", "%s: %s address", address, address_class_name(v->class));
     } else if (v->is_ours) {
         findings_add(w->f, FINDING_OK, "address", "%s is ours: virtual_alias_maps has it", address);
     }

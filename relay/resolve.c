@@ -476,7 +476,7 @@ const char *address_class_name(enum address_class class)
 {
     static const char *const names[] = {
         [CLASS_LOCAL] = "local",  [CLASS_VIRTUAL_ALIAS] = "virtual alias", [CLASS_VIRTUAL_MAILBOX] = "virtual mailbox",
-        [CLASS_RELAY] = "relay", [CLASS_DEFAULT] = "default",
+        [CLASS_RELAY] = "relay",  [CLASS_INFERRED] = "inferred virtual alias", [CLASS_DEFAULT] = "default",
     };
     return names[class];
 }

@@ -48,6 +48,8 @@ enum address_class {
     CLASS_VIRTUAL_ALIAS,   /* virtual_alias_domains: only aliases live there */
     CLASS_VIRTUAL_MAILBOX, /* virtual_mailbox_domains */
     CLASS_RELAY,           /* relay_domains */
+    CLASS_INFERRED,        /* nobody wrote it down, but virtual_alias_maps has addresses of it: strangers may write to those and to no
+                            * others of it, as with CLASS_VIRTUAL_ALIAS; for who may relay it is as CLASS_DEFAULT */
     CLASS_DEFAULT,         /* anything else */
 };
 

@@ -109,6 +109,6 @@ enum map_result class_of(void *self, struct lookup *l, const char *address, enum
     }
     if (result != MAP_NOT_FOUND)
         return result;
-    *out = infer_has(ro, domain) ? CLASS_VIRTUAL_ALIAS : CLASS_DEFAULT;
+    *out = infer_has(ro, domain) ? CLASS_INFERRED : CLASS_DEFAULT;
     return MAP_FOUND;
 }

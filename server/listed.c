@@ -33,6 +33,7 @@ enum map_result listed_why_not(void *self, struct lookup *l, const char *address
     struct routing *ro = self;
     struct tables *t = NULL;
     const char *text = NULL;
+    bool has_aliases_only = class == CLASS_VIRTUAL_ALIAS || class == CLASS_INFERRED;
 
     *why = NULL;
     switch (class) {
@@ -40,6 +41,7 @@ enum map_result listed_why_not(void *self, struct lookup *l, const char *address
         t = takes_strangers(ro->cfg) ? NULL : ro->local_rcpt;
         text = "User unknown in local recipient table";
         break;
+    case CLASS_INFERRED:
     case CLASS_VIRTUAL_ALIAS: text = "User unknown in virtual alias table"; break;
     case CLASS_VIRTUAL_MAILBOX:
         t = ro->virtual_mailbox;
@@ -51,10 +53,10 @@ enum map_result listed_why_not(void *self, struct lookup *l, const char *address
         break;
     default: return MAP_FOUND;
     }
-    if (class != CLASS_VIRTUAL_ALIAS && tables_count(t) == 0)
+    if (!has_aliases_only && tables_count(t) == 0)
         return MAP_FOUND;
     unsigned keys = class == CLASS_LOCAL ? KEYS_LOCAL | KEYS_DOMAIN : KEYS_DOMAIN;
-    enum map_result result = class == CLASS_VIRTUAL_ALIAS ? MAP_NOT_FOUND : is_in(ro, l, t, address, keys);
+    enum map_result result = has_aliases_only ? MAP_NOT_FOUND : is_in(ro, l, t, address, keys);
     if (result == MAP_NOT_FOUND && class == CLASS_LOCAL)
         result = is_in(ro, l, ro->fallback_transport, address, KEYS_LOCAL);
     if (result == MAP_NOT_FOUND)

@@ -88,11 +88,10 @@ static void tell_inferred(void *arg, const char *domain)
     char *address = xasprintf("x@%s", domain);
 
     lookup_begin(&k->l);
-    if (class_of(k->ro, &k->l, address, &class) == MAP_FOUND && class == CLASS_VIRTUAL_ALIAS &&
-        match_find(k->ro->alias_domains, &k->l, span_str(domain)) != MAP_FOUND)
+    if (class_of(k->ro, &k->l, address, &class) == MAP_FOUND && class == CLASS_INFERRED)
         say(k, false,
-            xasprintf("%s has addresses in virtual_alias_maps, so it is taken for one of virtual_alias_domains: its other addresses are "
-                      "refused. Write virtual_alias_domains to say which are (virtual_alias_infer_domains)",
+            xasprintf("%s has addresses in virtual_alias_maps, so anybody may write to those; to its other addresses only who may "
+                      "relay. If it is a domain of this machine, write it into virtual_alias_domains (virtual_alias_infer_domains)",
                       domain));
     free(address);
 }

@@ -118,6 +118,7 @@ enum outcome restrict_defer_unauth_destination(struct check *c, const struct res
 static int unlisted_code(const struct config *cfg, enum address_class class)
 {
     switch (class) {
+    case CLASS_INFERRED:
     case CLASS_VIRTUAL_ALIAS: return cfg->unknown_virtual_alias_reject_code;
     case CLASS_VIRTUAL_MAILBOX: return cfg->unknown_virtual_mailbox_reject_code;
     case CLASS_RELAY: return cfg->unknown_relay_recipient_reject_code;
@@ -127,13 +128,15 @@ static int unlisted_code(const struct config *cfg, enum address_class class)
 
 static enum outcome unlisted(struct check *c, const struct known *k, struct subject s, const char *status)
 {
-    bool is_no = k->is_refused || k->unlisted[0];
+    bool may_relay = c->f.is_trusted || c->f.login;
+    bool is_unlisted = k->unlisted[0] && !(k->class == CLASS_INFERRED && may_relay);
+    bool is_no = k->is_refused || is_unlisted;
 
     if (k->cannot_tell || (is_no && resolver_is_stale(c->f.resolver)))
         return cannot_tell(c, s.name);
     if (k->is_refused) /* HANDBOOK B1: 450 for a 4.x.x status */
         return check_reject_it(c, s, k->status[0] == '4' ? 450 : 550, k->status, "%s", k->text);
-    if (k->unlisted[0])
+    if (is_unlisted)
         return check_reject_it(c, s, unlisted_code(c->f.cfg, k->class), status, "%s", k->unlisted);
     return GO_ON;
 }

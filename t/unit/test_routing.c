@@ -260,8 +260,8 @@ static void domains_are_inferred_from_addresses(void **state)
                                "virtual_alias_maps = \"inline:{ info@shop.example = joe@out.example }\"\n";
     (void)state;
     begin(maps);
-    is("info@shop.example", "virtual alias, ours");
-    is("other@shop.example", "virtual alias, ours: User unknown in virtual alias table");
+    is("info@shop.example", "inferred virtual alias, ours");
+    is("other@shop.example", "inferred virtual alias, ours: User unknown in virtual alias table");
     is("joe@out.example", "default");
     end();
     char *text = xasprintf("%svirtual_alias_infer_domains = no\n", maps);
