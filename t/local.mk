@@ -1,6 +1,6 @@
 # t: what `make check` runs: prove over t/*.t; the unit tests are programs in t/unit that print TAP
 EXTRA_DIST += $(wildcard $(srcdir)/t/*.t $(srcdir)/t/lib/Baton/*.pm) \
-	t/fuzz/README $(wildcard $(srcdir)/t/fuzz/corpus/*/*)
+	t/fuzz/README t/lsan.supp $(wildcard $(srcdir)/t/fuzz/corpus/*/*)
 
 TEST_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_SRCDIR=\"$(abs_top_srcdir)\"
 

@@ -19,7 +19,7 @@
 static void add_record(struct buf *to, uint64_t gen, uint64_t id, uint64_t batch, uint8_t type, uint8_t flags, size_t size)
 {
     struct buf head;
-    char content[1000];
+    char content[2000];
     static const char zero[8];
 
     memset(content, 'c', sizeof content);

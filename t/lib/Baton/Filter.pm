@@ -172,7 +172,8 @@ sub stop {
     my ($self) = @_;
     my $pid = delete $self->{pid} // return;
     $self->go_on($pid);
-    return Baton::Test::_end($pid, 'TERM', 10);
+    # libmilter looks every five seconds whether it has been told to leave
+    return Baton::Test::_end($pid, $self->{what} eq 'python' ? 'KILL' : 'TERM', 10);
 }
 
 sub hang  { my ($self) = @_; kill 'STOP', -$self->{pid}; $self->{is_hung} = 1 }
