@@ -416,8 +416,10 @@ const union addr *conn_peer(const struct conn *c)
 
 const union addr *conn_local(const struct conn *c)
 {
-    struct conn *own = (struct conn *)c; /* it is only looked up when somebody asks */
+    struct conn *own = (struct conn *)c; /* it is only looked up when somebody asks, and once */
     socklen_t len = sizeof(own->local);
+    if (c->local.sa.sa_family != AF_UNSPEC)
+        return &c->local;
     own->local.sa.sa_family = AF_UNIX;
     if (c->peer.sa.sa_family != AF_UNIX)
         getsockname(c->fd, &own->local.sa, &len);
