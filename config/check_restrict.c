@@ -230,6 +230,28 @@ static void rbl_reply_is_understood(const struct config *cfg, struct config_repo
     buf_fini(&out);
 }
 
+/* ---- local_header_rewrite_clients ---- */
+
+static void asks_no_address_map(struct list *of)
+{
+    for (size_t i = 0; i < of->l->n; i++)
+        if (of->l->at[i].id == RESTRICTION_check_address_map)
+            complain(of, CONFIG_ERROR, "check_address_map is for local_header_rewrite_clients alone: write check_client_access");
+}
+
+static void tells_who_a_client_is(struct list *of)
+{
+    for (size_t i = 0; i < of->l->n; i++) {
+        enum restriction_id id = of->l->at[i].id;
+        if (id != RESTRICTION_permit_inet_interfaces && id != RESTRICTION_permit_mynetworks &&
+            id != RESTRICTION_permit_sasl_authenticated && id != RESTRICTION_check_address_map)
+            complain(of, CONFIG_ERROR,
+                     "\"%s\" does not stand here: write permit_inet_interfaces, permit_mynetworks, permit_sasl_authenticated "
+                     "or check_address_map type:table",
+                     name_of(&of->l->at[i]));
+    }
+}
+
 /* ---- all ---- */
 
 static void check_list(struct list *of)
@@ -238,6 +260,7 @@ static void check_list(struct list *of)
     each_knows_enough(of);
     all_is_asked(of);
     logins_have_tables(of);
+    asks_no_address_map(of);
 }
 
 static const enum config_param place_params[N_RESTRICT_PLACES] = {
@@ -278,6 +301,9 @@ void check_restrictions(const struct config *cfg, struct config_report *r)
             complain(&of, CONFIG_ERROR, "it contains itself, or classes lie deeper in each other than %d", DEPTH_MAX);
         is_good &= of.is_good;
     }
+    struct list ours = { cfg, r, &cfg->local_header_rewrite_clients, PARAM_local_header_rewrite_clients, NULL, RESTRICTION_NEEDS_CLIENT,
+                         true };
+    tells_who_a_client_is(&ours);
     rbl_reply_is_understood(cfg, r);
     if (is_good)
         is_no_open_relay(cfg, r);

@@ -27,6 +27,8 @@ DIFFERS(local_destination_concurrency_limit, "2, counted for each recipient",
     "it counts all local recipients together; a mailbox has a lock of its own")
 DIFFERS(smtp_tls_mandatory_protocols, ">=TLSv1",
     "RFC 8996 forbids TLS 1.0 and 1.1")
+DIFFERS(local_header_rewrite_clients, "permit_inet_interfaces",
+    "whoever may send through here is one of us, and its mail is as complete as that of this machine")
 DIFFERS(header_size_limit, "102400, the rest cut off",
     "a header that is too long is refused, not cut")
 DIFFERS(smtpd_per_request_deadline, "no, but yes under stress",

@@ -180,9 +180,11 @@ PARAM(masquerade_exceptions, LIST, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, 
     "Users whose addresses `masquerade_domains` leave as they are: root.")
 PARAM(smtp_generic_maps, MAPS, "", ANY, RELAY | CONTROL | SERVER, LIVE,
     "Lookup tables that rewrite addresses in envelopes and headers when mail leaves by SMTP: keys as in `canonical_maps`.")
-PARAM(local_header_rewrite_clients, LIST, "permit_inet_interfaces", ANY, RECEIVE | CONTROL | SERVER, LIVE,
-    "Taken for Postfix's sake: the headers of clients in `mynetworks`, of logged in ones and of this machine are put right and rewritten, "
-    "those of others never.")
+PARAM(local_header_rewrite_clients, RESTRICTIONS, "permit_mynetworks, permit_sasl_authenticated", ANY, RECEIVE | SERVER, LIVE,
+    "Whose headers are put right (missing Date:, Message-Id: and From:, addresses without a domain) and rewritten (`canonical_maps` and its "
+    "kin), beside those of programs of this machine: `permit_mynetworks`, `permit_sasl_authenticated`, `permit_inet_interfaces` (who comes "
+    "from an address of `inet_interfaces`), `check_address_map type:table` (whose address is a key of the table; a table that is a file, "
+    "without networks unless it is cidr:). The headers of others stay as they are. Envelopes are rewritten whoever the client is.")
 
 /* ---- mailboxes of this machine ---- */
 PARAM(command_time_limit, TIME, "1000s", RANGE(1, 86400), RELAY | SERVER, LIVE,

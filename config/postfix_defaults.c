@@ -21,6 +21,7 @@ static const struct {
     { "default_privs", "nobody" },
     { "default_transport", "smtp" },
     { "inet_interfaces", "all" },
+    { "local_header_rewrite_clients", "permit_inet_interfaces" },
     { "local_transport", "local:$myhostname" },
     { "mail_name", "Postfix" },
     { "mail_owner", "postfix" },

@@ -34,6 +34,7 @@ batond_SOURCES = \
 	relay/notify.c relay/notify.h \
 	relay/operate.c relay/operate.h \
 	relay/outward.c relay/outward.h \
+	relay/ours.c relay/ours.h \
 	relay/own.c relay/own.h \
 	relay/peer.c relay/peer.h relay/peer_int.h \
 	relay/peer_open.c \

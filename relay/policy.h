@@ -12,7 +12,7 @@
 
 #include <sys/socket.h>
 
-/* Whether mail of this peer is put right (missing headers, unqualified addresses) and relayed. */
+/* Whether mail of this peer is relayed; local_header_rewrite_clients (ours.h) may have its headers put right, too. */
 bool policy_trusts(const struct config *cfg, const struct sockaddr *peer);
 /* What a line feed alone may do for that client. NULL: nobody knows who it is. */
 enum smtp_bare_lf policy_bare_lf(const struct config *cfg, const struct sockaddr *peer);

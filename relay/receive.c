@@ -12,6 +12,7 @@
 #include "relay/auth.h"
 #include "relay/hooks.h"
 #include "relay/jail.h"
+#include "relay/ours.h"
 #include "relay/session_int.h"
 #include "relay/worker.h"
 
@@ -198,7 +199,8 @@ static int open_all(struct receive_worker *w, struct err *e)
     if (tls_init_process(e) < 0)
         return -1;
     w->r.resolver = resolver_new(w->r.cfg, e);
-    if (!w->r.resolver || open_restrictions(w, e) < 0 || open_auth(w, e) < 0 || enter_jail(w, e) < 0)
+    w->r.ours = w->r.resolver ? ours_open(w->r.cfg, e) : NULL;
+    if (!w->r.ours || open_restrictions(w, e) < 0 || open_auth(w, e) < 0 || enter_jail(w, e) < 0)
         return -1;
     w->r.loop = worker_loop(stop, w, e);
     if (!w->r.loop || open_names(w, e) < 0)
@@ -227,6 +229,7 @@ static void close_all(struct receive_worker *w)
     spool_close(w->r.spool);
     if (w->r.restrictions)
         server_hooks->restrictions_close(w->r.restrictions);
+    ours_close(w->r.ours);
     resolver_free(w->r.resolver);
     dns_free(w->r.dns);
     if (server_hooks)

@@ -21,6 +21,7 @@ struct receiver { /* what all sessions of a worker share; receive.c's */
     struct loop *loop;
     struct spool *spool;
     struct resolver *resolver;
+    struct ours *ours;                 /* ours.h */
     struct restrictions *restrictions; /* hooks.h; NULL: none */
     struct dns *dns;              /* NULL: nothing is looked up */
     bool asks_names;              /* of clients, before they are greeted */

@@ -15,6 +15,8 @@
 #include "relay/ceiling.h"
 #include "relay/draft.h"
 #include "relay/flow.h"
+#include "relay/ours.h"
+#include "relay/worker.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -112,10 +114,21 @@ static void format_received(struct session *s, struct buf *out)
     received_format(&f, out);
 }
 
-/* Only headers of those who are ours are put right (as local_header_rewrite_clients means it). */
-static bool is_one_of_us(const struct session *s)
+/* Only headers of those who are ours are put right. */
+static enum map_result is_one_of_us(const struct session *s)
 {
-    return s->is_trusted || smtp_server_login(s->server);
+    const struct ours_client c = {
+        .peer = &s->peer,
+        .address = s->address,
+        .is_local = s->is_local,
+        .is_trusted = s->is_trusted,
+        .is_logged_in = smtp_server_login(s->server) != NULL,
+    };
+    enum map_result result = ours_has(s->receiver->ours, &c);
+
+    if (ours_are_stale(s->receiver->ours))
+        worker_is_stale(s->receiver->env);
+    return result;
 }
 
 static int rewrite_header(void *arg, const char *address, bool is_sender, struct buf *out)
@@ -131,7 +144,12 @@ static bool begin_record(struct session *s)
     struct fixup_result result;
     struct err e;
     bool ok = false;
+    enum map_result is_ours = is_one_of_us(s);
 
+    if (is_ours == MAP_CANNOT_TELL) {
+        err_set(&e, ERR_CONFIG, "Temporary lookup failure");
+        return fail(s, 451, "4.3.0", &e);
+    }
     buf_init(&received, BUF_NO_MAX);
     buf_init(&header, BUF_NO_MAX);
     s->msg = spool_begin(s->receiver->spool, s->env, &e);
@@ -151,9 +169,9 @@ static bool begin_record(struct session *s)
         .id = s->id,
         .now_us = s->env->arrival_us,
         .received = buf_span(&received),
-        .flags = !is_one_of_us(s) ? 0 : FIXUP_ADD | FIXUP_COMPLETE | (s->env->smtputf8 ? 0 : FIXUP_ENCODE),
+        .flags = is_ours != MAP_FOUND ? 0 : FIXUP_ADD | FIXUP_COMPLETE | (s->env->smtputf8 ? 0 : FIXUP_ENCODE),
         .field_max = cfg->header_size_limit,
-        .rewrite = is_one_of_us(s) && resolver_rewrites(s->receiver->resolver, REWRITE_HEADER_SENDER | REWRITE_HEADER_RCPT)
+        .rewrite = is_ours == MAP_FOUND && resolver_rewrites(s->receiver->resolver, REWRITE_HEADER_SENDER | REWRITE_HEADER_RCPT)
                        ? rewrite_header
                        : NULL,
         .rewrite_arg = s,

@@ -51,6 +51,54 @@ subtest 'mail of a stranger' => sub {
     like($m->{content}, qr/^To: ann\@old\.test\r$/m, 'with its header as it was');
 };
 
+# The header section as it arrives.
+sub header_of {
+    my ($clients, %with) = @_;
+    my $t = Baton::Test->new;
+    my $relay = $t->fake_relay;
+    my $port = free_port();
+    $t->config(relayhost => $relay->address, mynetworks => '127.0.0.1/32', inet_interfaces => '127.0.0.1, 127.0.0.3',
+        relay_domains => 'old.test', raw => "listen smtp { port = $port }\n", canonical_maps => 'inline:{ ann@old.test = ann@new.test }',
+        defined $clients ? (local_header_rewrite_clients => $clients) : ());
+    $t->start_batond;
+    my $c = Baton::Client->new(port => $port, from => $with{from});
+    $c->reply;
+    $c->say('EHLO outside.test');
+    $c->say('MAIL FROM:<someone@outside.test>');
+    $c->say('RCPT TO:<ann@old.test>');
+    $c->say('DATA');
+    my $said = $c->say("To: ann\@old.test\r\n\r\nx\r\n.");
+    return $said if $said !~ /^250 /;
+    my ($m) = $relay->wait_messages(1);
+    return $m->{content} =~ /^To: ann\@new\.test\r$/m && $m->{content} =~ /^Date: /m ? 'ours' : $m->{content} =~ /^To: ann\@old\.test\r$/m && $m->{content} !~ /^Date: /m ? 'as it was' : $m->{content};
+}
+
+subtest 'whose headers are rewritten' => sub {
+    for ([ undef, '127.0.0.1', 'ours', 'by default a client in mynetworks' ],
+        [ undef, '127.0.0.3', 'as it was', 'but not another address of this machine' ],
+        [ 'permit_inet_interfaces', '127.0.0.3', 'ours', 'permit_inet_interfaces: an address of inet_interfaces' ],
+        [ 'permit_inet_interfaces', '127.0.0.2', 'as it was', 'and no other' ],
+        [ 'check_address_map inline:{ 127.0.0.2=x, 127.0.0.9 = y }', '127.0.0.2', 'ours', 'check_address_map: a key of the table' ],
+        [ 'check_address_map inline:{ 127.0.0.2=x, 127.0.0.9 = y }', '127.0.0.4', 'as it was', 'and no other' ],
+        [ 'check_address_map cidr:{ { 127.0.0.4/30 x } }, permit_mynetworks', '127.0.0.6', 'ours', 'a network by cidr:' ],
+        [ '', '127.0.0.1', 'as it was', 'nobody' ]) {
+        my ($clients, $from, $want, $what) = @$_;
+        is(header_of($clients, from => $from), $want, $what);
+    }
+};
+
+subtest 'local_header_rewrite_clients that is wrong' => sub {
+    for ([ 'permit_tls_clientcerts', qr/no certificate is asked of clients/ ], [ 'permit', qr/"permit" does not stand here: write permit_inet/ ],
+        [ 'check_address_map', qr/what it takes is missing/ ]) {
+        my $t = Baton::Test->new;
+        $t->config(local_header_rewrite_clients => $_->[0]);
+        like($t->baton(['check'])->{err} . $t->baton(['check'])->{out}, $_->[1], "$_->[0] is refused");
+    }
+    my $t = Baton::Test->new;
+    $t->config(smtpd_client_restrictions => 'check_address_map inline:{ a=b }');
+    like($t->baton(['check'])->{err} . $t->baton(['check'])->{out}, qr/check_address_map is for local_header_rewrite_clients alone/, 'elsewhere');
+};
+
 subtest 'mail that leaves' => sub {
     my $t = Baton::Test->new;
     my $relay = $t->fake_relay;

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/ours.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "relay/own.h"
+
+#include <stdlib.h>
+
+#define PARAM_NAME "local_header_rewrite_clients"
+
+struct ours {
+    const struct restriction_list *list; /* the configuration's */
+    struct map **maps;                   /* as many as there are restrictions; NULL where one has no table */
+    struct addr_list own;
+};
+
+static void complain(void *arg, const char *text)
+{
+    (void)arg;
+    log_warn("%s: %s", PARAM_NAME, text);
+}
+
+static struct map *open_table(const char *spec, struct err *e)
+{
+    const struct map_options o = { .complain = complain };
+    struct map *m = map_open(spec, &o, e);
+
+    if (!m) {
+        err_prefix(e, "%s", PARAM_NAME);
+    } else if (map_may_block(m)) { /* a message waits for nobody */
+        map_close(m);
+        m = NULL;
+        err_set(e, ERR_CONFIG, "%s: %s may keep clients waiting: write a table that is a file", PARAM_NAME, spec);
+    }
+    return m;
+}
+
+struct ours *ours_open(const struct config *cfg, struct err *e)
+{
+    struct ours *o = xcalloc(1, sizeof *o);
+
+    o->list = &cfg->local_header_rewrite_clients;
+    o->maps = xcalloc(o->list->n ? o->list->n : 1, sizeof(struct map *));
+    own_addresses(cfg, &o->own);
+    for (size_t i = 0; i < o->list->n; i++) {
+        if (o->list->at[i].id != RESTRICTION_check_address_map)
+            continue;
+        o->maps[i] = open_table(o->list->at[i].arg, e);
+        if (!o->maps[i]) {
+            ours_close(o);
+            return NULL;
+        }
+    }
+    return o;
+}
+
+void ours_close(struct ours *o)
+{
+    if (!o)
+        return;
+    for (size_t i = 0; i < o->list->n; i++)
+        if (o->maps[i])
+            map_close(o->maps[i]);
+    free(o->maps);
+    addr_list_fini(&o->own);
+    free(o);
+}
+
+static bool is_own_address(const struct ours *o, const union addr *peer)
+{
+    const struct addr_list one = { (union addr *)(uintptr_t)peer, 1 };
+    return own_has_one_of(&o->own, &one);
+}
+
+static enum map_result ask(struct map *m, const char *address)
+{
+    struct buf value;
+    struct err e;
+
+    buf_init(&value, 4096);
+    enum map_result result = map_lookup(m, span_str(address), &value, &e);
+    buf_fini(&value);
+    if (result == MAP_CANNOT_TELL)
+        map_log_trouble(m, PARAM_NAME, &e);
+    return result;
+}
+
+enum map_result ours_has(struct ours *o, const struct ours_client *c)
+{
+    enum map_result result = c->is_local ? MAP_FOUND : MAP_NOT_FOUND;
+
+    for (size_t i = 0; i < o->list->n && result == MAP_NOT_FOUND; i++) {
+        bool is_one = false;
+        switch (o->list->at[i].id) {
+        case RESTRICTION_permit_inet_interfaces: is_one = is_own_address(o, c->peer); break;
+        case RESTRICTION_permit_mynetworks: is_one = c->is_trusted; break;
+        case RESTRICTION_permit_sasl_authenticated: is_one = c->is_logged_in; break;
+        default: result = ask(o->maps[i], c->address);
+        }
+        if (is_one)
+            result = MAP_FOUND;
+    }
+    return result;
+}
+
+bool ours_are_stale(const struct ours *o)
+{
+    for (size_t i = 0; i < o->list->n; i++)
+        if (o->maps[i] && map_is_stale(o->maps[i]))
+            return true;
+    return false;
+}
