@@ -414,6 +414,7 @@ typedef void config_map_fn(void *arg, const char *name, const char *spec);
 void config_each_map(const struct config *cfg, config_map_fn *fn, void *arg);
 /* Those of them that are access tables; `name` is the list's. */
 void config_each_access_table(const struct config *cfg, config_map_fn *fn, void *arg);
+void config_each_address_map(const struct config *cfg, config_map_fn *fn, void *arg); /* those of check_address_map */
 
 int config_show(const struct config *cfg, char *const *names, unsigned flags, struct buf *out,
                 struct err *e);

@@ -311,6 +311,7 @@ void config_each_map(const struct config *cfg, config_map_fn *fn, void *arg)
                 fn(arg, o->name, l->at[i] + strspn(l->at[i], "!"));
     }
     config_each_access_table(cfg, fn, arg);
+    config_each_address_map(cfg, fn, arg);
 }
 
 /* ---- for who writes a configuration ---- */

@@ -283,6 +283,11 @@ void config_each_access_table(const struct config *cfg, config_map_fn *fn, void 
         each_access_table("restriction_class", &cfg->restriction_classes[i].restrictions, fn, arg);
 }
 
+void config_each_address_map(const struct config *cfg, config_map_fn *fn, void *arg)
+{
+    each_access_table("local_header_rewrite_clients", &cfg->local_header_rewrite_clients, fn, arg);
+}
+
 /* ---- what they ask for ---- */
 
 static unsigned asks(enum restriction_id id)

@@ -22,6 +22,8 @@ void check_aliases(const struct config *cfg, struct findings *f);
 /* checks_routes.c: what it says of domains */
 void check_domains(const struct config *cfg, struct findings *f);
 
+/* checks_rows.c: rows of transport_maps and its kin */
+void check_transport_rows(const struct config *cfg, struct findings *f);
 /* checks_ways.c: lines that lead nowhere */
 void check_ways(const struct config *cfg, struct findings *f);
 

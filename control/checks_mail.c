@@ -162,7 +162,7 @@ static void check_map(void *arg, const char *name, const char *spec)
     struct map_options o = { .is_read_only = true, .is_aliases = is_alias_table(c->cfg, spec) };
     struct err e = { 0 };
 
-    if (strcmp(name, "alias_maps") != 0 && !config_is_written(c->cfg, name))
+    if (strcmp(name, "alias_maps") != 0 && strcmp(name, "restriction_class") != 0 && !config_is_written(c->cfg, name))
         return; /* a default refers to what is told elsewhere */
     struct map *m = map_open(spec, &o, &e);
     map_close(m);

@@ -11,7 +11,7 @@ baton_SOURCES = \
 	control/checks_routes.c \
 	control/checks_tls.c \
 	control/checks_transports.c \
-	control/checks_deliver.c control/checks_ways.c \
+	control/checks_deliver.c control/checks_rows.c control/checks_ways.c \
 	control/cmd_check.c \
 	control/cmd_config.c \
 	control/cmd_daemon.c \

@@ -25,10 +25,8 @@ static bool take_value(struct routing *ro, struct lookup *l, const char *param, 
 
     if (name.len == 0 && nexthop.len == 0)
         return true;
-    if (name.len == 0) {
-        way->nexthop = lookup_strdup(l, nexthop);
-        return true;
-    }
+    if (name.len == 0) /* another next hop for the transport that it has */
+        value = span_str(lookup_printf(l, "%s:%.*s", way->name, (int)nexthop.len, nexthop.at));
     struct transport t;
     struct err e;
     if (transport_parse(&t, value, &e) == 0) {

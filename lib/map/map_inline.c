@@ -12,7 +12,23 @@ static int bad(const struct map_source *src, const char *why, struct err *e)
     return err_set(e, ERR_CONFIG, "inline:%s: %s; it is inline:{ key = value, { key = value with blanks } }", src->name, why);
 }
 
-/* "key=value" stands without blanks; with blanks around "=" it takes braces, or is put together here: "key", "=", "value". */
+/* Words behind "key = value" that are no key themselves ("a = REJECT no") belong to the value. */
+static void take_more(struct span *rest, struct span *entry)
+{
+    struct span look = *rest, word, next;
+
+    while (span_find(*entry, '=') < entry->len && span_trim(look).len && span_trim(look).at[0] != ',' && map_next_spec(&look, &word)) {
+        struct span behind = look;
+        bool is_key = word.at[0] == '{' || span_find(word, '=') < span_find(word, '{') ||
+                      (map_next_spec(&behind, &next) && next.at[0] == '=');
+        if (is_key)
+            return;
+        *entry = span_of(entry->at, (size_t)(word.at + word.len - entry->at));
+        *rest = look;
+    }
+}
+
+/* "key=value" stands without blanks; with blanks around "=" it takes braces, or is put together here: "key", "=", "value", "goes", "on". */
 static bool next_entry(struct span *rest, struct span *entry)
 {
     struct span word, look;
@@ -33,6 +49,7 @@ static bool next_entry(struct span *rest, struct span *entry)
         *entry = span_of(entry->at, (size_t)(word.at + word.len - entry->at));
         *rest = look;
     }
+    take_more(rest, entry);
     return true;
 }
 

@@ -177,6 +177,9 @@ static void rows_may_stand_in_the_name(void **state)
     assert_spec("inline:{ a = 1, b = 2 }", "b", "2");
     assert_spec("inline:{a =1 b= 2}", "b", "2");
     assert_spec("inline:{{a = x, y}}", "a", "x, y");
+    assert_spec("inline:{ a = REJECT no way, b = 2 }", "a", "REJECT no way");
+    assert_spec("inline:{ a = REJECT no way b = 2 }", "b", "2");
+    assert_spec("inline:{a=x inline:{ c=d }, b=2}", "a", "x inline:{ c=d }");
     assert_spec("inline:{a=1,a=4}", "a", "4");
     assert_spec("inline:{a=b=c}", "a", "b=c");
     assert_refused("inline:a=1", "bad syntax");
