@@ -102,10 +102,12 @@ static const char *why_not(CURL *c, CURLcode code, const struct text *text, cons
 
     if (text->is_too_long || code == CURLE_FILESIZE_EXCEEDED)
         return "it has more than 64 KiB";
-    if (code != CURLE_OK)
-        return *error ? error : curl_easy_strerror(code);
+    /* The status first: what comes after another one than 200 need not end well (a redirection without a length, ended
+     * without TLS's close_notify) */
     curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(c, CURLINFO_CONTENT_TYPE, &type);
+    if (code != CURLE_OK && (status == 0 || status == 200))
+        return *error ? error : curl_easy_strerror(code);
     if (status != 200)
         snprintf(said, sizeof said, "the server says %ld, not 200", status);
     else if (!is_plain_text(type))

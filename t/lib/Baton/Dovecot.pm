@@ -197,6 +197,7 @@ protocol imap {
   }
 }
 quota "User quota" {
+  storage_grace = 0
 }
 END
     my $version = `@{[ binary() ]} --version` =~ /^(\d+\.\d+\.\d+)/ ? $1 : '2.4.0';
