@@ -43,8 +43,9 @@ server_libserver_a_SOURCES = \
 	$(DELIVER_FILES) \
 	server/milter.c server/milter.h server/milter_int.h \
 	server/milter_change.c \
-	server/milter_link.c \
+	server/milter_link.c server/milter_link_int.h \
 	server/milter_macros.c \
+	server/milter_say.c \
 	server/server.c
 # tables, for baton too
 server_libmaps_a_SOURCES = \

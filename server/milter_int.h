@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * milter_int.h - filters, for their files: milter.c is the step of the gate and has a session's filters, one behind the other;
- * milter_link.c talks to one of them; milter_macros.c says what it is told beside; milter_change.c does what it asks for. */
+ * milter_link.c and milter_say.c talk to one of them; milter_macros.c says what it is told beside; milter_change.c does what it asks
+ * for. */
 #ifndef SERVER_MILTER_INT_H
 #define SERVER_MILTER_INT_H
 

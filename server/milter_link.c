@@ -2,57 +2,18 @@
  *
  * One filter, for one session: a connection, made when it is first asked, and kept till the session goes.
  *
- * A question of the gate is one or more events of the protocol (the end of a message: each header, each piece of its body), said one
- * after the other; `next` is the one that comes next. After each of them the filter is waited for, when it answers to that event at
- * all, and when our queue to it is full. What goes wrong is answered by the default action, from then on till the message is over. */
-#include "server/milter_int.h"
+ * A question of the gate is one or more events of the protocol, said one after the other (milter_say.c). After each of them the
+ * filter is waited for, when it answers to that event at all, and when our queue to it is full. What goes wrong is answered by the
+ * default action, from then on till the message is over. */
+#include "server/milter_link_int.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "mail/header.h"
-#include "net/conn.h"
-#include "net/dial.h"
-#include "net/dns.h"
 #include "relay/draft.h"
-#include "smtp/params.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-enum link_state {
-    LINK_CLOSED,
-    LINK_OPENING, /* name, connection, negotiation */
-    LINK_OPEN,
-    LINK_FAILED,  /* the default action answers, till the message is over */
-    LINK_DONE,    /* it takes all of this client's mail, and wants to hear no more */
-};
-
-enum next { NEXT_CONNECT, NEXT_HELO, NEXT_COMMAND, NEXT_HEADER, NEXT_EOH, NEXT_BODY, NEXT_END, NEXT_NOTHING };
-
-struct milter_link {
-    const struct milter_spec *spec; /* borrowed */
-    milter_link_fn *fn;
-    void *arg;
-    enum link_state state;
-    struct dns_query *query;
-    struct dial *dial;
-    struct conn *conn;
-    struct milter *proto;
-    bool said_connect, said_helo;
-    bool in_message;                  /* it was told of MAIL, and not yet of the end */
-    bool skips_message;               /* it has accepted it */
-    bool failed_early;                /* before MAIL, which will be answered without another try */
-    const struct milter_question *q;  /* borrowed; NULL: nothing is asked */
-    bool is_asking;                   /* inside milter_link_ask() */
-    bool is_answered;                 /* it goes out at the end of the turn: whoever gets it may free us */
-    struct later answer;
-    struct milter_outcome outcome;
-    enum next next;
-    enum milter_event said;
-    struct header_scan scan;
-    uint64_t body_at;
-};
 
 static void advance(struct milter_link *l);
 
@@ -159,7 +120,7 @@ static void answer_by_default(struct milter_link *l)
     }
 }
 
-static void fail(struct milter_link *l, const char *what, const char *why)
+void milter_link_fail(struct milter_link *l, const char *what, const char *why)
 {
     log_warn("milter %s: %s%s", l->spec->name, what, log_safe_str(why));
     hang_up(l, false);
@@ -235,7 +196,7 @@ static void on_closed(void *arg, const struct err *why)
         snprintf(what, sizeof what, "no answer to SMFIC_OPTNEG: ");
     else if (is_asked(l) && l->said < MILTER_EVENTS)
         snprintf(what, sizeof what, "no answer to %s: ", milter_event_name(l->said));
-    fail(l, what, text);
+    milter_link_fail(l, what, text);
 }
 
 static const struct conn_ops ops = { on_data, on_drained, on_closed };
@@ -246,7 +207,7 @@ static void connected(void *arg, struct conn *c, const struct err *why)
 
     l->dial = NULL;
     if (!c) {
-        fail(l, "", why->text);
+        milter_link_fail(l, "", why->text);
         return;
     }
     l->conn = c;
@@ -275,7 +236,7 @@ static void found_host(void *arg, enum dns_outcome outcome, const struct addr_li
 
     l->query = NULL;
     if (outcome != DNS_FOUND)
-        fail(l, "", why->text);
+        milter_link_fail(l, "", why->text);
     else
         dial_to(l, found);
 }
@@ -297,164 +258,18 @@ static void open_link(struct milter_link *l)
     } else if (f->dns) {
         l->query = dns_hosts(f->dns, m->host, m->port, DNS_ANY | DNS_SEARCH, found_host, l);
     } else {
-        fail(l, "", "its name cannot be looked up");
+        milter_link_fail(l, "", "its name cannot be looked up");
     }
 }
 
 /* ---- saying ---- */
-
-/* " A=1 B=2" as an array, which points into `text`. */
-static const char *const *split_args(char *text, const char *args[], size_t max)
-{
-    size_t n = 0;
-
-    while (*text && n + 1 < max) {
-        size_t len = strcspn(text, " ");
-        bool is_last = !text[len];
-        text[len] = '\0';
-        if (len)
-            args[n++] = text;
-        text += len + !is_last;
-    }
-    args[n] = NULL;
-    return args;
-}
-
-static bool say_mail(struct milter_link *l, const struct gate_facts *f)
-{
-    const struct envelope *env = f->env;
-    const char *args[8];
-    struct buf text;
-
-    buf_init(&text, BUF_NO_MAX);
-    if (f->size)
-        buf_addf(&text, "SIZE=%llu ", (unsigned long long)f->size);
-    if (env->body == BODY_8BITMIME)
-        buf_adds(&text, "BODY=8BITMIME ");
-    if (env->smtputf8)
-        buf_adds(&text, "SMTPUTF8 ");
-    dsn_params_format(env, &text);
-    buf_cstr(&text);
-    bool waits = milter_mail(l->proto, env->sender, text.at ? split_args(text.at, args, ARRAY_LEN(args)) : NULL);
-    buf_fini(&text);
-    return waits;
-}
-
-static bool say_rcpt(struct milter_link *l, const struct gate_facts *f)
-{
-    const char *args[4];
-    struct buf text;
-
-    buf_init(&text, BUF_NO_MAX);
-    rcpt_params_format(f->rcpt, f->env->smtputf8, &text);
-    buf_cstr(&text);
-    bool waits = milter_rcpt(l->proto, f->rcpt->address, text.at ? split_args(text.at, args, ARRAY_LEN(args)) : NULL);
-    buf_fini(&text);
-    return waits;
-}
-
-static bool say_command(struct milter_link *l, const struct gate_facts *f)
-{
-    static const enum milter_event events[] = { [GATE_MAIL] = MILTER_MAIL, [GATE_RCPT] = MILTER_RCPT, [GATE_DATA] = MILTER_DATA };
-
-    l->said = events[l->q->at];
-    milter_send_macros(l->proto, l->said, l->q);
-    switch (l->q->at) {
-    case GATE_MAIL: return say_mail(l, f);
-    case GATE_RCPT: return say_rcpt(l, f);
-    default: return milter_data(l->proto);
-    }
-}
-
-static bool say_connect(struct milter_link *l, const struct gate_facts *f)
-{
-    l->said_connect = true;
-    l->next = l->q->at == GATE_CONNECT ? NEXT_NOTHING : NEXT_HELO;
-    l->said = MILTER_CONNECT;
-    milter_send_macros(l->proto, MILTER_CONNECT, l->q);
-    bool is_inet = f->peer->sa.sa_family == AF_INET || f->peer->sa.sa_family == AF_INET6;
-    return milter_connect(l->proto, f->client_name, f->client_address[0] ? f->client_address : NULL,
-                          is_inet ? addr_port(f->peer) : 0);
-}
-
-static bool say_helo(struct milter_link *l, const struct gate_facts *f)
-{
-    bool is_new = l->q->at == GATE_HELLO || !l->said_helo;
-
-    l->next = l->q->at == GATE_END ? NEXT_HEADER : l->q->at == GATE_HELLO ? NEXT_NOTHING : NEXT_COMMAND;
-    if (!is_new || !f->helo)
-        return false;
-    l->said_helo = true;
-    l->said = MILTER_HELO;
-    milter_send_macros(l->proto, MILTER_HELO, l->q);
-    return milter_helo(l->proto, f->helo);
-}
-
-static bool say_header(struct milter_link *l)
-{
-    struct header_field f;
-
-    if (!milter_wants(l->proto, MILTER_HEADER) || !draft_next_header(l->q->facts.draft, &l->scan, &f)) {
-        l->next = NEXT_EOH;
-        return false;
-    }
-    l->said = MILTER_HEADER;
-    return milter_header(l->proto, f.name, f.value);
-}
-
-/* A read that fails leaves the filter without the rest of the message: it must not judge what it has. */
-static bool say_body(struct milter_link *l)
-{
-    static char room[MILTER_BODY_MAX];
-    struct span piece = { 0 };
-    struct err e;
-
-    if (milter_wants(l->proto, MILTER_BODY) &&
-        scratch_look(l->q->facts.draft->body, l->body_at, room, sizeof room, &piece, &e) < 0) {
-        fail(l, "", e.text);
-        return false;
-    }
-    if (!piece.len) {
-        l->next = NEXT_END;
-        return false;
-    }
-    l->body_at += piece.len;
-    l->said = MILTER_BODY;
-    return milter_body(l->proto, piece);
-}
-
-/* Whether its answer is to be waited for. */
-static bool say_next(struct milter_link *l)
-{
-    const struct gate_facts *f = &l->q->facts;
-
-    switch (l->next) {
-    case NEXT_CONNECT: return say_connect(l, f);
-    case NEXT_HELO: return say_helo(l, f);
-    case NEXT_COMMAND: l->next = NEXT_NOTHING; return say_command(l, f);
-    case NEXT_HEADER: return say_header(l);
-    case NEXT_EOH:
-        l->next = NEXT_BODY;
-        l->said = MILTER_EOH;
-        milter_send_macros(l->proto, MILTER_EOH, l->q);
-        return milter_eoh(l->proto);
-    case NEXT_BODY: return say_body(l);
-    case NEXT_END:
-        l->next = NEXT_NOTHING;
-        l->said = MILTER_END;
-        milter_send_macros(l->proto, MILTER_END, l->q);
-        return milter_end(l->proto);
-    case NEXT_NOTHING: break;
-    }
-    return false;
-}
 
 /* Says events till one waits for its answer, the queue is full, or all is said. */
 static void advance(struct milter_link *l)
 {
     limit_time(l);
     while (l->next != NEXT_NOTHING) {
-        bool waits = say_next(l);
+        bool waits = milter_say_next(l);
         if (l->is_answered)
             return;
         bool has_room = flush(l);
@@ -502,7 +317,7 @@ static void got_answer(struct milter_link *l, const struct milter_news *news)
     struct err e;
 
     if (l->said == MILTER_END && l->q->facts.draft && draft_end_body(l->q->facts.draft, &e) < 0) {
-        fail(l, "the new body: ", e.text);
+        milter_link_fail(l, "the new body: ", e.text);
         return;
     }
     switch (news->verdict) {
@@ -514,7 +329,7 @@ static void got_answer(struct milter_link *l, const struct milter_news *news)
     case MILTER_REPLY: refuse_as_told(l, news); break;
     case MILTER_SHUTDOWN: refuse(l, 421, "4.7.0", "Server closing connection"); break;
     case MILTER_DISCARD: finish(l, &(struct milter_outcome){ .does = MILTER_DISCARDS }); break;
-    case MILTER_CONNFAIL: fail(l, "", "it says that it cannot do its work"); break;
+    case MILTER_CONNFAIL: milter_link_fail(l, "", "it says that it cannot do its work"); break;
     }
 }
 
@@ -523,7 +338,7 @@ static void got_change(struct milter_link *l, const struct milter_news *news)
     struct err e;
 
     if (milter_make_change(l->q, news, &e) < 0)
-        fail(l, "its change cannot be made: ", e.text);
+        milter_link_fail(l, "its change cannot be made: ", e.text);
 }
 
 static void got_news(struct milter_link *l)
@@ -545,7 +360,7 @@ static void got_news(struct milter_link *l)
         case MILTER_FAULT: {
             char why[300];
             snprintf(why, sizeof why, "%.*s", (int)news.text.len, news.text.at);
-            fail(l, "", why);
+            milter_link_fail(l, "", why);
             break;
         }
         case MILTER_NOTHING: break;
