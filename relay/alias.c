@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "config/template.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -137,6 +138,26 @@ static void complain_of(const struct look *k, const struct map_row *row, const c
     free(text);
 }
 
+/* "|command", as local delivery (server/forwards.c) will take it. */
+static void look_at_command(const struct look *k, const struct map_row *row, struct span v)
+{
+    struct span command = span_trim(span_from(unquote(v), 1));
+    struct strlist words = { 0 };
+    struct buf plain;
+    struct err e;
+
+    buf_init(&plain, BUF_NO_MAX);
+    for (size_t i = 0; i < command.len; i++) {
+        if (command.at[i] == '\\' && i + 1 < command.len && v.at[0] == '"')
+            i++;
+        buf_addc(&plain, command.at[i]);
+    }
+    if (command_split(unquote(buf_span(&plain)), &words, &e) < 0)
+        complain_of(k, row, e.text, v);
+    strlist_clear(&words);
+    buf_fini(&plain);
+}
+
 static int look_at_row(void *arg, const struct map_row *row)
 {
     const struct look *k = arg;
@@ -151,6 +172,8 @@ static int look_at_row(void *arg, const struct map_row *row)
             complain_of(k, row, why, v);
         else
             n++;
+        if (!why && unquote(v).len && unquote(v).at[0] == '|')
+            look_at_command(k, row, v);
     }
     if (n == 0)
         complain_of(k, row, "no address that can be used for", row->key);

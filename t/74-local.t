@@ -187,6 +187,32 @@ subtest 'other mailboxes' => sub {
     }
 };
 
+subtest 'a mailbox at home' => sub {
+    my $own = (getpwnam $me)[7];
+    plan skip_all => 'the user has no home' if !-d $own;
+    my $up = '../' x (() = $own =~ /[^\/]+/g); # the home itself stays as it is
+    chmod 0777, $out;
+    $t->config(%with, home_mailbox => "$up$out/Maildir/");
+    like($t->baton(['check'])->{out}, qr/^ok +mailboxes +~\/\Q$up$out\E\/Maildir\/$/m, 'baton check names it');
+    $t->start_batond;
+    is(deliver("$me\@client.example.test"), '250 2.0.0 delivered to maildir', 'with / at its end');
+    my @new = glob "$out/Maildir/new/*";
+    is(@new, 1, 'a Maildir');
+    is((stat $new[0])[4], $uid, 'of the user') if @new;
+    $t->stop_batond;
+    $t->config(%with, home_mailbox => "$up$out/Mailbox");
+    $t->start_batond;
+    is(deliver("$me\@client.example.test"), '250 2.0.0 delivered to mailbox', 'without one');
+    like(slurp("$out/Mailbox"), qr/\AFrom joe\@example\.org .*\nReturn-Path: .*\n\nHello\n\n\z/s, 'an mbox');
+    $t->stop_batond;
+};
+
+subtest 'commands in aliases, as baton check sees them' => sub {
+    my $r = $t->baton(['check']);
+    like($r->{out}, qr/^warning +aliases +\Q$aliases\E:10: .*is for a shell, and Baton runs none: write a script that does it.*IFS/m, 'one that needs a shell, with its line');
+    unlike($r->{out}, qr/^warning +aliases +\Q$aliases\E:(?!10:)/m, 'and no other');
+};
+
 subtest 'an alias that names itself, where another server has the mailboxes' => sub {
     my $path = "$out/lmtp";
     my $listen = IO::Socket::UNIX->new(Local => $path, Listen => 5) or die "$path: $!";
