@@ -40,7 +40,8 @@ batond_SOURCES = \
 	relay/peer_open.c \
 	relay/policy.c relay/policy.h \
 	relay/pressure.c \
-	relay/queue.c relay/queue.h \
+	relay/queue.c relay/queue.h relay/queue_int.h \
+	relay/queue_order.c \
 	relay/receive.c \
 	relay/relay.c relay/relay_int.h \
 	relay/schedule.c \
@@ -68,7 +69,7 @@ batond_LDADD = server/libserver.a server/libmaps.a relay/libcerts.a relay/librou
 if HAVE_CMOCKA
 check_PROGRAMS += t/unit/test_queue t/unit/test_resolve t/unit/test_window t/unit/test_flow
 endif
-t_unit_test_queue_SOURCES = t/unit/test_queue.c t/unit/unit.h relay/queue.c relay/queue.h
+t_unit_test_queue_SOURCES = t/unit/test_queue.c t/unit/unit.h relay/queue.c relay/queue.h relay/queue_int.h relay/queue_order.c
 t_unit_test_queue_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
 t_unit_test_flow_SOURCES = t/unit/test_flow.c t/unit/unit.h relay/flow.c relay/flow.h
 t_unit_test_flow_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)

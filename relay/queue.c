@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Messages are found by id through an open hash of pointers; a destination's jobs stand in a binary heap by the time of
- * their next attempt, then by age, so that what came first goes first. */
-#include "relay/queue.h"
+ * Messages are found by id through an open hash of pointers, destinations by name; what is next of them: queue_order.c. */
+#include "relay/queue_int.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct queue {
-    struct list dests;
-    struct dest **buckets; /* by name */
-    size_t n_buckets, n_dests;
-    struct list touched;
-    void (*on_touch)(void *arg);
-    void *on_touch_arg;
-    struct dest **looks; /* a heap by look_us, from 1 */
-    size_t n_looks, looks_cap;
-    struct message **table; /* linear probing, at most half full */
-    size_t mask, n;
-    struct queue_counts counts;
-};
 
 /* ---- messages by id ---- */
 
@@ -68,177 +53,6 @@ static void forget(struct queue *q, uint64_t id)
 struct message *queue_find(struct queue *q, uint64_t id)
 {
     return q->table[probe(q, id)];
-}
-
-/* ---- which destinations are to be looked at ---- */
-
-void queue_touch(struct queue *q, struct dest *d)
-{
-    bool was_quiet = list_is_empty(&q->touched);
-
-    if (!list_is_empty(&d->look_link))
-        return;
-    list_append(&q->touched, &d->look_link);
-    if (was_quiet && q->on_touch)
-        q->on_touch(q->on_touch_arg);
-}
-
-void queue_on_touch(struct queue *q, void (*fn)(void *arg), void *arg)
-{
-    q->on_touch = fn;
-    q->on_touch_arg = arg;
-}
-
-static void put_look(struct queue *q, struct dest *d, size_t at)
-{
-    q->looks[at] = d;
-    d->look_at = at;
-}
-
-static void look_up_heap(struct queue *q, struct dest *d)
-{
-    size_t at = d->look_at;
-    for (; at > 1 && q->looks[at / 2]->look_us > d->look_us; at /= 2)
-        put_look(q, q->looks[at / 2], at);
-    put_look(q, d, at);
-}
-
-static void look_down_heap(struct queue *q, struct dest *d)
-{
-    size_t at = d->look_at;
-    for (size_t child; (child = 2 * at) <= q->n_looks; at = child) {
-        if (child < q->n_looks && q->looks[child + 1]->look_us < q->looks[child]->look_us)
-            child++;
-        if (q->looks[child]->look_us >= d->look_us)
-            break;
-        put_look(q, q->looks[child], at);
-    }
-    put_look(q, d, at);
-}
-
-static void remove_look(struct queue *q, struct dest *d)
-{
-    struct dest *last = q->looks[q->n_looks--];
-    size_t at = d->look_at;
-
-    d->look_at = 0;
-    if (last == d)
-        return;
-    put_look(q, last, at);
-    look_up_heap(q, last);
-    look_down_heap(q, last);
-}
-
-void queue_look_at(struct queue *q, struct dest *d, int64_t when_us)
-{
-    if (when_us == INT64_MAX) {
-        if (d->look_at)
-            remove_look(q, d);
-        return;
-    }
-    if (d->look_at && d->look_us == when_us)
-        return;
-    d->look_us = when_us;
-    if (!d->look_at) {
-        if (q->n_looks + 1 >= q->looks_cap) {
-            q->looks_cap = q->looks_cap ? q->looks_cap * 2 : 16;
-            q->looks = xreallocarray(q->looks, q->looks_cap, sizeof(*q->looks));
-        }
-        put_look(q, d, ++q->n_looks);
-    }
-    look_up_heap(q, d);
-    look_down_heap(q, d);
-}
-
-int64_t queue_next_look(const struct queue *q)
-{
-    return q->n_looks ? q->looks[1]->look_us : INT64_MAX;
-}
-
-void queue_look(struct queue *q, int64_t now_us, void (*look)(void *arg, struct dest *d), void *arg)
-{
-    struct list these;
-
-    while (q->n_looks && q->looks[1]->look_us <= now_us) {
-        struct dest *d = q->looks[1];
-        remove_look(q, d);
-        if (list_is_empty(&d->look_link))
-            list_append(&q->touched, &d->look_link);
-    }
-    list_init(&these);
-    list_move(&these, &q->touched);
-    while (!list_is_empty(&these)) {
-        struct dest *d = list_entry(these.next, struct dest, look_link);
-        list_remove(&d->look_link);
-        look(arg, d);
-    }
-}
-
-/* ---- the heap of a destination ---- */
-
-static bool is_before(const struct job *a, const struct job *b)
-{
-    return a->next_us != b->next_us ? a->next_us < b->next_us : a->message->id < b->message->id;
-}
-
-static void put_at(struct dest *d, struct job *j, size_t at)
-{
-    d->heap[at] = j;
-    j->heap_at = (uint32_t)at;
-}
-
-static void sift_up(struct dest *d, size_t at)
-{
-    struct job *j = d->heap[at];
-    while (at > 0 && is_before(j, d->heap[(at - 1) / 2])) {
-        put_at(d, d->heap[(at - 1) / 2], at);
-        at = (at - 1) / 2;
-    }
-    put_at(d, j, at);
-}
-
-static void sift_down(struct dest *d, size_t at)
-{
-    struct job *j = d->heap[at];
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= d->n_waiting)
-            break;
-        if (child + 1 < d->n_waiting && is_before(d->heap[child + 1], d->heap[child]))
-            child++;
-        if (!is_before(d->heap[child], j))
-            break;
-        put_at(d, d->heap[child], at);
-        at = child;
-    }
-    put_at(d, j, at);
-}
-
-static void heap_add(struct job *j)
-{
-    struct dest *d = j->dest;
-
-    if (d->n_waiting == d->cap) {
-        d->cap = d->cap ? d->cap + d->cap / 2 + 1 : 4;
-        d->heap = xreallocarray(d->heap, d->cap, sizeof(*d->heap));
-    }
-    j->place = JOB_WAITING;
-    put_at(d, j, d->n_waiting);
-    d->n_waiting++;
-    sift_up(d, d->n_waiting - 1);
-}
-
-static void heap_remove(struct job *j)
-{
-    struct dest *d = j->dest;
-    size_t at = j->heap_at;
-    struct job *last = d->heap[--d->n_waiting];
-
-    if (last == j)
-        return;
-    put_at(d, last, at);
-    sift_up(d, at);
-    sift_down(d, last->heap_at);
 }
 
 /* ---- queue and destinations ---- */
@@ -382,7 +196,7 @@ struct job *queue_add_job(struct queue *q, struct message *m, struct dest *d, in
     d->n_came++;
     d->n_jobs++;
     if (!m->is_held)
-        heap_add(j);
+        queue_heap_add(j);
     queue_touch(q, d);
     return j;
 }
@@ -392,7 +206,7 @@ struct job *queue_take(struct queue *q, struct dest *d, int64_t now_us)
     if (d->n_waiting == 0 || queue_due(d) > now_us)
         return NULL;
     struct job *j = d->heap[0];
-    heap_remove(j);
+    queue_heap_remove(j);
     j->place = JOB_ACTIVE;
     d->n_active++;
     d->n_tried++;
@@ -423,7 +237,7 @@ void queue_defer(struct queue *q, struct job *j, int64_t next_us)
     if (j->message->is_held)
         j->place = JOB_HELD;
     else
-        heap_add(j);
+        queue_heap_add(j);
 }
 
 void queue_postpone(struct queue *q, struct job *j, int64_t next_us)
@@ -437,15 +251,6 @@ void queue_postpone(struct queue *q, struct job *j, int64_t next_us)
 void queue_put_back(struct queue *q, struct job *j)
 {
     queue_postpone(q, j, j->next_us);
-}
-
-void queue_all_due(struct queue *q, struct dest *d)
-{
-    queue_touch(q, d);
-    for (size_t i = 0; i < d->n_waiting; i++)
-        d->heap[i]->next_us = 0;
-    for (size_t i = d->n_waiting / 2; i-- > 0;)
-        sift_down(d, i);
 }
 
 static void drop_message(struct queue *q, struct message *m)
@@ -462,7 +267,7 @@ bool queue_finish(struct queue *q, struct job *j)
 
     no_longer_active(q, j);
     if (j->place == JOB_WAITING)
-        heap_remove(j);
+        queue_heap_remove(j);
     for (struct job **at = &m->jobs; *at; at = &(*at)->next)
         if (*at == j) {
             *at = j->next;
@@ -485,7 +290,7 @@ void queue_hold(struct queue *q, struct message *m)
     q->counts.held++;
     for (struct job *j = m->jobs; j; j = j->next)
         if (j->place == JOB_WAITING) {
-            heap_remove(j);
+            queue_heap_remove(j);
             j->place = JOB_HELD;
             queue_touch(q, j->dest);
         }
@@ -500,7 +305,7 @@ void queue_release(struct queue *q, struct message *m)
     for (struct job *j = m->jobs; j; j = j->next)
         if (j->place == JOB_HELD) {
             j->next_us = 0;
-            heap_add(j);
+            queue_heap_add(j);
             queue_touch(q, j->dest);
         }
 }
@@ -509,9 +314,9 @@ void queue_retry(struct queue *q, struct message *m)
 {
     for (struct job *j = m->jobs; j; j = j->next)
         if (j->place == JOB_WAITING) {
-            heap_remove(j);
+            queue_heap_remove(j);
             j->next_us = 0;
-            heap_add(j);
+            queue_heap_add(j);
             queue_touch(q, j->dest);
         }
 }
@@ -526,7 +331,7 @@ bool queue_remove(struct queue *q, struct message *m)
     for (struct job *j = m->jobs; j; j = j->next) {
         queue_touch(q, j->dest);
         if (j->place == JOB_WAITING)
-            heap_remove(j);
+            queue_heap_remove(j);
     }
     drop_message(q, m);
     return true;
