@@ -105,11 +105,13 @@ sub rspamd {
         chown $uid, $gid, "$dir/db", "$dir/run", "$dir/logs", $dir;
     }
     $self->_open_to_all;
+    # Debian 13 has the list of top level domains in the package publicsuffix
+    my ($tld) = grep { -e } map { "/usr/share/$_/effective_tld_names.dat" } qw(rspamd publicsuffix);
     # One worker that filters by itself, few modules, and nobody outside is asked.
     Baton::Test::spew("$dir/conf", <<"CONF");
 options {
     pidfile = "$dir/run/pid"; filters = ""; dns { timeout = 0.2s; retransmits = 1; nameserver = ["127.0.0.1:1"]; }
-    cache_file = "$dir/db/symbols.cache"; map_watch_interval = 1d; tempdir = "$dir/run"; local_addrs = "192.0.2.1"; url_tld = "/usr/share/rspamd/effective_tld_names.dat";
+    cache_file = "$dir/db/symbols.cache"; map_watch_interval = 1d; tempdir = "$dir/run"; local_addrs = "192.0.2.1"; url_tld = "$tld";
     explicit_modules = []; rrd = "$dir/db/rrd"; history_file = "$dir/db/history"; dynamic_conf = "$dir/db/dynamic";
 }
 logging { type = "file"; filename = "$dir/logs/log"; level = "info"; }
