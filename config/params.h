@@ -214,6 +214,9 @@ PARAM(mailbox_command, TEMPLATE, "", ANY, RELAY | SERVER, LIVE,
     "A program that delivers to the mailboxes of users: \"/usr/lib/dovecot/dovecot-lda -f $SENDER -a $RECIPIENT\". It runs as the user, "
     "in his home. No shell is between: it is parted at blanks outside of quotes. Its environment, and what may stand in it, are "
     "HOME, USER, LOGNAME, SHELL, LOCAL, EXTENSION, DOMAIN, SENDER, RECIPIENT and ORIGINAL_RECIPIENT.")
+PARAM(mailbox_command_maps, MAPS, "", ANY, RELAY | CONTROL | SERVER, LIVE,
+    "Lookup tables with the commands of single users, instead of `mailbox_command`: \"joe /usr/bin/procmail -f $SENDER\". Looked up is the "
+    "name of the user, without an extension.")
 PARAM(mailbox_delivery_lock, FLAGS, "fcntl, dotlock", WORDS(mailbox_locks), RELAY | SERVER, LIVE,
     "How `local` locks an mbox file: `fcntl`, `flock`, `dotlock`, or several of them.")
 PARAM(deliver_lock_attempts, INT, "20", RANGE(1, 1000), RELAY | SERVER, LIVE,

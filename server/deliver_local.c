@@ -18,6 +18,7 @@ struct local_aliases {
     struct tables **at; /* one for each of alias_maps, for each may belong to somebody else */
     uid_t *owner;
     size_t n;
+    struct tables *commands; /* mailbox_command_maps */
 };
 
 /* Whose rights its commands have. */
@@ -45,7 +46,8 @@ static int open_aliases(struct deliver *w, struct err *e)
         if (!a->at[a->n])
             return -1;
     }
-    return 0;
+    a->commands = tables_open("mailbox_command_maps", &w->cfg->mailbox_command_maps, &(struct tables_options){ 0 }, e);
+    return a->commands ? 0 : -1;
 }
 
 static void close_aliases(struct deliver *w)
@@ -55,6 +57,7 @@ static void close_aliases(struct deliver *w)
     for (size_t i = 0; a && i < a->n; i++)
         tables_close(a->at[i]);
     if (a) {
+        tables_close(a->commands);
         free(a->at);
         free(a->owner);
     }
@@ -66,7 +69,7 @@ static bool are_stale(const struct deliver *w)
     for (size_t i = 0; i < w->aliases->n; i++)
         if (tables_are_stale(w->aliases->at[i]))
             return true;
-    return false;
+    return tables_are_stale(w->aliases->commands);
 }
 
 /* ---- the plan ---- */
@@ -80,6 +83,7 @@ static void plan_free(struct local_plan *p)
     free(p->extension);
     free(p->domain);
     free(p->owner_sender);
+    free(p->command);
     forwards_fini(&p->forwards);
     free(p);
 }
@@ -132,6 +136,17 @@ static enum map_result find_owner(struct delivery *d, const char *name)
 
     free(d->plan->owner_sender);
     d->plan->owner_sender = r == MAP_FOUND ? xasprintf("%s@%s", owner, d->plan->domain) : NULL;
+    return r;
+}
+
+static enum map_result find_command(struct delivery *d)
+{
+    struct tables *t = d->mail->deliver->aliases->commands;
+    struct span value;
+    enum map_result r = tables_count(t) ? tables_find(t, &d->lookup, span_str(d->plan->user), true, &value) : MAP_NOT_FOUND;
+
+    free(d->plan->command);
+    d->plan->command = r == MAP_FOUND ? span_dup(span_trim(value)) : NULL;
     return r;
 }
 
@@ -190,10 +205,13 @@ static void decide(void *arg)
         r = find(d, name, &value, &d->plan->owner);
     }
     enum map_result owner = r == MAP_FOUND ? find_owner(d, name) : r;
+    enum map_result command = find_command(d);
     if (lookup_waits(&d->lookup))
         return;
     if (r == MAP_CANNOT_TELL || owner == MAP_CANNOT_TELL)
         end_with(d, "4.3.0", "alias_maps cannot be asked at the moment");
+    else if (command == MAP_CANNOT_TELL)
+        end_with(d, "4.3.0", "mailbox_command_maps cannot be asked at the moment");
     else if (r == MAP_FOUND)
         run_alias(d, value);
     else

@@ -20,6 +20,7 @@ struct local_plan { /* what is to be done for a recipient */
     struct forwards forwards;
     uid_t owner;         /* of the table it came from; 0: default_privs */
     char *owner_sender;  /* owner-NAME@domain, or NULL: the sender stays */
+    char *command;       /* by mailbox_command_maps, or NULL */
     bool skips_forward;  /* its mailbox it is, whatever ~/.forward says */
 };
 

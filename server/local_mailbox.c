@@ -151,8 +151,10 @@ void local_mailbox(const struct delivery *d, const struct identity *id, gid_t sp
     const struct config *cfg = d->mail->deliver->cfg;
     bool is_home = cfg->home_mailbox[0] != '\0';
 
-    if (cfg->mailbox_command[0]) {
-        local_command(d, id, cfg->mailbox_command, out);
+    const char *command = d->plan->command ? d->plan->command : cfg->mailbox_command;
+
+    if (command[0]) {
+        local_command(d, id, command, out);
         return;
     }
     const char *spool = cfg->mail_spool_directory, *slash = ends_with_slash(spool) ? "/" : "";

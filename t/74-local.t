@@ -187,6 +187,25 @@ subtest 'other mailboxes' => sub {
     }
 };
 
+subtest 'mailbox_command_maps' => sub {
+    results();
+    my $commands = spew($t->path('commands'), "$me $program -u \$USER\nbad a && b\n");
+    chmod 0644, $commands;
+    $t->config(%with, mailbox_command_maps => "texthash:$commands", mailbox_command => "$program 69");
+    like($t->baton(['check'])->{out}, qr/^ok +tables +mailbox_command_maps: texthash:\Q$commands\E$/m, 'baton check opens it');
+    $t->start_batond;
+    is(deliver("$me+x\@client.example.test"), "250 2.0.0 delivered to command: $program -u \$USER", 'the user\'s own command');
+    my ($got) = results();
+    is_deeply([ $got =~ /^arg (.*)$/mg ], [ '-u', $me ], 'its arguments');
+    like($got, qr/^uid $uid$/m, 'with his rights');
+    $t->stop_batond;
+    $t->config(%with, mailbox_command_maps => 'inline:{ somebody = /bin/true }', mailbox_command => "$program -d \"\$USER\"");
+    $t->start_batond;
+    is(deliver("$me\@client.example.test"), "250 2.0.0 delivered to command: $program -d \"\$USER\"", 'mailbox_command is for others');
+    results();
+    $t->stop_batond;
+};
+
 subtest 'a mailbox at home' => sub {
     my $own = (getpwnam $me)[7];
     plan skip_all => 'the user has no home' if !-d $own;
