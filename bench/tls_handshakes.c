@@ -49,8 +49,13 @@ static void init_config(mbedtls_ssl_config *c, int side)
     mbedtls_ssl_conf_rng(c, mbedtls_ctr_drbg_random, &rng);
     mbedtls_ssl_conf_authmode(c, MBEDTLS_SSL_VERIFY_NONE);
     prefer_fast_curves(c);
+#if MBEDTLS_VERSION_MAJOR >= 3
+    mbedtls_ssl_conf_min_tls_version(c, MBEDTLS_SSL_VERSION_TLS1_2);
+    mbedtls_ssl_conf_max_tls_version(c, MBEDTLS_SSL_VERSION_TLS1_2);
+#else
     mbedtls_ssl_conf_min_version(c, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
     mbedtls_ssl_conf_max_version(c, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+#endif
 }
 
 static void connect_once(const mbedtls_ssl_config *c, const char *host, const char *port)
