@@ -38,6 +38,7 @@ batond_SOURCES = \
 	relay/own.c relay/own.h \
 	relay/peer.c relay/peer.h relay/peer_int.h \
 	relay/peer_open.c \
+	relay/peer_work.c \
 	relay/policy.c relay/policy.h \
 	relay/pressure.c \
 	relay/queue.c relay/queue.h relay/queue_int.h \

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A connection at work: ready ─▶ message ... message ─▶ idle ─▶ QUIT, and the pool of all connections of a destination.
- *
- * A message with more recipients than go into one transaction shares its connection: between two parts of it another
- * message has its turn, so that one for 50,000 does not keep one for a single recipient waiting.
+ * A connection: ready ─▶ message ... message ─▶ idle ─▶ QUIT, and the pool of all connections of a destination. What it works on
+ * is chosen in peer_work.c.
  *
  * What goes wrong after ready is the message's: it gets what it got. The engine (smtp/client.h) calls back in the middle
  * of things, so a peer is freed from a later call only. */
@@ -16,16 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    IDLE_MS = 5000,     /* kept for the next message */
-    PATIENCE_MS = 5000, /* with one that is being opened, while others wait for their turn */
-};
+enum { PATIENCE_MS = 5000 }; /* with one that is being opened, while others wait for their turn */
 
 /* So many questions at a time a name server takes without losing any. */
 const unsigned peer_lookups_max = 100;
-
-static void take_job(struct peer *p);
-static void stop_loading(struct peer *p);
 
 static struct pool *pool_of(struct dest *d)
 {
@@ -84,7 +76,7 @@ void peer_bury(struct peer *p)
     p->state = PEER_DEAD;
     tls_policy_cancel(p->policy_ask);
     p->policy_ask = NULL;
-    stop_loading(p);
+    peer_stop_loading(p);
     list_remove(&p->link);
     list_remove(&p->opening_link);
     peer_stop_looking(p);
@@ -193,7 +185,7 @@ static void on_ready(void *arg)
         list_remove(&p->opening_link);
         queue_touch(p->relay->queue, p->dest); /* perhaps there is work for one more */
     }
-    take_job(p);
+    peer_take_job(p);
 }
 
 static long on_content(void *arg, uint64_t offset, char *to, size_t len)
@@ -274,7 +266,7 @@ const struct smtp_client_ops peer_client_ops = {
     .closed = on_client_closed,
 };
 
-/* ---- work ---- */
+/* ---- the pool ---- */
 
 static void add_peer(struct relay *r, struct dest *d)
 {
@@ -294,8 +286,7 @@ static void add_peer(struct relay *r, struct dest *d)
     peer_open(p);
 }
 
-
-static void quit(struct peer *p)
+void peer_quit(struct peer *p)
 {
     struct span out;
 
@@ -307,190 +298,6 @@ static void quit(struct peer *p)
     conn_end(p->conn); /* it waits a moment for the answer, and we do not */
     p->conn = NULL;
     peer_bury(p);
-}
-
-static void idle_too_long(void *arg)
-{
-    quit(arg);
-}
-
-/* It learns from ORCPT which address a recipient was before aliases, for X-Original-To:. What its own ORCPT is for, reports, is
- * our business. */
-static void tell_originals(struct peer *p)
-{
-    enum { ORIGINAL_MAX = 160 }; /* longer ones might not fit into ORCPT */
-    struct attempt *a = p->attempt;
-
-    envelope_fini(&p->for_service);
-    envelope_init(&p->for_service);
-    for (size_t i = 0; i < a->chunk_n; i++) {
-        const struct rcpt *from = attempt_rcpt(a, a->chunk_first + i);
-        const char *original = from->original ? from->original : from->address;
-        struct rcpt *to = envelope_add(&p->for_service, from->address);
-        to->notify = from->notify;
-        if (strlen(original) <= ORIGINAL_MAX && span_is_ascii(span_str(original)))
-            to->orcpt = xasprintf("rfc822;%s", original);
-    }
-}
-
-static void send_chunk(struct peer *p)
-{
-    struct attempt *a = p->attempt;
-    bool is_service = p->dest->rules->way == TRANSPORT_SERVICE;
-
-    p->rcpts = xreallocarray(p->rcpts, a->chunk_n, sizeof(*p->rcpts));
-    if (is_service)
-        tell_originals(p);
-    for (size_t i = 0; i < a->chunk_n; i++)
-        p->rcpts[i] = is_service   ? &p->for_service.rcpts[i]
-                      : a->outward ? &a->outward->rcpts[a->chunk_first + i] : attempt_rcpt(a, a->chunk_first + i);
-    const struct smtp_message m = {
-        .env = a->outward ? &a->outward->env : &a->env,
-        .rcpts = p->rcpts,
-        .n_rcpts = a->chunk_n,
-        .size_bytes = a->outward ? a->outward->size : a->info.size,
-        .has_dot_line = a->info.has_dot_line,
-        .is_8bit = a->info.is_8bit,
-    };
-    smtp_client_send(p->client, &m);
-}
-
-/* smtp_generic_maps. False: a table cannot tell, and it has been put off. */
-static bool dress(struct peer *p, struct attempt *a)
-{
-    struct err e;
-
-    if (p->dest->rules->way != TRANSPORT_SMTP || !resolver_rewrites(p->relay->resolver, REWRITE_GENERIC) || outward_make(a, &e) == 0)
-        return true;
-    attempt_decide_rest(a, VERDICT_TEMPORARY, "4.3.0", e.text);
-    return false;
-}
-
-/* One that is loaded; NULL: nothing is to be sent of it. */
-static struct attempt *take_loaded(struct peer *p, struct job *j, struct attempt *a, const struct err *e)
-{
-    struct relay *r = p->relay;
-
-    if (!a && e->kind == ERR_TEMPORARY) { /* its tables: asked again later */
-        queue_postpone(r->queue, j, clock_real_us() + r->cfg->minimal_backoff_time);
-        return NULL;
-    }
-    if (!a) {
-        attempt_set_aside(r, j, e);
-        return NULL;
-    }
-    a->is_fallback = p->is_fallback;
-    a->remote = xstrdup(p->remote);
-    a->remote_name = xstrdup(p->path ? r->cfg->myhostname : p->host);
-    a->connected_us = clock_real_us();
-    if (dress(p, a) && attempt_next_chunk(a, (size_t)p->dest->rules->recipients))
-        return a;
-    settle(a); /* no recipient goes this way any more: a changed configuration */
-    return NULL;
-}
-
-static void loaded_now(struct peer *p, struct attempt *a)
-{
-    p->loaded = a;
-}
-
-/* Where its recipients go had to be waited for. Meanwhile the peer may have gone on with parts of another message. */
-static void loaded_later(struct peer *p, struct attempt *a)
-{
-    if (a && p->attempt) {
-        p->parked = a;
-        p->dest->n_parked++;
-    } else if (!p->attempt) {
-        p->loaded = a;
-        take_job(p);
-        peer_pump(p);
-    }
-}
-
-static void on_loaded(void *arg, struct job *j, struct attempt *a, const struct err *e)
-{
-    struct peer *p = arg;
-    bool is_later = p->loading != NULL;
-
-    p->loading = NULL;
-    p->loading_job = NULL;
-    a = take_loaded(p, j, a, e);
-    if (is_later)
-        loaded_later(p, a);
-    else
-        loaded_now(p, a);
-}
-
-/* NULL: there is none, or (p->loading) it has to be waited for. */
-static struct attempt *next_attempt(struct peer *p)
-{
-    struct attempt *a = p->loaded;
-    struct job *j;
-
-    while (!a && !p->loading && (j = schedule_next(p->relay, p->dest))) {
-        struct attempt_load *l = attempt_load(p->relay, j, true, on_loaded, p);
-        if (l) {
-            p->loading = l;
-            p->loading_job = j;
-        }
-        a = p->loaded;
-    }
-    p->loaded = NULL;
-    return a;
-}
-
-static void stop_loading(struct peer *p)
-{
-    if (!p->loading)
-        return;
-    attempt_load_cancel(p->loading);
-    p->loading = NULL;
-    queue_put_back(p->relay->queue, p->loading_job);
-}
-
-/* Between two parts of a message: another one's turn, or its own again. */
-static void take_turns(struct peer *p)
-{
-    struct attempt *was = p->attempt;
-
-    if (p->parked) {
-        p->attempt = p->parked;
-        p->parked = was; /* NULL, or another one with many recipients */
-        p->dest->n_parked -= !was;
-    } else if (was && was->chunk_first > 0) {
-        p->dest->n_parked++;
-        struct attempt *other = next_attempt(p);
-        if (other) {
-            p->parked = was;
-            p->attempt = other;
-        } else {
-            p->dest->n_parked--;
-        }
-    }
-}
-
-/* The client is ready: the next recipients of the message at hand, or the next message, or a pause. */
-static void take_job(struct peer *p)
-{
-    timer_stop(&p->idle_timer);
-    take_turns(p);
-    if (!p->attempt) {
-        p->attempt = next_attempt(p);
-        if (!p->attempt && p->loading) {
-            p->state = PEER_BUSY;
-            return;
-        }
-        if (!p->attempt) {
-            p->state = PEER_IDLE;
-            if (p->is_probe) /* nothing waits any more: that it took our connection has to do */
-                schedule_dest_works(p->relay, p->dest);
-            p->is_probe = false;
-            timer_start(&p->idle_timer, p->relay->loop, p->relay->is_stopping || schedule_is_crowded(p->relay) ? 0 : IDLE_MS, idle_too_long, p);
-            return;
-        }
-    }
-    p->state = PEER_BUSY;
-    send_chunk(p);
 }
 
 /* There is a place for one connection more; a first one goes before a further one. */
@@ -540,7 +347,7 @@ void peer_feed(struct relay *r, struct dest *d)
     list_each(it, &pool->peers) {
         struct peer *p = list_entry(it, struct peer, link);
         if (p->state == PEER_IDLE && schedule_may_take(r, d, now)) {
-            take_job(p);
+            peer_take_job(p);
             peer_pump(p);
         }
     }
@@ -572,7 +379,7 @@ static void each_peer(struct relay *r, void (*fn)(struct peer *p))
 static void stop_peer(struct peer *p)
 {
     if (p->state == PEER_IDLE)
-        quit(p);
+        peer_quit(p);
     else if (p->state == PEER_OPENING)
         peer_bury(p);
 }

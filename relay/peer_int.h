@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * peer_int.h - a connection to a next hop, for the two files that are its life: peer_open.c brings it up, peer.c works
- * with it. */
+ * peer_int.h - a connection to a next hop, for the three files that are its life: peer_open.c brings it up,
+ * peer_work.c chooses what it sends, peer.c has the rest and the pool. */
 #ifndef RELAY_PEER_INT_H
 #define RELAY_PEER_INT_H
 
@@ -88,6 +88,15 @@ extern const struct smtp_client_ops peer_client_ops;
 void peer_pump(struct peer *p);
 /* Out of the pool now, freed at the end of this turn. */
 void peer_bury(struct peer *p);
+/* QUIT, and buried. */
+void peer_quit(struct peer *p);
 size_t peer_count_in(struct pool *pool, enum peer_state state);
+
+/* ---- peer_work.c ---- */
+
+/* The client is ready: the next recipients of the message at hand, or the next message, or a pause. */
+void peer_take_job(struct peer *p);
+/* What is being loaded goes back to the queue. */
+void peer_stop_loading(struct peer *p);
 
 #endif
