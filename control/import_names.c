@@ -210,6 +210,7 @@ static const struct import_name names[] = { /* the first that fits; * stands for
     { "postscreen_*", "*", NOTHING },
     { "*_destination_rate_delay", "0|0s", NULL, "the number of deliveries at a time adapts to what a destination takes" },
     { "smtp_dns_support_level", "|enabled", NULL, "DNSSEC is not asked for" },
+    { "empty_address_recipient", "MAILER-DAEMON", NULL, "no mail has an empty recipient: RCPT TO:<> is refused, and bounces do not bounce" },
     { "always_bcc", "", NULL, "Baton sends no copies" },
     { "body_checks", "", NULL, "there are no checks of content: a milter (rspamd) does it" },
     { "content_filter", "", NULL, "there is no content filter behind the queue: a milter (rspamd, OpenDKIM) does it before" },

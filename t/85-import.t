@@ -166,6 +166,11 @@ SKIP: {
     unlike($r->{lines}, qr/relay_restrictions/, 'what is the default is not written') or diag $r->{out};
 }
 
+$r = import_cf("$null\nempty_address_recipient = postmaster\n", $smtp);
+like($r->{out}, qr/no mail has an empty recipient: RCPT TO:<> is refused, and bounces do not bounce/, 'the recipient of mail that has none is not carried, and why');
+$r = import_cf("$null\nempty_address_recipient = MAILER-DAEMON\n", $smtp);
+unlike($r->{out}, qr/empty recipient/, '... its default is no matter');
+
 # ---- programs ----
 SKIP: {
     skip 'the server module is not built', 5 if !has_server();
