@@ -4,18 +4,12 @@
  * theirs by a number.
  *
  * The connection is made when the worker starts, for EHLO wants to name mechanisms, and again when it breaks: at once when a
- * client asks, else with growing pauses. What it offered last counts as long as it is away. An exchange that has sent its first
- * line only, and got no challenge yet, moves to the new connection once; others, and those that wait for too long, end as
- * AUTH_LATER: nobody's password was wrong. */
-#include "server/auth.h"
+ * client asks, else with growing pauses. What it offered last counts as long as it is away. The exchanges that go over it:
+ * auth_dovecot_try.c. */
+#include "server/auth_dovecot_int.h"
 
-#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "config/config.h"
-#include "net/dial.h"
-#include "net/dns.h"
-#include "smtp/auth_wire.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,169 +24,7 @@ enum {
     COMPLAIN_MS = 60000,
 };
 
-#define LOST "Connection lost to authentication server" /* fail2ban's filter knows it as nobody's fault */
-
-struct dovecot {
-    struct auth auth;
-    struct auth_start how;
-    struct config_sasl_place place;
-    char *name; /* of the place, for the log */
-    bool is_connecting, is_ready;
-    struct dns_query *query;
-    struct dial *dial;
-    struct conn *conn;
-    struct auth_wire wire;
-    uint32_t n_connections, last_id;
-    struct timer limit, again;
-    unsigned n_failed; /* in a row */
-    int64_t heard_ms, failed_ms, complained_ms;
-    bool has_complained;
-    char *lists[2];    /* what is offered in the clear, and within TLS; NULL: not known */
-    struct list waiting, asked;
-};
-
-struct try {
-    struct auth_try base;
-    struct list link; /* waiting or asked; in neither: its connection is gone, and the next respond() will be told */
-    uint32_t id;      /* 0: not sent (to this connection) */
-    bool had_challenge, was_moved, is_clients_turn;
-    auth_fn *then;
-    void *arg;
-    char mech[AUTH_MECH_NAME_MAX + 1];
-    char *remote, *local, *initial;
-    bool is_encrypted;
-    int64_t asked_ms;
-    struct timer limit;
-    struct later later;
-};
-
 static void connect_now(struct dovecot *d);
-
-static struct dovecot *dovecot_of(struct auth *a)
-{
-    return container_of(a, struct dovecot, auth);
-}
-
-static struct dovecot *owner(const struct try *t)
-{
-    return dovecot_of(t->base.auth);
-}
-
-/* ---- exchanges ---- */
-
-static void forget(struct try *t)
-{
-    list_remove(&t->link);
-    timer_stop(&t->limit);
-    later_cancel(&t->later);
-    free(t->remote);
-    free(t->local);
-    if (t->initial)
-        wipe(t->initial, strlen(t->initial));
-    free(t->initial);
-    free(t);
-}
-
-static void finish(struct try *t, const struct auth_answer *a)
-{
-    auth_fn *then = t->then;
-    void *arg = t->arg;
-
-    forget(t);
-    then(arg, a);
-}
-
-static void finish_lost(void *arg)
-{
-    finish(arg, &(struct auth_answer){ .result = AUTH_LATER, .reason = LOST });
-}
-
-static void send_bytes(struct dovecot *d, struct buf *b)
-{
-    conn_write(d->conn, buf_span(b));
-    wipe(b->at, b->len);
-    buf_fini(b);
-}
-
-static void break_connection(struct dovecot *d, const char *why);
-
-/* Has the whole server fallen silent, or only this one answer? */
-static void on_try_limit(void *arg)
-{
-    struct try *t = arg;
-    struct dovecot *d = owner(t);
-    struct buf b;
-
-    if (t->id && d->is_ready) {
-        buf_init(&b, BUF_NO_MAX);
-        auth_wire_cancel(&b, t->id);
-        send_bytes(d, &b);
-    }
-    log_warn("%s: no answer within %lld s", d->name, (long long)(d->how.cfg->smtpd_sasl_reply_timeout / 1000000));
-    bool is_hung = d->is_ready && t->id && d->heard_ms < t->asked_ms;
-    t->was_moved = true;
-    list_remove(&t->link);
-    if (is_hung)
-        break_connection(d, "no answer");
-    finish_lost(t);
-}
-
-static void await_answer(struct try *t)
-{
-    struct dovecot *d = owner(t);
-    t->asked_ms = loop_now_ms(d->how.loop);
-    timer_start(&t->limit, d->how.loop, d->how.cfg->smtpd_sasl_reply_timeout / 1000, on_try_limit, t);
-}
-
-static void ask(struct try *t)
-{
-    struct dovecot *d = owner(t);
-    struct buf b;
-
-    t->id = ++d->last_id;
-    const struct auth_wire_request r = {
-        .id = t->id,
-        .mech = t->mech,
-        .service = d->how.cfg->smtpd_sasl_service,
-        .remote = t->remote,
-        .local = t->local,
-        .is_secured = t->is_encrypted,
-        .initial = t->initial ? span_str(t->initial) : (struct span){ NULL, 0 },
-    };
-    buf_init(&b, BUF_NO_MAX);
-    auth_wire_auth(&b, &r);
-    send_bytes(d, &b);
-    list_remove(&t->link);
-    list_append(&d->asked, &t->link);
-}
-
-static struct try *find(struct dovecot *d, uint32_t id)
-{
-    list_each(it, &d->asked) {
-        struct try *t = list_entry(it, struct try, link);
-        if (t->id == id)
-            return t;
-    }
-    return NULL;
-}
-
-static void on_reply(void *arg, const struct auth_wire_reply *r)
-{
-    struct try *t = find(arg, r->id);
-    struct auth_answer a = { .challenge = r->challenge, .user = r->user, .reason = r->reason };
-
-    if (!t)
-        return;
-    if (r->kind == AUTH_WIRE_CONT) {
-        a.result = AUTH_MORE;
-        t->had_challenge = t->is_clients_turn = true;
-        timer_stop(&t->limit); /* it is the client's turn */
-        t->then(t->arg, &a);
-        return;
-    }
-    a.result = r->kind == AUTH_WIRE_OK ? AUTH_YES : r->is_temporary ? AUTH_LATER : AUTH_NO;
-    finish(t, &a);
-}
 
 /* ---- what is offered ---- */
 
@@ -225,34 +57,6 @@ static void disconnect(struct dovecot *d)
     timer_stop(&d->limit);
     timer_stop(&d->again);
     d->is_connecting = d->is_ready = false;
-}
-
-static void fail_all(struct list *l)
-{
-    while (!list_is_empty(l))
-        finish_lost(list_entry(l->next, struct try, link));
-}
-
-/* Exchanges of a connection that is gone: back to those that wait, or over. */
-static void move_all(struct dovecot *d)
-{
-    struct list lost;
-
-    list_init(&lost);
-    list_move(&lost, &d->asked);
-    while (!list_is_empty(&lost)) {
-        struct try *t = list_entry(lost.next, struct try, link);
-        list_remove(&t->link);
-        t->id = 0;
-        if (t->is_clients_turn) {
-            continue;
-        } else if (t->had_challenge || t->was_moved) {
-            finish_lost(t);
-        } else {
-            t->was_moved = true;
-            list_append(&d->waiting, &t->link);
-        }
-    }
 }
 
 /* What to do about it, where that can be told. */
@@ -299,11 +103,18 @@ static void fail_to_connect(struct dovecot *d, const char *why)
         wait *= 2;
     d->n_failed++;
     timer_start(&d->again, d->how.loop, wait < AGAIN_MAX_MS ? wait : AGAIN_MAX_MS, on_again, d);
-    fail_all(&d->waiting);
+    dovecot_fail_all(&d->waiting);
     d->how.settled(d->how.arg);
 }
 
-static void break_connection(struct dovecot *d, const char *why)
+void dovecot_send(struct dovecot *d, struct buf *b)
+{
+    conn_write(d->conn, buf_span(b));
+    wipe(b->at, b->len);
+    buf_fini(b);
+}
+
+void dovecot_break(struct dovecot *d, const char *why)
 {
     if (!d->is_ready) {
         fail_to_connect(d, why);
@@ -312,7 +123,7 @@ static void break_connection(struct dovecot *d, const char *why)
     disconnect(d);
     log_info("%s: %s: connecting again", d->name, why);
     connect_now(d); /* first: who is told of it may ask at once */
-    move_all(d);
+    dovecot_move_all(d);
 }
 
 static void on_ready(void *arg)
@@ -328,24 +139,24 @@ static void on_ready(void *arg)
     d->has_complained = false;
     take_lists(d);
     while (!list_is_empty(&d->waiting))
-        ask(list_entry(d->waiting.next, struct try, link));
+        dovecot_ask(list_entry(d->waiting.next, struct try, link));
     d->how.settled(d->how.arg);
 }
 
 static void on_data(void *arg, struct span bytes)
 {
-    static const struct auth_wire_ops ops = { on_ready, on_reply };
+    static const struct auth_wire_ops ops = { on_ready, dovecot_on_reply };
     struct dovecot *d = arg;
     struct err e;
 
     d->heard_ms = loop_now_ms(d->how.loop);
     if (auth_wire_input(&d->wire, bytes, &ops, d, &e) < 0)
-        break_connection(d, e.text);
+        dovecot_break(d, e.text);
 }
 
 static void on_closed(void *arg, const struct err *why)
 {
-    break_connection(arg, why->kind == ERR_NONE ? "it has closed the connection" : why->text);
+    dovecot_break(arg, why->kind == ERR_NONE ? "it has closed the connection" : why->text);
 }
 
 static void on_dialled(void *arg, struct conn *c, const struct err *why)
@@ -364,7 +175,7 @@ static void on_dialled(void *arg, struct conn *c, const struct err *why)
     buf_init(&b, BUF_NO_MAX);
     /* pid_max is 2^22 at most: another number for each of the next thousand connections of this process. */
     auth_wire_hello(&b, (uint32_t)getpid() | (++d->n_connections % 1023 + 1) << 22);
-    send_bytes(d, &b);
+    dovecot_send(d, &b);
 }
 
 static void on_found(void *arg, enum dns_outcome outcome, const struct addr_list *found, const struct err *why)
@@ -406,7 +217,7 @@ static void connect_now(struct dovecot *d)
 }
 
 /* A client wants it: without waiting for the pause to end, but not more than once a second. False: it is away. */
-static bool want_connection(struct dovecot *d)
+bool dovecot_want(struct dovecot *d)
 {
     if (d->is_ready || d->is_connecting)
         return true;
@@ -429,73 +240,14 @@ static void start(struct auth *a, const struct auth_start *how)
 static bool is_settling(struct auth *a)
 {
     struct dovecot *d = dovecot_of(a);
-    return !d->lists[0] && want_connection(d) && !d->is_ready;
+    return !d->lists[0] && dovecot_want(d) && !d->is_ready;
 }
 
 static const char *mechanisms(struct auth *a, bool is_encrypted)
 {
     struct dovecot *d = dovecot_of(a);
-    want_connection(d);
+    dovecot_want(d);
     return d->lists[is_encrypted];
-}
-
-static struct auth_try *begin(struct auth *a, const struct auth_client *who, const char *mech, struct span initial, auth_fn *then,
-                              void *arg)
-{
-    struct dovecot *d = dovecot_of(a);
-    struct try *t = xcalloc(1, sizeof *t);
-
-    *t = (struct try){
-        .base = { .auth = a },
-        .then = then,
-        .arg = arg,
-        .remote = xstrdup(who->address),
-        .local = xstrdup(who->server_address),
-        .initial = initial.at ? span_dup(initial) : NULL,
-        .is_encrypted = who->is_encrypted,
-    };
-    snprintf(t->mech, sizeof t->mech, "%s", mech);
-    list_init(&t->link);
-    if (!want_connection(d)) {
-        later_start(&t->later, d->how.loop, finish_lost, t);
-        return &t->base;
-    }
-    list_append(&d->waiting, &t->link);
-    await_answer(t);
-    if (d->is_ready)
-        ask(t);
-    return &t->base;
-}
-
-static void respond(struct auth_try *base, struct span response)
-{
-    struct try *t = container_of(base, struct try, base);
-    struct dovecot *d = owner(t);
-    struct buf b;
-
-    t->is_clients_turn = false;
-    if (!t->id) {
-        later_start(&t->later, d->how.loop, finish_lost, t);
-        return;
-    }
-    buf_init(&b, BUF_NO_MAX);
-    auth_wire_cont(&b, t->id, response);
-    send_bytes(d, &b);
-    await_answer(t);
-}
-
-static void cancel(struct auth_try *base)
-{
-    struct try *t = container_of(base, struct try, base);
-    struct dovecot *d = owner(t);
-    struct buf b;
-
-    if (t->id && d->is_ready) {
-        buf_init(&b, BUF_NO_MAX);
-        auth_wire_cancel(&b, t->id);
-        send_bytes(d, &b);
-    }
-    forget(t);
 }
 
 static void close_it(struct auth *a)
@@ -515,9 +267,9 @@ static const struct auth_backend backend = {
     .start = start,
     .is_settling = is_settling,
     .mechanisms = mechanisms,
-    .begin = begin,
-    .respond = respond,
-    .cancel = cancel,
+    .begin = dovecot_begin,
+    .respond = dovecot_respond,
+    .cancel = dovecot_cancel,
     .close = close_it,
 };
 

@@ -3,7 +3,8 @@ noinst_LIBRARIES += server/libserver.a server/libmaps.a server/librouting.a
 EXTRA_DIST += server/README.md server/exports
 AUTH_FILES = \
 	server/auth.c server/auth.h \
-	server/auth_dovecot.c \
+	server/auth_dovecot.c server/auth_dovecot_int.h \
+	server/auth_dovecot_try.c \
 	server/auth_sasl.c server/sasl.h
 RESTRICT_FILES = \
 	server/access.c server/access.h server/access_keys.c server/access_server.c \
