@@ -21,7 +21,7 @@ for_build="gcc libc6-dev make autoconf automake pkg-config libuv1-dev libmbedtls
     libxxhash-dev libidn2-dev libjansson-dev liblmdb-dev libpcre2-dev libseccomp-dev ca-certificates
     libldap-dev libcurl4-openssl-dev libsasl2-dev"
 for_demo="util-linux"
-for_test="perl git openssl libio-socket-ssl-perl libcmocka-dev clang xz-utils mandoc strace procps util-linux systemd
+for_test="perl git openssl libio-socket-ssl-perl libcmocka-dev clang xz-utils mandoc strace procps util-linux e2fsprogs systemd
     python3 python3-milter python3-dkim opendkim opendkim-tools rspamd php-cli bsd-mailx s-nail mutt git-email cron libmime-lite-perl haproxy swaks curl slapd ldap-utils dovecot-imapd dovecot-lmtpd
     sasl2-bin libsasl2-modules libsasl2-modules-db
     postgrey postfix-policyd-spf-python"
