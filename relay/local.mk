@@ -49,6 +49,7 @@ batond_SOURCES = \
 	relay/session.c relay/session.h relay/session_int.h \
 	relay/session_auth.c \
 	relay/session_content.c \
+	relay/session_envelope.c \
 	relay/session_mail.c \
 	relay/session_name.c \
 	relay/session_proxy.c \

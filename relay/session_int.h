@@ -2,7 +2,8 @@
  *
  * session_int.h - a session, for its files: session.c has the connection and its manners, session_proxy.c who a client is
  * that comes through a proxy, session_name.c what the DNS calls it, session_tls.c its handshake, session_auth.c who logs in,
- * session_time.c how long it may take, session_mail.c what is said of a message, session_content.c the message itself. */
+ * session_time.c how long it may take, session_mail.c what is said of a message, session_content.c the message itself,
+ * session_envelope.c what has become of its envelope. */
 #ifndef RELAY_SESSION_INT_H
 #define RELAY_SESSION_INT_H
 
@@ -167,5 +168,13 @@ void session_data_end(void *arg, struct smtp_cmd *c, const struct smtp_data_info
 void session_forget_message(void *arg);
 /* The session goes: a commit under way is not answered any more. */
 void session_leave_commit(struct session *s);
+
+/* ---- session_envelope.c ---- */
+
+/* Gives the spool's record the envelope that what was asked for, filters and tables have made of the client's, if they have.
+ * `w`: NULL is fine. -1: a table cannot tell (ERR_CONFIG), or the record does not take it. */
+int session_write_envelope(struct session *s, const struct wishes *w, struct err *e);
+/* Nobody is left, or nobody is to get it. */
+bool session_is_for_nobody(const struct session *s, const struct wishes *w);
 
 #endif
