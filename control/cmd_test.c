@@ -53,6 +53,7 @@ struct ways { /* what an address expands to */
     struct envelope *env; /* gets those that go by SMTP to the relayhost */
     bool stops;           /* nothing comes of it */
     bool ends_here;       /* all is given to somebody else than the relayhost */
+    bool is_verbose, is_refused;
 };
 
 static void tell_class(void *arg, const struct resolve_verdict *v)
@@ -89,6 +90,20 @@ static bool is_relayhost(const struct config *cfg, const struct route *route)
     return cfg->relayhost.n && span_trim(rest).len == 0;
 }
 
+/* Asked at its socket, whoever else gets the message. */
+static void walk_lmtp(struct ways *w, const struct resolved *to)
+{
+    struct envelope one;
+    const struct probe_mail mail = { .env = &one, .is_verbose = w->is_verbose };
+
+    envelope_init(&one);
+    envelope_set_sender(&one, w->env->sender);
+    envelope_add(&one, to->address);
+    if (!probe_lmtp(w->cfg, &mail, to->route.nexthop + strlen("lmtp:"), w->f))
+        w->stops = w->is_refused = true;
+    envelope_fini(&one);
+}
+
 static void tell_way(struct ways *w, const struct resolved *to)
 {
     const struct route *route = &to->route;
@@ -101,6 +116,8 @@ static void tell_way(struct ways *w, const struct resolved *to)
         w->stops = true;
     } else if (!is_relayhost(w->cfg, route)) {
         findings_add(w->f, FINDING_OK, "route", "%s goes to %s", to->address, route->nexthop);
+        if (strncmp(route->nexthop, "lmtp:unix:", 10) == 0 && !strstr(route->nexthop, " inet:"))
+            walk_lmtp(w, to);
     }
 }
 
@@ -147,14 +164,14 @@ static int expand(const struct config *cfg, struct ways *w)
     return w->stops ? -1 : 0;
 }
 
-enum walked { WALK_STOPS, WALK_TAKEN, WALK_ENDS_HERE };
+enum walked { WALK_STOPS, WALK_REFUSED, WALK_TAKEN, WALK_ENDS_HERE };
 
 static enum walked walk(const struct config *cfg, const struct probe_mail *mail, struct envelope *env, struct findings *f)
 {
-    struct ways w = { .cfg = cfg, .f = f, .env = env };
+    struct ways w = { .cfg = cfg, .f = f, .env = env, .is_verbose = mail->is_verbose };
 
     if (expand(cfg, &w) < 0)
-        return WALK_STOPS;
+        return w.is_refused ? WALK_REFUSED : WALK_STOPS;
     if (w.ends_here)
         return WALK_ENDS_HERE;
     return probe_mail(cfg, mail, f) ? WALK_TAKEN : WALK_STOPS;
@@ -166,12 +183,12 @@ static int end(struct findings *f, const struct config *cfg, const char *recipie
         findings_end(f, "Mail for %s does not go to the relayhost.", recipient);
     else if (walked == WALK_TAKEN)
         findings_end(f, "The relayhost takes mail for %s. (None was sent.)", recipient);
-    else if (cfg->relayhost.n == 0)
+    else if (walked == WALK_STOPS && cfg->relayhost.n == 0)
         findings_end(f, "There is no relayhost: mail for %s is kept until one is set.", recipient);
     else
         findings_end(f, "Mail for %s stops here.", recipient);
     findings_free(f);
-    return walked != WALK_STOPS ? EX_OK : EX_UNAVAILABLE;
+    return walked != WALK_STOPS && walked != WALK_REFUSED ? EX_OK : EX_UNAVAILABLE;
 }
 
 static int test(const struct command_options *o, const char *from, const char *to, bool is_verbose)

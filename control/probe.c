@@ -191,17 +191,56 @@ void probe_relayhosts(const struct config *cfg, struct findings *f)
     close_probe(&p);
 }
 
+static void take_mail(struct probe *p)
+{
+    const struct envelope *env = p->mail->env;
+
+    p->rcpts = xcalloc(env->n_rcpts, sizeof *p->rcpts);
+    for (size_t i = 0; i < env->n_rcpts; i++)
+        p->rcpts[i] = &env->rcpts[i];
+    p->message = (struct smtp_message){ .env = env, .rcpts = p->rcpts, .n_rcpts = env->n_rcpts, .size_bytes = 1000 };
+}
+
+static enum outcome try_socket(struct probe *p, struct span text)
+{
+    enum outcome outcome = NEXT_HOST;
+    struct relayhost h;
+    struct err e;
+
+    if (lmtp_hop_parse(&h, text, p->cfg->lmtp_tcp_port, &e) < 0)
+        return outcome;
+    if (h.path) {
+        char *path = h.path[0] == '/' ? xstrdup(h.path) : xasprintf("%s/%s", p->cfg->queue_directory, h.path);
+        p->hop = &h;
+        p->host = path;
+        outcome = probe_converse(p);
+        free(path);
+    }
+    relayhost_fini(&h);
+    return outcome;
+}
+
+bool probe_lmtp(const struct config *cfg, const struct probe_mail *mail, const char *hops, struct findings *f)
+{
+    struct probe p = { .cfg = cfg, .f = f, .mail = mail, .is_lmtp = true };
+    enum outcome outcome = NEXT_HOST;
+    struct span rest = span_str(hops), word;
+
+    take_mail(&p);
+    if (open_probe(&p))
+        while (outcome == NEXT_HOST && span_word(&rest, "", &word))
+            outcome = try_socket(&p, word);
+    close_probe(&p);
+    free(p.rcpts);
+    return outcome == REACHED;
+}
+
 bool probe_mail(const struct config *cfg, const struct probe_mail *mail, struct findings *f)
 {
     struct probe p = { .cfg = cfg, .f = f, .mail = mail };
     enum outcome outcome = NEXT_HOST;
 
-    p.rcpts = xcalloc(mail->env->n_rcpts, sizeof *p.rcpts);
-    for (size_t i = 0; i < mail->env->n_rcpts; i++)
-        p.rcpts[i] = &mail->env->rcpts[i];
-    p.message = (struct smtp_message){
-        .env = mail->env, .rcpts = p.rcpts, .n_rcpts = mail->env->n_rcpts, .size_bytes = 1000
-    };
+    take_mail(&p);
     if (open_probe(&p))
         for (size_t i = 0; outcome == NEXT_HOST && i < cfg->relayhost.n; i++)
             outcome = try_hop(&p, &cfg->relayhost.at[i]);

@@ -21,4 +21,7 @@ void probe_relayhosts(const struct config *cfg, struct findings *f);
  * it. */
 bool probe_mail(const struct config *cfg, const struct probe_mail *mail, struct findings *f);
 
+/* The same at the LMTP servers whose unix sockets `hops` names: "unix:/path", one or several. */
+bool probe_lmtp(const struct config *cfg, const struct probe_mail *mail, const char *hops, struct findings *f);
+
 #endif

@@ -26,6 +26,7 @@ struct probe {
     struct loop *loop;
     struct dns *dns;
     struct tls_client *tls;
+    bool is_lmtp;     /* to a unix socket, hop->path */
     bool is_answered; /* a DNS question is */
 
     const struct relayhost *hop; /* under way */

@@ -58,7 +58,7 @@ static void tell_features(struct probe *p)
 
     if (t->size_limit)
         snprintf(size, sizeof size, " SIZE %llu", (unsigned long long)t->size_limit);
-    findings_add(p->f, FINDING_OK, "EHLO", "as %s; it offers%s%s%s%s%s%s%s%s%s",
+    findings_add(p->f, FINDING_OK, p->is_lmtp ? "LHLO" : "EHLO", "as %s; it offers%s%s%s%s%s%s%s%s%s",
                  p->cfg->smtp_helo_name, t->has_pipelining ? " PIPELINING" : "",
                  t->has_size ? size : "", t->has_starttls ? " STARTTLS" : "",
                  t->has_8bitmime ? " 8BITMIME" : "", t->has_smtputf8 ? " SMTPUTF8" : "",
@@ -94,7 +94,8 @@ static void on_ready(void *arg)
         return;
     }
     tell_features(p);
-    tell_login(p, config_login_for(p->cfg, p->hop));
+    if (!p->is_lmtp)
+        tell_login(p, config_login_for(p->cfg, p->hop));
     if (p->mail) {
         smtp_client_probe(p->client, &p->message);
     } else {
@@ -194,21 +195,22 @@ static const struct conn_ops conn_ops = { .data = on_data, .closed = on_conn_clo
 
 static enum smtp_client_tls tls_wanted(const struct probe *p)
 {
-    if (level(p) == CONFIG_TLS_NONE || p->is_without_tls)
+    if (p->is_lmtp || level(p) == CONFIG_TLS_NONE || p->is_without_tls)
         return SMTP_TLS_NONE;
     return level(p) == CONFIG_TLS_MAY ? SMTP_TLS_MAY : SMTP_TLS_REQUIRED;
 }
 
 static void start_client(struct probe *p, bool is_encrypted)
 {
-    const struct login *l = config_login_for(p->cfg, p->hop);
+    const struct login *l = p->is_lmtp ? NULL : config_login_for(p->cfg, p->hop);
     const struct smtp_client_config c = {
+        .is_lmtp = p->is_lmtp,
         .is_encrypted = is_encrypted,
         .helo_name = p->cfg->smtp_helo_name,
         .tls = tls_wanted(p),
         .user = l ? l->user : NULL,
         .secret = p->secret,
-        .may_auth_in_clear = sockaddr_is_loopback(&conn_peer(p->conn)->sa),
+        .may_auth_in_clear = p->is_lmtp || sockaddr_is_loopback(&conn_peer(p->conn)->sa),
         .sends_8bit_anyway = true,
     };
 
@@ -309,6 +311,10 @@ static void on_dialled(void *arg, struct conn *c, const struct err *why)
     if (!c) {
         p->outcome = NEXT_HOST;
         findings_add(p->f, probe_bad(p), "connect", "%s", why->text);
+        if (p->is_lmtp) {
+            findings_advise(p->f, "does its server run, and may this user write to the socket? Mail is kept meanwhile");
+            return;
+        }
         findings_advise(
             p->f, p->hop->port == 25
                       ? "many networks block port 25: does the relayhost take mail at 587 (with a "
@@ -317,10 +323,10 @@ static void on_dialled(void *arg, struct conn *c, const struct err *why)
         return;
     }
     p->conn = c;
-    findings_add(p->f, FINDING_OK, "connect", "%s, in %.2f s", addr_format(conn_peer(c), text),
+    findings_add(p->f, FINDING_OK, "connect", "%s, in %.2f s", p->is_lmtp ? p->host : addr_format(conn_peer(c), text),
                  (double)(clock_mono_us() - p->dialled_us) / 1e6);
     conn_open(c, &conn_ops, p);
-    if (config_tls_is_implicit(p->hop))
+    if (!p->is_lmtp && config_tls_is_implicit(p->hop))
         start_tls(p);
     else
         start_client(p, false);
@@ -355,7 +361,10 @@ enum outcome probe_converse(struct probe *p)
 
     p->outcome = UNDER_WAY;
     p->dialled_us = clock_mono_us();
-    dial_start(p->loop, &o, on_dialled, p);
+    if (p->is_lmtp)
+        dial_unix(p->loop, p->host, o.timeout_ms, on_dialled, p);
+    else
+        dial_start(p->loop, &o, on_dialled, p);
     while (p->outcome == UNDER_WAY && loop_turn(p->loop, true))
         continue;
     pump(p); /* the QUIT; its answer is not waited for */
