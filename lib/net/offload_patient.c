@@ -23,8 +23,9 @@ struct patient {
     uv_mutex_t lock; /* of all that follows */
     uv_cond_t wanted;
     struct list waiting, finished;
+    unsigned n_waiting;
     uv_thread_t threads[THREADS_MAX];
-    unsigned n_threads, n_idle;
+    unsigned n_threads, n_idle; /* idle: also those that were called and have not come yet */
     bool is_ending;
 };
 
@@ -43,6 +44,7 @@ static void work_on(void *arg)
             break;
         struct patient_job *j = list_entry(p->waiting.next, struct patient_job, link);
         list_remove(&j->link);
+        p->n_waiting--;
         uv_mutex_unlock(&p->lock);
         j->work(j->arg);
         uv_mutex_lock(&p->lock);
@@ -102,7 +104,8 @@ void loop_run_patiently(struct runner *r, runner_fn *work, runner_fn *done, void
         uv_ref((uv_handle_t *)&p->wake);
     uv_mutex_lock(&p->lock);
     list_append(&p->waiting, &j->link);
-    if (p->n_idle == 0 && p->n_threads < THREADS_MAX) {
+    /* A thread for each: behind one that hangs nobody waits, as long as there are more. */
+    if (++p->n_waiting > p->n_idle && p->n_threads < THREADS_MAX) {
         if (uv_thread_create(&p->threads[p->n_threads], work_on, p) == 0)
             p->n_threads++;
         else if (p->n_threads == 0)

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,6 +223,41 @@ static void blocking_work_runs_on_another_thread_and_ends_on_ours(void **state)
     assert_string_equal(order, "");
     loop_run(loop);
     assert_string_equal(order, "w");
+}
+
+static sem_t second_has_come;
+static bool first_was_alone;
+
+static void wait_for_the_second(void *arg)
+{
+    struct timespec limit;
+
+    (void)arg;
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += 5;
+    first_was_alone = sem_timedwait(&second_has_come, &limit) < 0;
+}
+
+static void be_the_second(void *arg)
+{
+    (void)arg;
+    sem_post(&second_has_come);
+}
+
+/* One thread is idle, and both come before it has woken. */
+static void work_that_may_wait_long_waits_for_no_other(void **state)
+{
+    (void)state;
+    order[0] = '\0';
+    sem_init(&second_has_come, 0, 0);
+    runner_run_patiently(loop_runner(loop), work, worked, MARK("w"));
+    loop_run(loop);
+    usleep(20000); /* it goes to sleep; if it does not, the test proves nothing, and fails nothing */
+    runner_run_patiently(loop_runner(loop), wait_for_the_second, note, MARK("1"));
+    runner_run_patiently(loop_runner(loop), be_the_second, note, MARK("2"));
+    loop_run(loop);
+    assert_false(first_was_alone);
+    sem_destroy(&second_has_come);
 }
 
 /* ---- two ends in one loop ---------------------------------------- */
@@ -910,6 +946,7 @@ int main(void)
         T(a_watch_calls_when_its_fd_can_be_read),
         T(a_signal_comes_from_the_loop),
         T(blocking_work_runs_on_another_thread_and_ends_on_ours),
+        T(work_that_may_wait_long_waits_for_no_other),
         T(what_is_written_in_one_turn_leaves_in_one_send),
         T(a_flush_leaves_at_once),
         T(the_end_of_the_stream_is_told_once_without_an_error),
