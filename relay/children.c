@@ -169,6 +169,25 @@ void children_dismiss(struct worker *w)
         w->is_used = false;
 }
 
+/* The relay is one at a time: its place stays taken, and one that waited to be started again waits no more. */
+void children_renew(struct supervisor *s)
+{
+    for (size_t i = 0; i < MAX_WORKERS; i++) {
+        struct worker *w = &s->workers[i];
+        if (!w->is_used)
+            continue;
+        if (w->role == ROLE_RELAY && w->pid <= 0) {
+            w->is_serving = false;
+            w->restart_us = 0;
+            w->backoff_ms = 0;
+        } else {
+            children_dismiss(w);
+        }
+    }
+    children_add_receivers(s);
+    children_add_deliverer(s);
+}
+
 static void describe_death(const struct worker *w, int status)
 {
     if (WIFSIGNALED(status))

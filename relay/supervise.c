@@ -97,11 +97,7 @@ static void reload(struct supervisor *s)
     s->cfg = s->own_cfg = cfg;
     if (server_maps)
         server_maps->use(cfg);
-    for (size_t i = 0; i < MAX_WORKERS; i++)
-        if (s->workers[i].is_used)
-            children_dismiss(&s->workers[i]);
-    children_add_receivers(s);
-    children_add_deliverer(s);
+    children_renew(s);
     s->was_ready = false;
 }
 

@@ -46,6 +46,8 @@ struct worker *children_add(struct supervisor *s, enum worker_role role);
 void children_add_receivers(struct supervisor *s);
 /* The worker that delivers to mailboxes, when the configuration sends mail there. */
 void children_add_deliverer(struct supervisor *s);
+/* For a new configuration: new ones of all roles, and who is there leaves. */
+void children_renew(struct supervisor *s);
 /* SIGTERM; who overstays is killed. */
 void children_dismiss(struct worker *w);
 /* After SIGCHLD: who has died is started again, with back-off, unless he was dismissed. */

@@ -46,4 +46,27 @@ subtest 'a client in the middle of a message' => sub {
     is($m && $m->{rcpts}[0], 'you@example.test', 'the message is relayed');
     $t->stop_batond;
 };
+
+subtest 'a reload while no relay is there' => sub {
+    my $t = Baton::Test->new;
+    my $relay = $t->fake_relay;
+    $t->config(relayhost => $relay->address);
+    $t->start_batond;
+    $t->sendmail(['you@example.test'], input => message());
+    ok($relay->wait_messages(1), 'one works');
+    # Each that dies young is started a little later; one that is not there yet when the reload comes is started all the same
+    my ($pid) = $t->log_text =~ m{baton/relay\[(\d+)\]: \S+: to=<you};
+    my %known = map { $_ => 1 } $t->batond_pids;
+    for my $n (1 .. 3) {
+        kill 'KILL', $pid;
+        ok((wait_until { $n == (() = $t->log_text =~ m{baton/relay\[\d+\] was ended by signal 9}g) } 5), "relay $n is ended");
+        last if $n == 3;
+        ok((wait_until { ($pid) = grep { !$known{$_} } $t->batond_pids } 5), 'and there is another');
+        $known{$pid} = 1;
+    }
+    ok($t->reload_batond, 'reloaded');
+    $t->sendmail(['me@example.test'], input => message());
+    is(scalar(my @m = $relay->wait_messages(2)), 2, 'the next one relays');
+    $t->stop_batond;
+};
 done_testing();
