@@ -329,15 +329,25 @@ static void nothing_leaves(const struct config *cfg, struct config_report *r)
                      "all mail is returned to its sender");
 }
 
+static void params_are_built(const struct config *cfg, struct config_report *r)
+{
+#ifndef WITH_SERVER
+    for (int p = 0; p < N_PARAMS; p++)
+        if (config_params[p].who & SERVER && cfg->values[p].origin != FROM_DEFAULT && config_is_own(cfg, (enum config_param)p))
+            remark_param(r, cfg, (enum config_param)p, CONFIG_ERROR,
+                         "it belongs to the server module, and this Baton was built without it (--disable-server): delete "
+                         "the line, or install a Baton that has it");
+#else
+    (void)cfg;
+    (void)r;
+#endif
+}
+
 /* In a build with --disable-server. */
 static void what_is_not_built_is_not_set(const struct config *cfg, struct config_report *r)
 {
 #ifndef WITH_SERVER
-    for (int p = 0; p < N_PARAMS; p++)
-        if (config_params[p].who & SERVER && cfg->values[p].origin != FROM_DEFAULT)
-            remark_param(r, cfg, (enum config_param)p, CONFIG_ERROR,
-                         "it belongs to the server module, and this Baton was built without it (--disable-server): delete "
-                         "the line, or install a Baton that has it");
+    params_are_built(cfg, r);
     for (size_t i = 0; i < cfg->n_restriction_classes; i++)
         remark(r, CONFIG_ERROR, at_line(cfg, cfg->restriction_classes[i].line),
                "restriction_class %s: it belongs to the server module, and this Baton was built without it "
@@ -362,6 +372,24 @@ static void what_is_not_built_is_not_set(const struct config *cfg, struct config
 #endif
 }
 
+/* Those of them that are about a client: for each section listen that has parameters of its own. */
+static void check_views(const struct config *cfg, struct config_report *r)
+{
+    const struct config *view;
+
+    for (size_t i = 1; (view = config_each_view(cfg, i)); i++) {
+        if (config_is_own(view, PARAM_smtpd_soft_error_limit) || config_is_own(view, PARAM_smtpd_hard_error_limit))
+            error_limits_have_an_order(view, r);
+        if (config_is_own(view, PARAM_mynetworks))
+            networks_do_not_hold_the_world(view, r);
+        if (config_is_own(view, PARAM_smtpd_authorized_xclient_hosts))
+            xclient_is_not_for_the_world(view, r);
+        if (config_is_own(view, PARAM_smtpd_forbidden_commands))
+            forbidden_commands_are_words(view, r);
+        params_are_built(view, r);
+    }
+}
+
 static rule_fn *const rules[] = {
     backoff_has_an_order,
     delay_warning_comes_in_time,
@@ -384,6 +412,7 @@ static rule_fn *const rules[] = {
     listens_do_not_meet,
     lmtp_is_not_at_port_25,
     proxies_are_named,
+    check_views,
     check_tls,
     check_deliver,
     check_restrictions,

@@ -263,13 +263,6 @@ static void check_list(struct list *of)
     asks_no_address_map(of);
 }
 
-static const enum config_param place_params[N_RESTRICT_PLACES] = {
-    [RESTRICT_CLIENT] = PARAM_smtpd_client_restrictions, [RESTRICT_HELO] = PARAM_smtpd_helo_restrictions,
-    [RESTRICT_SENDER] = PARAM_smtpd_sender_restrictions, [RESTRICT_RELAY] = PARAM_smtpd_relay_restrictions,
-    [RESTRICT_RECIPIENT] = PARAM_smtpd_recipient_restrictions, [RESTRICT_DATA] = PARAM_smtpd_data_restrictions,
-    [RESTRICT_END] = PARAM_smtpd_end_of_data_restrictions,
-};
-
 static int known_at(const struct config *cfg, enum restriction_place place)
 {
     if (place >= RESTRICT_DATA)
@@ -281,16 +274,36 @@ static int known_at(const struct config *cfg, enum restriction_place place)
                                     : RESTRICTION_NEEDS_SENDER;
 }
 
-void check_restrictions(const struct config *cfg, struct config_report *r)
+/* Of a view, its own lists, and those that are asked at another time than the whole configuration's. */
+static bool check_places(const struct config *cfg, struct config_report *r)
 {
     bool is_good = true;
 
     for (int p = 0; p < N_RESTRICT_PLACES; p++) {
-        struct list of = { cfg, r, config_restrictions(cfg, (enum restriction_place)p), place_params[p], NULL,
+        struct list of = { cfg, r, config_restrictions(cfg, (enum restriction_place)p), restriction_params[p], NULL,
                            known_at(cfg, (enum restriction_place)p), true };
-        check_list(&of);
+        if (config_is_own(cfg, restriction_params[p]) || config_is_own(cfg, PARAM_smtpd_delay_reject) ||
+            (config_is_own(cfg, PARAM_smtpd_sender_login_maps) && !cfg->smtpd_sender_login_maps.n))
+            check_list(&of);
         is_good &= of.is_good;
     }
+    return is_good;
+}
+
+static void check_view(const struct config *view, struct config_report *r)
+{
+    if (config_is_own(view, PARAM_default_rbl_reply))
+        rbl_reply_is_understood(view, r);
+    if (check_places(view, r) &&
+        (config_is_own(view, PARAM_smtpd_relay_restrictions) || config_is_own(view, PARAM_smtpd_recipient_restrictions)))
+        is_no_open_relay(view, r);
+}
+
+void check_restrictions(const struct config *cfg, struct config_report *r)
+{
+    bool is_good = check_places(cfg, r);
+    const struct config *view;
+
     for (size_t i = 0; i < cfg->n_restriction_classes; i++) {
         const struct restriction_class *c = &cfg->restriction_classes[i];
         struct list of = { cfg, r, &c->restrictions, 0, c, RESTRICTION_NEEDS_DATA, true };
@@ -307,4 +320,6 @@ void check_restrictions(const struct config *cfg, struct config_report *r)
     rbl_reply_is_understood(cfg, r);
     if (is_good)
         is_no_open_relay(cfg, r);
+    for (size_t i = 1; (view = config_each_view(cfg, i)); i++)
+        check_view(view, r);
 }

@@ -197,9 +197,12 @@ struct login {
 #include "config/params.h"
 };
 
+struct config;
+
 struct listen {
     char *name;
     int line;
+    struct config *view; /* the configuration as it counts for its clients; NULL: it has no parameters of its own */
 #define LISTEN(name, type, def, range, doc) CTYPE_##type name;
 #include "config/params.h"
 };
@@ -243,6 +246,7 @@ struct config {
     size_t n_ldaps;
     char *file; /* that was read, or NULL: there was none, defaults and environment only */
     struct config_value *values; /* as they were written: config_int.h */
+    const char *view_of;         /* of a view: the name of its section, borrowed; else NULL */
     unsigned flags;              /* of config_load() */
 };
 
@@ -316,6 +320,12 @@ bool config_tls_is_implicit(const struct relayhost *host);
 /* The services that deliver on this machine, as sockets in queue_directory/private: "local", "virtual", "pipe.NAME". Those that
  * the configuration can send mail to. */
 void config_deliveries(const struct config *cfg, struct strlist *names);
+
+/* What counts for clients of that section, NULL for the default one and for programs of this machine: `cfg`, or the section's
+ * view, a copy in which its own parameters stand. It lives as long as `cfg`. */
+const struct config *config_view(const struct config *cfg, const struct listen *l);
+/* All that some client may meet: `cfg` for 0, then the views that there are; NULL at the end. */
+const struct config *config_each_view(const struct config *cfg, size_t i);
 
 /* A certificate to show to clients is named. */
 bool config_has_certificate(const struct config *cfg);

@@ -49,7 +49,7 @@ enum config_type {
     N_TYPES,
 };
 
-enum { AGENT = 1, RECEIVE = 2, RELAY = 4, CONTROL = 8, ALL = 15, SERVER = 16 };
+enum { AGENT = 1, RECEIVE = 2, RELAY = 4, CONTROL = 8, ALL = 15, SERVER = 16, LISTENER = 32 };
 enum config_change { RESTART, LIVE };
 
 struct config_word {
@@ -106,6 +106,8 @@ enum {
     N_LDAP_OPTIONS,
 };
 
+/* restrict.c: the parameter that has the list, by restriction_place. */
+extern const enum config_param restriction_params[];
 extern const struct config_option config_params[N_PARAMS];
 extern const struct config_option config_login_options[N_LOGIN_OPTIONS];
 extern const struct config_option config_listen_options[N_LISTEN_OPTIONS];
@@ -136,6 +138,7 @@ struct config_value {
     enum value_origin origin;
     enum value_state state;
     bool is_list; /* written in braces */
+    bool is_borrowed; /* in a view: it is the whole configuration's, and so is the field */
     int line;     /* FROM_FILE */
 };
 
@@ -151,7 +154,7 @@ struct place { /* what a remark is about */
 
 void remark(struct config_report *r, enum config_severity s, struct place at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* About a parameter, wherever it was set: begins with its name. */
+/* About a parameter, wherever it was set: begins with its name, of a view with the section's in front. */
 void remark_param(struct config_report *r, const struct config *cfg, enum config_param p,
                   enum config_severity s, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
@@ -211,6 +214,15 @@ static inline bool config_is_template(const struct config_option *o)
 /* A value that cannot be had because a parameter it refers to is wrong, which has been said
  * already. */
 #define EXPAND_TOLD_ALREADY ""
+
+/* ---- view.c ---- */
+
+/* It is the view's own, or `cfg` is no view. */
+static inline bool config_is_own(const struct config *cfg, enum config_param p)
+{
+    return !cfg->values[p].is_borrowed;
+}
+void view_free(struct config *view);
 
 /* ---- convert.c, convert_net.c: text to typed fields ---- */
 

@@ -8,26 +8,26 @@
 
 #include <stdlib.h>
 
+int reader_convert(struct config_report *r, struct config *cfg, enum config_param p)
+{
+    const struct config_value *v = &cfg->values[p];
+    struct err e;
+    struct conversion c = { .option = &config_params[p], .text = &v->text, .is_list = v->is_list, .err = &e };
+
+    if (convert_value(&c, cfg) < 0) {
+        remark_param(r, cfg, p, CONFIG_ERROR, "%s", e.text);
+        return -1;
+    }
+    if (*c.notice && v->origin != FROM_DEFAULT) /* of "$mynetworks" as a default mynetworks has told */
+        remark_param(r, cfg, p, c.notice_severity, "%s", c.notice);
+    return 0;
+}
+
 static void convert_params(struct reader *rd)
 {
-    struct config *cfg = rd->cfg;
-    struct err e = { 0 };
-    struct conversion c = { .err = &e };
-
-    for (int i = 0; i < N_PARAMS; i++) {
-        enum config_param p = (enum config_param)i;
-        const struct config_value *v = &cfg->values[p];
-        if (v->state != VALUE_DONE)
-            continue;
-        c.option = &config_params[p];
-        c.text = &v->text;
-        c.is_list = v->is_list;
-        c.notice[0] = '\0';
-        if (convert_value(&c, cfg) < 0)
-            remark_param(rd->report, cfg, p, CONFIG_ERROR, "%s", e.text);
-        else if (*c.notice && v->origin != FROM_DEFAULT) /* of "$mynetworks" as a default mynetworks has told */
-            remark_param(rd->report, cfg, p, c.notice_severity, "%s", c.notice);
-    }
+    for (int p = 0; p < N_PARAMS; p++)
+        if (rd->cfg->values[p].state == VALUE_DONE)
+            reader_convert(rd->report, rd->cfg, (enum config_param)p);
 }
 
 static void convert_section(struct reader *rd, const struct section *s, void *base)
@@ -146,4 +146,5 @@ void reader_make_fields(struct reader *rd)
     }
     if (rd->cfg->flags & CONFIG_ENV)
         reader_take_login(rd);
+    reader_make_views(rd);
 }

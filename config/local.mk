@@ -11,6 +11,7 @@ config_libconfig_a_SOURCES = \
 	config/env.c \
 	config/expand.c \
 	config/fields.c \
+	config/view.c \
 	config/ldap.c \
 	config/milter.c \
 	config/params.c config/params.h \

@@ -301,15 +301,25 @@ static bool match_item_is_table(const char *item)
     return *item != '/' && *item != '[' && strchr(item, ':');
 }
 
-void config_each_map(const struct config *cfg, config_map_fn *fn, void *arg)
+static void each_map_of(const struct config *cfg, config_map_fn *fn, void *arg)
 {
     for (int p = 0; p < N_PARAMS; p++) {
         const struct config_option *o = &config_params[p];
         const struct strlist *l = (const struct strlist *)(const void *)((const char *)cfg + o->offset);
-        for (size_t i = 0; (o->type == TYPE_MAPS || o->type == TYPE_MATCH) && i < l->n; i++)
+        if (!config_is_own(cfg, (enum config_param)p) || (o->type != TYPE_MAPS && o->type != TYPE_MATCH))
+            continue;
+        for (size_t i = 0; i < l->n; i++)
             if (o->type == TYPE_MAPS || match_item_is_table(l->at[i]))
                 fn(arg, o->name, l->at[i] + strspn(l->at[i], "!"));
     }
+}
+
+void config_each_map(const struct config *cfg, config_map_fn *fn, void *arg)
+{
+    const struct config *view;
+
+    for (size_t i = 0; (view = config_each_view(cfg, i)); i++)
+        each_map_of(view, fn, arg);
     config_each_access_table(cfg, fn, arg);
     config_each_address_map(cfg, fn, arg);
 }

@@ -15,7 +15,8 @@
  *     who      which programs use it: AGENT RECEIVE RELAY CONTROL, or ALL
  *     change   LIVE: a reload is enough; RESTART: it needs stop and start
  *     doc      one or more sentences for the manual; `name` marks a parameter or word
- *              SERVER beside it: it means something only where the server module is built
+ *              SERVER beside it: it means something only where the server module is built. LISTENER: it may stand in a listen
+ *              section, too, and counts for those who come by that then
  *   LOGIN(name, type, default, range, doc), LISTEN(...), RESTRICTION_CLASS(...), LDAP(...): the same for what stands in a section. */
 #ifndef PARAM
 #define PARAM(name, type, def, range, who, change, doc)
@@ -57,7 +58,7 @@ PARAM(inet_interfaces, INTERFACES, "loopback-only", ANY, RECEIVE, RESTART,
     "/32 or /128 behind an address is dropped with a notice.")
 PARAM(inet_protocols, ENUM, "all", WORDS(protocols), RECEIVE | RELAY, RESTART,
     "Which of IPv4 and IPv6 is used, to listen and to send.")
-PARAM(mynetworks, NETWORKS, "127.0.0.0/8, [::1]/128", ANY, RECEIVE, LIVE,
+PARAM(mynetworks, NETWORKS, "127.0.0.0/8, [::1]/128", ANY, RECEIVE | LISTENER, LIVE,
     "Networks whose clients may send to anywhere. The first that matches decides; \"!\" before one excludes it. "
     "Host bits that are set (192.0.2.1/24) are cleared, with a warning.")
 PARAM(mydestination, MATCH, "", ANY, RECEIVE | RELAY | CONTROL, LIVE,
@@ -446,75 +447,75 @@ PARAM(smtp_tls_loglevel, INT, "0", RANGE(0, 4), RELAY, LIVE,
     "1: a line in the log for each TLS connection; 2 and more: the handshake too.")
 
 /* ---- receiving ---- */
-PARAM(smtpd_banner, STR, "$myhostname ESMTP $mail_name", NOT_EMPTY, RECEIVE, LIVE,
+PARAM(smtpd_banner, STR, "$myhostname ESMTP $mail_name", NOT_EMPTY, RECEIVE | LISTENER, LIVE,
     "The greeting, behind the 220. It begins with the name of the machine (RFC 5321 4.2).")
-PARAM(smtpd_timeout, TIME, "300s", RANGE(1, 3600), RECEIVE, LIVE,
+PARAM(smtpd_timeout, TIME, "300s", RANGE(1, 3600), RECEIVE | LISTENER, LIVE,
     "How long a client may take for a command, and how long it may be silent.")
-PARAM(smtpd_upstream_proxy_timeout, TIME, "5s", RANGE(1, 3600), RECEIVE, LIVE,
+PARAM(smtpd_upstream_proxy_timeout, TIME, "5s", RANGE(1, 3600), RECEIVE | LISTENER, LIVE,
     "How long a proxy may take to say whom it speaks for (see `proxy` in listen sections).")
-PARAM(smtpd_per_request_deadline, BOOL, "yes", ANY, RECEIVE, LIVE,
+PARAM(smtpd_per_request_deadline, BOOL, "yes", ANY, RECEIVE | LISTENER, LIVE,
     "Let `smtpd_timeout` be the time for a whole command, and see to it that content comes at `smtpd_min_data_rate`. `no`: "
     "any byte within `smtpd_timeout` will do.")
-PARAM(smtpd_min_data_rate, INT, "500", RANGE(1, 1000000000), RECEIVE, LIVE,
+PARAM(smtpd_min_data_rate, INT, "500", RANGE(1, 1000000000), RECEIVE | LISTENER, LIVE,
     "How many bytes of content must come a second, on the average; a client that falls behind by `smtpd_timeout` is "
     "disconnected.")
-PARAM(smtpd_recipient_limit, INT, "1000", RANGE(100, 100000), RECEIVE, LIVE,
+PARAM(smtpd_recipient_limit, INT, "1000", RANGE(100, 100000), RECEIVE | LISTENER, LIVE,
     "Recipients of one message; RFC 5321 4.5.3.1.8 wants 100 at least.")
-PARAM(smtpd_soft_error_limit, INT, "10", RANGE(1, 10000), RECEIVE, LIVE,
+PARAM(smtpd_soft_error_limit, INT, "10", RANGE(1, 10000), RECEIVE | LISTENER, LIVE,
     "Errors of a client after which each further answer comes late by `smtpd_error_sleep_time`.")
-PARAM(smtpd_hard_error_limit, INT, "20", RANGE(1, 10000), RECEIVE, LIVE,
+PARAM(smtpd_hard_error_limit, INT, "20", RANGE(1, 10000), RECEIVE | LISTENER, LIVE,
     "Errors of a client after which it is disconnected.")
-PARAM(smtpd_junk_command_limit, INT, "100", RANGE(1, 100000), RECEIVE, LIVE,
+PARAM(smtpd_junk_command_limit, INT, "100", RANGE(1, 100000), RECEIVE | LISTENER, LIVE,
     "NOOP, VRFY, RSET and the like beyond this number, between two messages, count as errors.")
-PARAM(smtpd_error_sleep_time, TIME, "1s", RANGE(0, 60), RECEIVE, LIVE,
+PARAM(smtpd_error_sleep_time, TIME, "1s", RANGE(0, 60), RECEIVE | LISTENER, LIVE,
     "How late each answer to a client comes that has made more than `smtpd_soft_error_limit` errors. A wrong password is answered as "
     "late, and each further one of the same connection by that much later, up to 10 seconds.")
-PARAM(smtpd_forbid_bare_newline, ENUM, "normalize", WORDS(bare_newline), RECEIVE, LIVE,
+PARAM(smtpd_forbid_bare_newline, ENUM, "normalize", WORDS(bare_newline), RECEIVE | LISTENER, LIVE,
     "What becomes of a line feed without a carriage return before it. `normalize` (or `yes`): it ends a line, but never a "
     "message. `reject`: the message, or the command, is refused. `no`: as `normalize`, but a client that has ended every line "
     "with a line feed alone, from its first command on, may end a message with \".\" in such a line too.")
-PARAM(smtpd_forbid_bare_newline_exclusions, NETWORKS, "$mynetworks", ANY, RECEIVE, LIVE,
+PARAM(smtpd_forbid_bare_newline_exclusions, NETWORKS, "$mynetworks", ANY, RECEIVE | LISTENER, LIVE,
     "Networks for whose clients `smtpd_forbid_bare_newline` is `no`; UNIX sockets are too.")
-PARAM(smtpd_forbid_bare_newline_reject_code, INT, "550", RANGE(500, 599), RECEIVE, LIVE,
+PARAM(smtpd_forbid_bare_newline_reject_code, INT, "550", RANGE(500, 599), RECEIVE | LISTENER, LIVE,
     "The code that `reject` answers with; 521 ends the connection too.")
-PARAM(smtpd_forbid_unauth_pipelining, BOOL, "yes", ANY, RECEIVE, LIVE,
+PARAM(smtpd_forbid_unauth_pipelining, BOOL, "yes", ANY, RECEIVE | LISTENER, LIVE,
     "Disconnect a client that speaks before the greeting, or goes on before the answer to a command that must be the last of "
     "a group (RFC 2920).")
-PARAM(smtpd_authorized_xclient_hosts, NETWORKS, "", ANY, RECEIVE, LIVE,
+PARAM(smtpd_authorized_xclient_hosts, NETWORKS, "", ANY, RECEIVE | LISTENER, LIVE,
     "Networks whose clients may say by XCLIENT that they speak for another: a proxy, or a test. What they say counts for "
     "everything; who is named as logged in may send to anywhere.")
-PARAM(smtpd_helo_required, BOOL, "yes", ANY, RECEIVE, LIVE,
+PARAM(smtpd_helo_required, BOOL, "yes", ANY, RECEIVE | LISTENER, LIVE,
     "Take MAIL only after EHLO or HELO.")
-PARAM(strict_rfc821_envelopes, BOOL, "no", ANY, RECEIVE, LIVE,
+PARAM(strict_rfc821_envelopes, BOOL, "no", ANY, RECEIVE | LISTENER, LIVE,
     "Refuse addresses in MAIL and RCPT that do not stand in angle brackets.")
-PARAM(disable_vrfy_command, BOOL, "no", ANY, RECEIVE, LIVE,
+PARAM(disable_vrfy_command, BOOL, "no", ANY, RECEIVE | LISTENER, LIVE,
     "Refuse VRFY, which says of no address whether it exists anyway.")
-PARAM(smtpd_forbidden_commands, LIST, "CONNECT, GET, POST, PUT, OPTIONS", ANY, RECEIVE, LIVE,
+PARAM(smtpd_forbidden_commands, LIST, "CONNECT, GET, POST, PUT, OPTIONS", ANY, RECEIVE | LISTENER, LIVE,
     "Commands of other protocols: who sends one is disconnected. So is who sends a command that begins with no letter.")
-PARAM(smtpd_discard_ehlo_keywords, FLAGS, "", WORDS(ehlo_keywords), RECEIVE, LIVE,
+PARAM(smtpd_discard_ehlo_keywords, FLAGS, "", WORDS(ehlo_keywords), RECEIVE | LISTENER, LIVE,
     "What the answer to EHLO does not name: `pipelining`, `size`, `vrfy`, `starttls`, `auth`, `enhancedstatuscodes`, "
     "`8bitmime`, `dsn`, `smtputf8`, `chunking`, `xclient`. STARTTLS, AUTH and BDAT are refused then, too.")
 PARAM(default_process_limit, INT, "100", RANGE(1, 100000), RECEIVE, LIVE,
     "Connections at a time to one service (`listen` section, or the socket that sendmail uses), over all workers. The next "
     "is told to come back later, 421; the log says so once a minute.")
-PARAM(smtpd_client_connection_count_limit, INT, "50", RANGE(0, 65535), RECEIVE, LIVE,
+PARAM(smtpd_client_connection_count_limit, INT, "50", RANGE(0, 65535), RECEIVE | LISTENER, LIVE,
     "Connections that one client may have at a time to one service. This and the limits below count over all workers; 0 "
     "is no limit.")
-PARAM(smtpd_client_connection_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE, LIVE,
+PARAM(smtpd_client_connection_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE | LISTENER, LIVE,
     "Connections that one client may make to one service in `anvil_rate_time_unit`.")
-PARAM(smtpd_client_message_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE, LIVE,
+PARAM(smtpd_client_message_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE | LISTENER, LIVE,
     "Messages that one client may begin in `anvil_rate_time_unit`, whether they are taken or not.")
-PARAM(smtpd_client_recipient_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE, LIVE,
+PARAM(smtpd_client_recipient_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE | LISTENER, LIVE,
     "Recipients that one client may name in `anvil_rate_time_unit`, whether they are taken or not.")
-PARAM(smtpd_client_auth_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE, LIVE,
+PARAM(smtpd_client_auth_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE | LISTENER, LIVE,
     "AUTH commands that one client may give in `anvil_rate_time_unit`.")
-PARAM(smtpd_client_new_tls_session_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE, LIVE,
+PARAM(smtpd_client_new_tls_session_rate_limit, INT, "0", RANGE(0, 1000000000), RECEIVE | LISTENER, LIVE,
     "TLS sessions that one client may begin in `anvil_rate_time_unit`.")
-PARAM(smtpd_client_event_limit_exceptions, NETWORKS, "$mynetworks", ANY, RECEIVE, LIVE,
+PARAM(smtpd_client_event_limit_exceptions, NETWORKS, "$mynetworks", ANY, RECEIVE | LISTENER, LIVE,
     "Networks whose clients are not counted and have none of these limits.")
-PARAM(smtpd_client_ipv4_prefix_length, INT, "32", RANGE(0, 32), RECEIVE, LIVE,
+PARAM(smtpd_client_ipv4_prefix_length, INT, "32", RANGE(0, 32), RECEIVE | LISTENER, LIVE,
     "How many bits of an IPv4 address make a client: 24 counts a network of 256 addresses as one.")
-PARAM(smtpd_client_ipv6_prefix_length, INT, "84", RANGE(0, 128), RECEIVE, LIVE,
+PARAM(smtpd_client_ipv6_prefix_length, INT, "84", RANGE(0, 128), RECEIVE | LISTENER, LIVE,
     "The same for IPv6.")
 PARAM(anvil_rate_time_unit, TIME, "60s", RANGE(1, 86400), RECEIVE, LIVE,
     "The window in which events of a client are counted. It begins with the first event after the last one has ended.")
@@ -544,11 +545,11 @@ PARAM(smtpd_tls_chain_files, LIST, "", ANY, RECEIVE | CONTROL, LIVE,
     "PEM files that hold any number of keys, each with its certificate and that one's authorities behind it (or before it); "
     "used instead of the four above. Of several certificates a client is shown the one for the name that it asks for (SNI), "
     "wildcards included, else the first.")
-PARAM(smtpd_tls_security_level, ENUM, "auto", WORDS(smtpd_tls_levels), RECEIVE | CONTROL, LIVE,
+PARAM(smtpd_tls_security_level, ENUM, "auto", WORDS(smtpd_tls_levels), RECEIVE | CONTROL | LISTENER, LIVE,
     "`none`: no TLS. `may`: STARTTLS is offered. `encrypt`: no mail is taken without it, which is not for a server that the "
     "Internet sends mail to. `auto`: `may` when there is a certificate, else `none`. The `tls` of a `listen` section goes "
     "before it.")
-PARAM(smtpd_tls_auth_only, BOOL, "yes", ANY, RECEIVE | CONTROL, LIVE,
+PARAM(smtpd_tls_auth_only, BOOL, "yes", ANY, RECEIVE | CONTROL | LISTENER, LIVE,
     "AUTH is offered and taken within TLS only. It demands AUTH of nobody: that is `auth = required` of a `listen` section, or "
     "`smtpd_relay_restrictions`.")
 PARAM(smtpd_tls_protocols, TLSVERSIONS, ">=TLSv1.2", ANY, RECEIVE, LIVE,
@@ -557,52 +558,52 @@ PARAM(smtpd_tls_mandatory_protocols, TLSVERSIONS, ">=TLSv1.2", ANY, RECEIVE, LIV
     "The versions of TLS where it is demanded.")
 PARAM(smtpd_tls_ciphers, ENUM, "medium", WORDS(tls_ciphers), RECEIVE, LIVE,
     "As `smtp_tls_ciphers`.")
-PARAM(smtpd_tls_loglevel, INT, "0", RANGE(0, 4), RECEIVE, LIVE,
+PARAM(smtpd_tls_loglevel, INT, "0", RANGE(0, 4), RECEIVE | LISTENER, LIVE,
     "1: a line in the log for each TLS connection; 2 and more: also when a handshake begins, the name asked for, and whether "
     "a session was resumed. A handshake that fails is logged at 0 too.")
-PARAM(smtpd_tls_received_header, BOOL, "no", ANY, RECEIVE, LIVE,
+PARAM(smtpd_tls_received_header, BOOL, "no", ANY, RECEIVE | LISTENER, LIVE,
     "Write the version and cipher of TLS into the Received: header.")
-PARAM(smtpd_starttls_timeout, TIME, "300s", RANGE(1, 3600), RECEIVE, LIVE,
+PARAM(smtpd_starttls_timeout, TIME, "300s", RANGE(1, 3600), RECEIVE | LISTENER, LIVE,
     "How long a TLS handshake may take, all of it.")
 
 /* ---- access restrictions ---- */
-PARAM(smtpd_client_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_client_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "What is asked about a client itself; see ACCESS RESTRICTIONS.")
-PARAM(smtpd_helo_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_helo_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "What is asked about the name that a client gives in EHLO or HELO.")
-PARAM(smtpd_sender_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_sender_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "What is asked about a sender.")
 PARAM(smtpd_relay_restrictions, RESTRICTIONS, "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination", ANY,
-    RECEIVE | SERVER, LIVE,
+    RECEIVE | SERVER | LISTENER, LIVE,
     "What is asked about a recipient first: who may send to anywhere, and that others may not.")
-PARAM(smtpd_recipient_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_recipient_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "What is asked about a recipient after that.")
-PARAM(smtpd_data_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_data_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "What is asked at DATA. What is asked about a recipient is passed over here when there are several.")
-PARAM(smtpd_end_of_data_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_end_of_data_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "What is asked when all of a message has come.")
-PARAM(smtpd_delay_reject, BOOL, "yes", ANY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_delay_reject, BOOL, "yes", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "Ask what there is to ask about client, name and sender when the first recipient is named, and again for each. Many clients "
     "take no refusal before that, and the log then says whom the mail was for. `no`: at once.")
-PARAM(smtpd_reject_unlisted_recipient, BOOL, "yes", ANY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_reject_unlisted_recipient, BOOL, "yes", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "Refuse recipients that nobody has, behind all lists, as `reject_unlisted_recipient` does.")
-PARAM(smtpd_reject_unlisted_sender, BOOL, "no", ANY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_reject_unlisted_sender, BOOL, "no", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "Refuse senders in our domains that nobody has, behind `smtpd_sender_restrictions`, as `reject_unlisted_sender` does.")
-PARAM(soft_bounce, BOOL, "no", ANY, RECEIVE | SERVER, LIVE,
+PARAM(soft_bounce, BOOL, "no", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "For trying things out: let every refusal of a restriction be a temporary one, 4xx, so that the mail comes again.")
-PARAM(access_map_reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(access_map_reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What REJECT in an access table answers.")
-PARAM(access_map_defer_code, INT, "450", RANGE(400, 499), RECEIVE | SERVER, LIVE,
+PARAM(access_map_defer_code, INT, "450", RANGE(400, 499), RECEIVE | SERVER | LISTENER, LIVE,
     "What DEFER in an access table answers.")
-PARAM(reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What `reject` answers.")
-PARAM(defer_code, INT, "450", RANGE(400, 499), RECEIVE | SERVER, LIVE,
+PARAM(defer_code, INT, "450", RANGE(400, 499), RECEIVE | SERVER | LISTENER, LIVE,
     "What `defer` answers.")
-PARAM(non_fqdn_reject_code, INT, "504", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(non_fqdn_reject_code, INT, "504", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What the `reject_non_fqdn_*` restrictions answer.")
-PARAM(plaintext_reject_code, INT, "450", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(plaintext_reject_code, INT, "450", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What `reject_plaintext_session` answers.")
-PARAM(multi_recipient_bounce_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(multi_recipient_bounce_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What `reject_multi_recipient_bounce` answers.")
 PARAM(unknown_local_recipient_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER, LIVE,
     "The answer for an address in `mydestination` that nobody has.")
@@ -612,36 +613,36 @@ PARAM(unknown_virtual_mailbox_reject_code, INT, "550", RANGE(400, 599), RECEIVE 
     "The same for a domain of virtual mailboxes.")
 PARAM(unknown_relay_recipient_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER, LIVE,
     "The same for a domain that mail is relayed to.")
-PARAM(invalid_hostname_reject_code, INT, "501", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(invalid_hostname_reject_code, INT, "501", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What `reject_invalid_helo_hostname` answers.")
-PARAM(unknown_hostname_reject_code, INT, "450", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(unknown_hostname_reject_code, INT, "450", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What `reject_unknown_helo_hostname` answers.")
-PARAM(unknown_client_reject_code, INT, "450", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(unknown_client_reject_code, INT, "450", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What `reject_unknown_client_hostname` and `reject_unknown_reverse_client_hostname` answer.")
-PARAM(unknown_address_reject_code, INT, "450", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(unknown_address_reject_code, INT, "450", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What `reject_unknown_sender_domain` and `reject_unknown_recipient_domain` answer for a domain that does not exist.")
-PARAM(nullmx_reject_code, INT, "556", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(nullmx_reject_code, INT, "556", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What they answer for a domain that says that it takes no mail (RFC 7505).")
-PARAM(unknown_address_tempfail_action, ENUM, "defer_if_permit", WORDS(tempfail_actions), RECEIVE | SERVER, LIVE,
+PARAM(unknown_address_tempfail_action, ENUM, "defer_if_permit", WORDS(tempfail_actions), RECEIVE | SERVER | LISTENER, LIVE,
     "What they do when the DNS does not answer: `defer_if_permit`, or `defer` at once.")
-PARAM(unknown_helo_hostname_tempfail_action, ENUM, "defer_if_permit", WORDS(tempfail_actions), RECEIVE | SERVER, LIVE,
+PARAM(unknown_helo_hostname_tempfail_action, ENUM, "defer_if_permit", WORDS(tempfail_actions), RECEIVE | SERVER | LISTENER, LIVE,
     "The same for `reject_unknown_helo_hostname`.")
-PARAM(smtpd_peername_lookup, ENUM, "auto", WORDS(peername_lookups), RECEIVE | SERVER, LIVE,
+PARAM(smtpd_peername_lookup, ENUM, "auto", WORDS(peername_lookups), RECEIVE | SERVER | LISTENER, LIVE,
     "Look up the name of each client before it is greeted, for the log, Received: and restrictions: the name of its address, when that "
     "name leads back to the address. `auto`: only when a restriction asks for names, so that nobody waits for a name that nobody "
     "reads; `yes`: always, as Postfix does; `no`: all are \"unknown\".")
-PARAM(smtpd_null_access_lookup_key, STR, "<>", ANY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_null_access_lookup_key, STR, "<>", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "What stands for the null sender in access tables. Empty: nothing does.")
-PARAM(maps_rbl_reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(maps_rbl_reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What `reject_rbl_client` and the `reject_rhsbl_*` restrictions answer.")
 PARAM(default_rbl_reply, TEMPLATE, "$rbl_code Service unavailable; $rbl_class [$rbl_what] blocked using $rbl_domain${rbl_reason?; "
-    "$rbl_reason}", NOT_EMPTY, RECEIVE | SERVER, LIVE,
+    "$rbl_reason}", NOT_EMPTY, RECEIVE | SERVER | LISTENER, LIVE,
     "What they say. $rbl_code, $rbl_class, $rbl_what, $rbl_domain and $rbl_reason are of the hit; there are $client, $client_address, "
     "$client_name, $helo_name, $sender and $recipient, the last two with _name and _domain, too. ${name?text} is text when there is "
     "such a thing, ${name:text} when there is none.")
-PARAM(rbl_reply_maps, MAPS, "", ANY, RECEIVE | SERVER, LIVE,
+PARAM(rbl_reply_maps, MAPS, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "Tables with such a text for a list, by its domain.")
-PARAM(smtpd_sender_login_maps, MAPS, "", ANY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_sender_login_maps, MAPS, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "Tables with the logins that may use a sender address, for `reject_sender_login_mismatch` and its kin: looked up are "
     "user@domain, user (in our own domains), and @domain. Without tables a login may use the address that it is: the same, or the same "
     "user in a domain of ours.")
@@ -659,9 +660,9 @@ PARAM(smtpd_policy_service_retry_delay, TIME, "1s", RANGE(0, 3600), RECEIVE | SE
     "How long to wait before it is asked again.")
 PARAM(smtpd_policy_service_default_action, STR, "451 4.3.5 Server configuration problem", NOT_EMPTY, RECEIVE | SERVER, LIVE,
     "What is done when it does not answer: an action of an access table.")
-PARAM(smtpd_policy_service_policy_context, STR, "", ANY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_policy_service_policy_context, STR, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "A text that it is told as policy_context.")
-PARAM(relay_domains_reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(relay_domains_reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What `reject_unauth_destination` answers; `defer_unauth_destination` answers with 4 in front.")
 
 /* ---- milters ---- */
@@ -676,44 +677,44 @@ PARAM(non_smtpd_milters, MILTERS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, L
 PARAM(smtpd_milter_maps, MAPS, "", ANY, RECEIVE | SERVER, LIVE,
     "Tables in which a client's address is looked up: what they say goes before `smtpd_milters`. DISABLE: no filters for that "
     "client.")
-PARAM(milter_default_action, ENUM, "tempfail", WORDS(config_milter_actions), RECEIVE | RELAY | SERVER, LIVE,
+PARAM(milter_default_action, ENUM, "tempfail", WORDS(config_milter_actions), RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "What becomes of mail when a filter is away, too slow, or makes no sense: `accept` goes on as if it were not there; `reject` and "
     "`tempfail` refuse, for good or for now; `quarantine` takes the mail and holds it in the queue; `shutdown` disconnects the "
     "client.")
-PARAM(milter_protocol, ENUM, "6", WORDS(config_milter_protocols), RECEIVE | RELAY | SERVER, LIVE,
+PARAM(milter_protocol, ENUM, "6", WORDS(config_milter_protocols), RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "The highest version of the protocol that is offered to filters: `2`, `3`, `4` or `6`. A filter may choose a lower one.")
-PARAM(milter_connect_timeout, TIME, "30s", RANGE(1, 3600), RECEIVE | RELAY | SERVER, LIVE,
+PARAM(milter_connect_timeout, TIME, "30s", RANGE(1, 3600), RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "How long a connection to a filter may take, its negotiation included.")
-PARAM(milter_command_timeout, TIME, "30s", RANGE(1, 3600), RECEIVE | RELAY | SERVER, LIVE,
+PARAM(milter_command_timeout, TIME, "30s", RANGE(1, 3600), RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "How long a filter may take for its answer to a command.")
-PARAM(milter_content_timeout, TIME, "300s", RANGE(1, 7200), RECEIVE | RELAY | SERVER, LIVE,
+PARAM(milter_content_timeout, TIME, "300s", RANGE(1, 7200), RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "How long a filter may take for content, and for its answer at the end of a message; it may ask for more time.")
-PARAM(milter_macro_daemon_name, STR, "$myhostname", ANY, RECEIVE | RELAY | SERVER, LIVE,
+PARAM(milter_macro_daemon_name, STR, "$myhostname", ANY, RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "The macro {daemon_name}. Some filters take mail for outgoing by it.")
-PARAM(milter_macro_v, STR, "$mail_name " PACKAGE_VERSION, ANY, RECEIVE | RELAY | SERVER, LIVE,
+PARAM(milter_macro_v, STR, "$mail_name " PACKAGE_VERSION, ANY, RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "The macro v: the name of the mail system and its version.")
-PARAM(milter_macro_defaults, LIST, "", ANY, RECEIVE | RELAY | SERVER, LIVE,
+PARAM(milter_macro_defaults, LIST, "", ANY, RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "Values of macros that would have none: \"auth_type=none {mail_mailer}=smtp\".")
-PARAM(milter_connect_macros, LIST, "j {daemon_name} {daemon_addr} v _", ANY, RECEIVE | RELAY | SERVER, LIVE,
+PARAM(milter_connect_macros, LIST, "j {daemon_name} {daemon_addr} v _", ANY, RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "Macros that are sent when a client connects. Here as with those below: a filter that asks for macros by name gets those.")
-PARAM(milter_helo_macros, LIST, "{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}", ANY, RECEIVE | RELAY | SERVER, LIVE,
+PARAM(milter_helo_macros, LIST, "{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}", ANY, RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "Macros that are sent with HELO and EHLO.")
 PARAM(milter_mail_macros, LIST, "i {auth_type} {auth_authen} {auth_author} {mail_addr} {mail_host} {mail_mailer}", ANY,
-    RECEIVE | RELAY | SERVER, LIVE,
+    RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "Macros that are sent with MAIL FROM.")
-PARAM(milter_rcpt_macros, LIST, "i {rcpt_addr} {rcpt_host} {rcpt_mailer}", ANY, RECEIVE | RELAY | SERVER, LIVE,
+PARAM(milter_rcpt_macros, LIST, "i {rcpt_addr} {rcpt_host} {rcpt_mailer}", ANY, RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "Macros that are sent with RCPT TO.")
-PARAM(milter_data_macros, LIST, "i", ANY, RECEIVE | RELAY | SERVER, LIVE,
+PARAM(milter_data_macros, LIST, "i", ANY, RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "Macros that are sent with DATA.")
-PARAM(milter_end_of_header_macros, LIST, "i", ANY, RECEIVE | RELAY | SERVER, LIVE,
+PARAM(milter_end_of_header_macros, LIST, "i", ANY, RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "Macros that are sent at the end of the header section.")
-PARAM(milter_end_of_data_macros, LIST, "i", ANY, RECEIVE | RELAY | SERVER, LIVE,
+PARAM(milter_end_of_data_macros, LIST, "i", ANY, RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "Macros that are sent at the end of the message.")
 PARAM(milter_unknown_command_macros, LIST, "", ANY, RECEIVE | SERVER, LIVE,
     "Taken for Postfix's sake and without effect: a command that is unknown is refused, and no filter is asked about it.")
 
 /* ---- AUTH ---- */
-PARAM(smtpd_sasl_auth_enable, BOOL, "no", ANY, RECEIVE | CONTROL | SERVER, LIVE,
+PARAM(smtpd_sasl_auth_enable, BOOL, "no", ANY, RECEIVE | CONTROL | SERVER | LISTENER, LIVE,
     "Let clients log in (AUTH). Who has may send to anywhere, as a client in `mynetworks` may. The `auth` of a `listen` section "
     "goes before it.")
 PARAM(smtpd_sasl_type, ENUM, "dovecot", WORDS(sasl_types), RECEIVE | CONTROL | SERVER, LIVE,
@@ -730,11 +731,11 @@ PARAM(smtpd_sasl_tls_security_options, FLAGS, "$smtpd_sasl_security_options", WO
 PARAM(smtpd_sasl_mechanism_filter, LIST, "!external, static:rest", ANY, RECEIVE | CONTROL | SERVER, LIVE,
     "Mechanisms that may be offered, by name; the first that fits decides, \"!\" before one excludes it, `static:rest` is all the "
     "others.")
-PARAM(smtpd_sasl_exceptions_networks, NETWORKS, "", ANY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_sasl_exceptions_networks, NETWORKS, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "Networks to whose clients AUTH is not offered.")
-PARAM(smtpd_sasl_authenticated_header, BOOL, "no", ANY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_sasl_authenticated_header, BOOL, "no", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "Write into the Received: header who has logged in.")
-PARAM(smtpd_sasl_response_limit, SIZE, "12288", RANGE(512, 1 << 20), RECEIVE | SERVER, LIVE,
+PARAM(smtpd_sasl_response_limit, SIZE, "12288", RANGE(512, 1 << 20), RECEIVE | SERVER | LISTENER, LIVE,
     "The longest line that a client may send in AUTH.")
 PARAM(smtpd_sasl_reply_timeout, TIME, "30s", RANGE(5, 300), RECEIVE | SERVER, LIVE,
     "How long the authentication server may take for an answer. Dovecot keeps a wrong password waiting for up to 17 seconds.")
@@ -745,7 +746,7 @@ PARAM(smtpd_sasl_local_domain, STR, "", ANY, RECEIVE | SERVER, LIVE,
 PARAM(cyrus_sasl_config_path, STR, "", ANY, RECEIVE | CONTROL | SERVER, LIVE,
     "For Cyrus: folders, parted by colons, where the settings of the application are looked for. Empty: /etc/baton/sasl, "
     "/etc/postfix/sasl, /etc/sasl2, /usr/lib/sasl2; the first that has the file counts.")
-PARAM(broken_sasl_auth_clients, BOOL, "no", ANY, RECEIVE | SERVER, LIVE,
+PARAM(broken_sasl_auth_clients, BOOL, "no", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "Name AUTH a second time in the answer to EHLO, as \"AUTH=PLAIN LOGIN\", for clients that are older than RFC 2554.")
 
 /* ---- the log ---- */

@@ -41,9 +41,12 @@ static const char *unknown_name(const struct reader *rd, struct span name)
 
     if (cure)
         snprintf(text, sizeof text, "%s", cure);
+    else if (in && in->options == config_listen_options && span_eq(name, SPAN("smtpd_milters")))
+        snprintf(text, sizeof text, "in a section listen it is called milters");
     else if (in && config_option_find(config_params, N_PARAMS, name))
         snprintf(text, sizeof text,
-                 "it is a parameter of its own: write it outside of the section");
+                 "it is a parameter of its own%s: write it outside of the section",
+                 in->options == config_listen_options ? ", the same for all listeners" : "");
     else if (near)
         snprintf(text, sizeof text, "there is no such parameter%s%s; did you mean %s?",
                  in ? " in a section " : "", in ? in->kind : "", near);
@@ -125,19 +128,44 @@ static void keep_value(struct reader *rd, const struct config_option *o, struct 
     v->line = it->line;
 }
 
-static void on_assign(struct reader *rd, const struct scan_item *it)
+/* In a section listen: a parameter that may differ from listener to listener. NULL: it is none. */
+static struct config_value *own_value(struct section *in, struct span name, const struct config_option **o)
+{
+    if (!in || in->options != config_listen_options)
+        return NULL;
+    *o = config_option_find(config_params, N_PARAMS, name);
+    if (!*o || !((*o)->who & LISTENER))
+        return NULL;
+    if (!in->own)
+        in->own = xcalloc(N_PARAMS, sizeof *in->own);
+    return &in->own[*o - config_params];
+}
+
+/* Where the value of `name` is kept, or NULL. */
+static struct config_value *find_value(struct reader *rd, struct span name, const struct config_option **o)
 {
     struct section *in = rd->open;
     const struct config_option *table = in ? in->options : config_params;
-    const struct config_option *o =
-        config_option_find(table, in ? in->n_options : N_PARAMS, it->name);
 
-    if (!o) {
+    *o = config_option_find(table, in ? in->n_options : N_PARAMS, name);
+    return *o ? (in ? in->values : rd->cfg->values) + (*o - table) : own_value(in, name, o);
+}
+
+static void on_assign(struct reader *rd, const struct scan_item *it)
+{
+    const struct config_option *o;
+    struct config_value *v = find_value(rd, it->name, &o);
+
+    if (!v) {
         remark(rd->report, CONFIG_ERROR, reader_at(rd, it->line), "%.*s: %s", (int)it->name.len,
                it->name.at, unknown_name(rd, it->name));
         return;
     }
-    struct config_value *v = (in ? in->values : rd->cfg->values) + (o - table);
+    if (it->is_append && rd->open && rd->open->own && v >= rd->open->own && v < rd->open->own + N_PARAMS) {
+        remark(rd->report, CONFIG_ERROR, reader_at(rd, it->line),
+               "%s: += adds to nothing in a section: write = and the whole value", o->name);
+        return;
+    }
     if (o->type != TYPE_SECRET) {
         keep_value(rd, o, v, it);
         return;
@@ -175,10 +203,16 @@ static const struct {
 
 enum config_shape config_section_shape_of(const char *kind, struct span name)
 {
+    const struct config_option *o = NULL;
+
     for (size_t i = 0; i < ARRAY_LEN(section_kinds); i++)
         if (strcmp(section_kinds[i].name, kind) == 0)
-            return config_option_shape(config_option_find(section_kinds[i].options, section_kinds[i].n, name));
-    return CONFIG_SHAPE_NONE;
+            o = config_option_find(section_kinds[i].options, section_kinds[i].n, name);
+    if (!o && strcmp(kind, "listen") == 0) {
+        o = config_option_find(config_params, N_PARAMS, name);
+        return o && o->who & LISTENER ? config_shape_of(name) : CONFIG_SHAPE_NONE;
+    }
+    return config_option_shape(o);
 }
 
 static void on_open(struct reader *rd, const struct scan_item *it)
@@ -194,6 +228,7 @@ static void on_open(struct reader *rd, const struct scan_item *it)
                                   section_kinds[i].n,
                                   NULL,
                                   it->line,
+                                  NULL,
                                   NULL };
     if (it->value)
         prescan_unquote(it->value, &title);
@@ -221,6 +256,9 @@ static void section_fini(struct section *s)
 {
     for (size_t i = 0; i < s->n_options; i++)
         value_fini(&s->values[i]);
+    for (int p = 0; s->own && p < N_PARAMS; p++)
+        value_fini(&s->own[p]);
+    free(s->own);
     free(s->values);
     free(s->title);
 }
@@ -342,6 +380,7 @@ void config_free(struct config *cfg)
         convert_free(config_login_options, N_LOGIN_OPTIONS, &cfg->logins[i]);
     }
     for (size_t i = 0; i < cfg->n_listens; i++) {
+        view_free(cfg->listens[i].view);
         free(cfg->listens[i].name);
         convert_free(config_listen_options, N_LISTEN_OPTIONS, &cfg->listens[i]);
     }

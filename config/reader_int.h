@@ -14,6 +14,7 @@ struct section { /* a login or listen section as written */
     char *title;
     int line;
     struct config_value *values;
+    struct config_value *own; /* of a listen section: its parameters, N_PARAMS; NULL: it has none */
 };
 
 struct reader {
@@ -37,5 +38,9 @@ void reader_take_environment(struct reader *rd);
 void reader_take_login(struct reader *rd);
 /* Expands and converts everything that was read. */
 void reader_make_fields(struct reader *rd);
+/* One parameter whose text is there. */
+int reader_convert(struct config_report *r, struct config *cfg, enum config_param p);
+/* view.c: the views of listen sections, when everything else is there. */
+void reader_make_views(struct reader *rd);
 
 #endif

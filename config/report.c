@@ -50,7 +50,7 @@ void remark_param(struct config_report *r, const struct config *cfg, enum config
                   enum config_severity s, const char *fmt, ...)
 {
     const struct config_value *v = &cfg->values[p];
-    char variable[100];
+    char variable[100], name[400];
     struct place at = { .file = cfg->file, .line = v->origin == FROM_FILE ? v->line : 0 };
     va_list ap;
 
@@ -61,8 +61,10 @@ void remark_param(struct config_report *r, const struct config *cfg, enum config
                 *c = (char)(*c - 'a' + 'A');
         at.variable = variable;
     }
+    snprintf(name, sizeof name, "%s%s%s%s", cfg->view_of ? "listen " : "", cfg->view_of ? cfg->view_of : "",
+             cfg->view_of ? ": " : "", config_params[p].name);
     va_start(ap, fmt);
-    remark_v(r, s, at, config_params[p].name, fmt, ap);
+    remark_v(r, s, at, name, fmt, ap);
     va_end(ap);
 }
 

@@ -199,6 +199,13 @@ int convert_restrictions(struct conversion *c, void *field)
 
 /* ---- those of a configuration ---- */
 
+const enum config_param restriction_params[N_RESTRICT_PLACES] = {
+    [RESTRICT_CLIENT] = PARAM_smtpd_client_restrictions, [RESTRICT_HELO] = PARAM_smtpd_helo_restrictions,
+    [RESTRICT_SENDER] = PARAM_smtpd_sender_restrictions, [RESTRICT_RELAY] = PARAM_smtpd_relay_restrictions,
+    [RESTRICT_RECIPIENT] = PARAM_smtpd_recipient_restrictions, [RESTRICT_DATA] = PARAM_smtpd_data_restrictions,
+    [RESTRICT_END] = PARAM_smtpd_end_of_data_restrictions,
+};
+
 const struct restriction_list *config_restrictions(const struct config *cfg, enum restriction_place place)
 {
     switch (place) {
@@ -270,15 +277,13 @@ static void each_access_table(const char *name, const struct restriction_list *l
 
 void config_each_access_table(const struct config *cfg, config_map_fn *fn, void *arg)
 {
-    static const char *const names[N_RESTRICT_PLACES] = {
-        [RESTRICT_CLIENT] = "smtpd_client_restrictions", [RESTRICT_HELO] = "smtpd_helo_restrictions",
-        [RESTRICT_SENDER] = "smtpd_sender_restrictions", [RESTRICT_RELAY] = "smtpd_relay_restrictions",
-        [RESTRICT_RECIPIENT] = "smtpd_recipient_restrictions", [RESTRICT_DATA] = "smtpd_data_restrictions",
-        [RESTRICT_END] = "smtpd_end_of_data_restrictions",
-    };
+    const struct config *view;
 
-    for (int p = 0; p < N_RESTRICT_PLACES; p++)
-        each_access_table(names[p], config_restrictions(cfg, (enum restriction_place)p), fn, arg);
+    for (size_t i = 0; (view = config_each_view(cfg, i)); i++)
+        for (int p = 0; p < N_RESTRICT_PLACES; p++)
+            if (config_is_own(view, restriction_params[p]))
+                each_access_table(config_params[restriction_params[p]].name, config_restrictions(view, (enum restriction_place)p), fn,
+                                  arg);
     for (size_t i = 0; i < cfg->n_restriction_classes; i++)
         each_access_table("restriction_class", &cfg->restriction_classes[i].restrictions, fn, arg);
 }
@@ -344,17 +349,28 @@ unsigned restrictions_ask(const struct restriction_list *l)
     return all;
 }
 
-unsigned config_restrictions_ask(const struct config *cfg)
+/* Of one listener's clients. */
+static unsigned view_asks(const struct config *view)
 {
     unsigned all = 0;
 
     for (int p = 0; p < N_RESTRICT_PLACES; p++)
-        all |= restrictions_ask(config_restrictions(cfg, (enum restriction_place)p));
-    for (size_t i = 0; i < cfg->n_restriction_classes; i++)
-        all |= restrictions_ask(&cfg->restriction_classes[i].restrictions);
-    if (cfg->smtpd_peername_lookup == CONFIG_PEERNAME_YES)
+        all |= restrictions_ask(config_restrictions(view, (enum restriction_place)p));
+    for (size_t i = 0; i < view->n_restriction_classes; i++)
+        all |= restrictions_ask(&view->restriction_classes[i].restrictions);
+    if (view->smtpd_peername_lookup == CONFIG_PEERNAME_YES)
         all |= RESTRICT_ASKS_NAMES | RESTRICT_ASKS_DNS;
-    if (cfg->smtpd_peername_lookup == CONFIG_PEERNAME_NO)
+    if (view->smtpd_peername_lookup == CONFIG_PEERNAME_NO)
         all &= ~(unsigned)RESTRICT_ASKS_NAMES;
+    return all;
+}
+
+unsigned config_restrictions_ask(const struct config *cfg)
+{
+    const struct config *view;
+    unsigned all = 0;
+
+    for (size_t i = 0; (view = config_each_view(cfg, i)); i++)
+        all |= view_asks(view);
     return all;
 }

@@ -16,7 +16,7 @@ enum config_listen_auth config_listen_auth(const struct config *cfg, const struc
 {
     if (l && l->auth != CONFIG_LISTEN_AUTH_AUTO)
         return (enum config_listen_auth)l->auth;
-    if (!cfg->smtpd_sasl_auth_enable || (l && (l->path[0] || l->protocol == CONFIG_LISTEN_LMTP)))
+    if (!config_view(cfg, l)->smtpd_sasl_auth_enable || (l && (l->path[0] || l->protocol == CONFIG_LISTEN_LMTP)))
         return CONFIG_LISTEN_AUTH_NO;
     return l && (l->port == PORT_SUBMISSION || l->port == PORT_SUBMISSIONS) ? CONFIG_LISTEN_AUTH_REQUIRED : CONFIG_LISTEN_AUTH_MAY;
 }
@@ -165,7 +165,7 @@ static void filter_has_words(const struct config *cfg, struct config_report *r)
 /* smtpd_tls_auth_only is fulfilled by nobody there. */
 static bool nobody_can_log_in(const struct config *cfg, const struct listen *l)
 {
-    return cfg->smtpd_tls_auth_only && config_listen_auth(cfg, l) != CONFIG_LISTEN_AUTH_NO &&
+    return config_view(cfg, l)->smtpd_tls_auth_only && config_listen_auth(cfg, l) != CONFIG_LISTEN_AUTH_NO &&
            config_listen_tls(cfg, l) == CONFIG_LISTEN_TLS_NO;
 }
 

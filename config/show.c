@@ -80,7 +80,11 @@ static void show_listen(const struct listen *l, struct buf *out)
         add_option(out, "address", buf_cstr(&address));
         buf_addf(out, "    port = %d\n", l->port);
     }
-    buf_adds(out, "    protocol = smtp\n}\n");
+    buf_addf(out, "    protocol = %s\n", l->protocol == CONFIG_LISTEN_LMTP ? "lmtp" : "smtp");
+    for (int p = 0; l->view && p < N_PARAMS; p++)
+        if (config_is_own(l->view, (enum config_param)p))
+            add_option(out, config_params[p].name, l->view->values[p].shown);
+    buf_adds(out, "}\n");
     buf_fini(&address);
 }
 

@@ -79,7 +79,11 @@ static json_t *login(const struct login *l)
 
 static json_t *listener(const struct listen *l)
 {
-    json_t *o = json_pack("{s:o,s:s}", "name", text(l->name), "protocol", "smtp");
+    json_t *o = json_pack("{s:o,s:s}", "name", text(l->name), "protocol", l->protocol == CONFIG_LISTEN_LMTP ? "lmtp" : "smtp");
+
+    for (int p = 0; l->view && p < N_PARAMS; p++)
+        if (config_is_own(l->view, (enum config_param)p))
+            add_param(o, l->view, (enum config_param)p, 0);
 
     if (l->path[0]) {
         json_object_set_new(o, "path", text(l->path));

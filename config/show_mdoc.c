@@ -189,6 +189,19 @@ static void add_differences(struct buf *out)
     buf_adds(out, ".El\n");
 }
 
+static void add_listeners(struct buf *out)
+{
+    struct buf names;
+
+    buf_init(&names, BUF_NO_MAX);
+    for (int p = 0; p < N_PARAMS; p++)
+        if (config_params[p].who & LISTENER)
+            buf_addf(&names, "%s`%s`", names.len ? ", " : "", config_params[p].name);
+    buf_addc(&names, '.');
+    add_text(out, buf_cstr(&names));
+    buf_fini(&names);
+}
+
 int config_show_mdoc(const char *what, struct buf *out, struct err *e)
 {
     if (strcmp(what, "parameters") == 0)
@@ -197,6 +210,8 @@ int config_show_mdoc(const char *what, struct buf *out, struct err *e)
         add_options(out, config_login_options, N_LOGIN_OPTIONS, false);
     else if (strcmp(what, "listen") == 0)
         add_options(out, config_listen_options, N_LISTEN_OPTIONS, false);
+    else if (strcmp(what, "listener") == 0)
+        add_listeners(out);
     else if (strcmp(what, "restriction_class") == 0)
         add_options(out, config_restriction_class_options, N_RESTRICTION_CLASS_OPTIONS, false);
     else if (strcmp(what, "ldap") == 0)
@@ -207,7 +222,7 @@ int config_show_mdoc(const char *what, struct buf *out, struct err *e)
         add_differences(out);
     else
         return err_set(e, ERR_CONFIG,
-                       "there is no list \"%s\": there are parameters, login, listen, restriction_class, ldap, pipe, differences",
+                       "there is no list \"%s\": there are parameters, login, listen, listener, restriction_class, ldap, pipe, differences",
                        what);
     return 0;
 }

@@ -21,7 +21,7 @@ static enum config_listen_tls as_level_says(const struct config *cfg)
 
 enum config_listen_tls config_listen_tls(const struct config *cfg, const struct listen *l)
 {
-    enum config_listen_tls tls = as_level_says(cfg);
+    enum config_listen_tls tls = as_level_says(config_view(cfg, l));
 
     if (l && l->tls != CONFIG_LISTEN_TLS_AUTO)
         tls = (enum config_listen_tls)l->tls;

@@ -144,10 +144,15 @@ static void check_services(const struct config *cfg, struct findings *f, const s
 void check_access(const struct config *cfg, struct findings *f)
 {
     struct row_check c = { .cfg = cfg, .f = f };
+    const struct config *view;
 
     config_each_access_table(cfg, check_rows, &c);
-    for (int p = 0; p < N_RESTRICT_PLACES; p++)
-        check_services(cfg, f, config_restrictions(cfg, (enum restriction_place)p));
+    for (size_t i = 0; (view = config_each_view(cfg, i)); i++)
+        for (int p = 0; p < N_RESTRICT_PLACES; p++) {
+            const struct restriction_list *l = config_restrictions(view, (enum restriction_place)p);
+            if (i == 0 || l->at != config_restrictions(cfg, (enum restriction_place)p)->at)
+                check_services(cfg, f, l);
+        }
     for (size_t i = 0; i < cfg->n_restriction_classes; i++)
         check_services(cfg, f, &cfg->restriction_classes[i].restrictions);
 }

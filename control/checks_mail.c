@@ -153,6 +153,16 @@ struct map_check {
     struct findings *f;
 };
 
+static bool is_written(const struct config *cfg, const char *name)
+{
+    const struct config *view;
+
+    for (size_t i = 0; (view = config_each_view(cfg, i)); i++)
+        if (config_is_written(view, name))
+            return true;
+    return false;
+}
+
 /* Opened as the programs do, but nothing is written. What is wrong with a text is told, whether there is an index of it or
  * not. */
 static void check_map(void *arg, const char *name, const char *spec)
@@ -162,7 +172,7 @@ static void check_map(void *arg, const char *name, const char *spec)
     struct map_options o = { .is_read_only = true, .is_aliases = is_alias_table(c->cfg, spec) };
     struct err e = { 0 };
 
-    if (strcmp(name, "alias_maps") != 0 && strcmp(name, "restriction_class") != 0 && !config_is_written(c->cfg, name))
+    if (strcmp(name, "alias_maps") != 0 && strcmp(name, "restriction_class") != 0 && !is_written(c->cfg, name))
         return; /* a default refers to what is told elsewhere */
     struct map *m = map_open(spec, &o, &e);
     map_close(m);

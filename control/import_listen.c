@@ -107,8 +107,8 @@ static bool lets_in_who_logs_in(const char *name, const char *value)
            span_ieq(first, SPAN("permit_sasl_authenticated")) && span_ieq(second, SPAN("reject"));
 }
 
-/* The overrides that are another word in a listen section. True when it was one. */
-static bool take_known(struct import_item *it, struct auth *auth, const char *name, const char *value, const char *source)
+/* The overrides that are another word in a listen section. True when it was one. `is_set`: main.cf says something of it, too. */
+static bool take_known(struct import_item *it, struct auth *auth, bool is_set, const char *name, const char *value, const char *source)
 {
     struct import_line *tls = find_line(it, "tls");
 
@@ -116,9 +116,10 @@ static bool take_known(struct import_item *it, struct auth *auth, const char *na
         auth->enable = strcasecmp(value, "yes") == 0 ? "yes" : "no";
         return true;
     }
-    if (lets_in_who_logs_in(name, value))
-        return auth->is_demanded = true;
-
+    if (lets_in_who_logs_in(name, value)) {
+        auth->is_demanded = true;
+        return !is_set; /* else the list takes the place of that one, too */
+    }
     if (strcmp(name, "syslog_name") == 0)
         return true;
     if (strcmp(name, "smtpd_tls_wrappermode") == 0) {
@@ -166,13 +167,18 @@ static void take_override(struct import *im, struct import_item *it, struct auth
     char *seen = import_as_seen_from_here(im, name, value, &it->notes), *quoted = import_quote(seen, true);
     const char *own = strncmp(name, "smtpd_", 6) == 0 ? name + 6 : name; /* smtpd_milters is milters there */
 
-    if (config_section_shape_of("listen", span_str(own)) != CONFIG_SHAPE_NONE)
+    if (own != name && config_section_shape_of("listen", span_str(own)) != CONFIG_SHAPE_NONE) {
         set_line(it, own, quoted, source);
-    else if (!take_known(it, auth, name, value, source) && !is_same_as_main(im, name, value))
-        import_line_lose(import_add(it, name, NULL, source), "%s",
-                         config_shape_of(span_str(name)) != CONFIG_SHAPE_NONE
-                             ? "it counts for all listeners with Baton: set it outside of the section if that will do"
-                             : "a listen section has nothing like it");
+    } else if (!take_known(it, auth, postfix_find(&im->main, name), name, value, source) && !is_same_as_main(im, name, value)) {
+        if (config_section_shape_of("listen", span_str(name)) != CONFIG_SHAPE_NONE)
+            set_line(it, name, quoted, source);
+        else
+            import_line_lose(import_add(it, name, NULL, source), "%s",
+                             config_shape_of(span_str(name)) != CONFIG_SHAPE_NONE
+                                 ? "it counts for all listeners with Baton: set it outside of the section if that will do"
+                                 : "a listen section has nothing like it");
+        import_look_at_tables(im, it, seen);
+    }
     free(seen);
     free(quoted);
 }

@@ -117,7 +117,7 @@ static const struct gate_step *step_at(size_t i)
 static void tell_facts(const struct session *s, struct gate_facts *f)
 {
     *f = (struct gate_facts){
-        .cfg = s->receiver->cfg,
+        .cfg = s->cfg,
         .worker = s->receiver->env,
         .loop = s->receiver->loop,
         .restrictions = s->receiver->restrictions,

@@ -54,7 +54,7 @@ static const struct sockaddr *address_of(const struct session *s)
 
 static bool is_unlimited(const struct session *s)
 {
-    const struct cidr_list *exceptions = &s->receiver->cfg->smtpd_client_event_limit_exceptions;
+    const struct cidr_list *exceptions = &s->cfg->smtpd_client_event_limit_exceptions;
     const struct sockaddr *at = address_of(s);
 
     if (s->is_local || s->is_unlimited || at->sa_family == AF_UNIX)
@@ -88,7 +88,7 @@ static bool is_over(const struct session *s, unsigned n, int limit, const char *
 bool limits_client(struct session *s)
 {
     struct receiver *r = s->receiver;
-    const struct config *cfg = r->cfg;
+    const struct config *cfg = s->cfg;
     struct anvil_counts counts;
 
     limits_forget(s);
@@ -130,7 +130,7 @@ static bool is_too_often(struct session *s, enum anvil_event event, int limit, c
 
 bool limits_mail(struct session *s, struct smtp_cmd *c)
 {
-    if (!is_too_often(s, ANVIL_MESSAGE, s->receiver->cfg->smtpd_client_message_rate_limit,
+    if (!is_too_often(s, ANVIL_MESSAGE, s->cfg->smtpd_client_message_rate_limit,
                       "Message delivery request rate"))
         return true;
     smtp_answer(c, 450, "4.7.1", "Error: too much mail from %s", s->address);
@@ -139,7 +139,7 @@ bool limits_mail(struct session *s, struct smtp_cmd *c)
 
 bool limits_rcpt(struct session *s, struct smtp_cmd *c)
 {
-    if (!is_too_often(s, ANVIL_RECIPIENT, s->receiver->cfg->smtpd_client_recipient_rate_limit, "Recipient address rate"))
+    if (!is_too_often(s, ANVIL_RECIPIENT, s->cfg->smtpd_client_recipient_rate_limit, "Recipient address rate"))
         return true;
     smtp_answer(c, 450, "4.7.1", "Error: too many recipients from %s", s->address);
     return false;
@@ -147,7 +147,7 @@ bool limits_rcpt(struct session *s, struct smtp_cmd *c)
 
 bool limits_auth(struct session *s, struct smtp_cmd *c)
 {
-    if (!is_too_often(s, ANVIL_AUTH, s->receiver->cfg->smtpd_client_auth_rate_limit, "AUTH command rate"))
+    if (!is_too_often(s, ANVIL_AUTH, s->cfg->smtpd_client_auth_rate_limit, "AUTH command rate"))
         return true;
     smtp_answer(c, 450, "4.7.1", "Error: too many AUTH commands from %s", s->address);
     return false;
@@ -155,7 +155,7 @@ bool limits_auth(struct session *s, struct smtp_cmd *c)
 
 bool limits_tls(struct session *s)
 {
-    return !is_too_often(s, ANVIL_NEW_TLS, s->receiver->cfg->smtpd_client_new_tls_session_rate_limit,
+    return !is_too_often(s, ANVIL_NEW_TLS, s->cfg->smtpd_client_new_tls_session_rate_limit,
                          "New TLS session rate");
 }
 

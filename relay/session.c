@@ -97,7 +97,7 @@ void session_pump(struct session *s)
 
 void session_shut(struct session *s, const char *dsn, const char *text)
 {
-    smtp_server_shut(s->server, 421, dsn, "%s Error: %s", s->receiver->cfg->myhostname, text);
+    smtp_server_shut(s->server, 421, dsn, "%s Error: %s", s->cfg->myhostname, text);
     if (!session_tls_is_under_way(s)) {
         conn_write(s->conn, smtp_server_output(s->server));
         conn_end(s->conn);
@@ -144,7 +144,7 @@ static void resume(void *arg)
 static void on_slow_down(void *arg, unsigned n)
 {
     struct session *s = arg;
-    int64_t ms = s->receiver->cfg->smtpd_error_sleep_time / 1000;
+    int64_t ms = s->cfg->smtpd_error_sleep_time / 1000;
     (void)n;
     if (s->is_local || !ms)
         return;
@@ -183,8 +183,8 @@ void session_name_client(struct session *s)
 {
     s->uid = ENVELOPE_NO_UID;
     s->is_local = s->on->kind == LISTEN_SUBMIT;
-    s->is_lmtp = s->on->section >= 0 && s->receiver->cfg->listens[s->on->section].protocol == CONFIG_LISTEN_LMTP;
-    s->is_trusted = !s->is_unknown && policy_trusts(s->receiver->cfg, &s->peer.sa);
+    s->is_lmtp = s->section && s->section->protocol == CONFIG_LISTEN_LMTP;
+    s->is_trusted = !s->is_unknown && policy_trusts(s->cfg, &s->peer.sa);
     uid_t uid;
     if (!s->name[0])
         memcpy(s->name, "unknown", sizeof "unknown");
@@ -214,7 +214,7 @@ static const char *banner_behind_hostname(const struct config *cfg, bool is_lmtp
 /* RFC 5321 4.3.1: a client waits for the greeting. Who does not wants no answer, or speaks with somebody else's voice. */
 void session_check_early_talk(struct session *s)
 {
-    if (s->is_local || !s->receiver->cfg->smtpd_forbid_unauth_pipelining || session_tls_is_under_way(s) || !conn_has_input(s->conn))
+    if (s->is_local || !s->cfg->smtpd_forbid_unauth_pipelining || session_tls_is_under_way(s) || !conn_has_input(s->conn))
         return;
     smtp_server_shut(s->server, 554, "5.5.0", "Error: SMTP protocol synchronization");
     log_info("%s: after CONNECT: 554 5.5.0 Error: SMTP protocol synchronization", s->client);
@@ -224,7 +224,7 @@ void session_check_early_talk(struct session *s)
 static void engine_terms(const struct session *s, struct smtp_server_config *sc)
 {
     static char *const nothing = NULL;
-    const struct config *cfg = s->receiver->cfg;
+    const struct config *cfg = s->cfg;
 
     *sc = (struct smtp_server_config){
         .is_lmtp = s->is_lmtp,
@@ -303,6 +303,8 @@ void session_start(struct receiver *r, const struct listening *on, struct conn *
     struct session *s = xcalloc(1, sizeof *s);
     s->receiver = r;
     s->on = on;
+    s->section = on->section < 0 ? NULL : &r->cfg->listens[on->section];
+    s->cfg = config_view(r->cfg, s->section);
     s->conn = conn;
     s->peer = *conn_peer(conn);
     list_append(&r->sessions, &s->link);

@@ -39,20 +39,20 @@ static const struct auth_backend *backend(const struct session *s)
 static enum config_listen_auth mode(const struct session *s)
 {
     const struct receiver *r = s->receiver;
-    const struct cidr_list *exempt = &r->cfg->smtpd_sasl_exceptions_networks;
+    const struct cidr_list *exempt = &s->cfg->smtpd_sasl_exceptions_networks;
 
     if (!r->auth || s->is_local)
         return CONFIG_LISTEN_AUTH_NO;
     if (!s->is_unknown && cidr_list_matches(exempt->at, exempt->n, &s->peer.sa))
         return CONFIG_LISTEN_AUTH_NO;
-    return config_listen_auth(r->cfg, s->on->section < 0 ? NULL : &r->cfg->listens[s->on->section]);
+    return config_listen_auth(r->cfg, s->section);
 }
 
 void session_auth_terms(const struct session *s, struct smtp_server_config *sc)
 {
     sc->requires_auth = mode(s) == CONFIG_LISTEN_AUTH_REQUIRED;
-    sc->says_auth_twice = s->receiver->cfg->broken_sasl_auth_clients;
-    sc->limits.auth_length = s->receiver->cfg->smtpd_sasl_response_limit;
+    sc->says_auth_twice = s->cfg->broken_sasl_auth_clients;
+    sc->limits.auth_length = s->cfg->smtpd_sasl_response_limit;
 }
 
 /* What is there before TLS counts for the client as it is; what would be there within TLS says at least that it is no use to ask. */
@@ -155,7 +155,7 @@ static void fail(struct session *s, const struct auth_answer *a)
 {
     struct auth_talk *t = s->auth;
     struct buf reply;
-    int64_t wait = ++t->failures * (s->receiver->cfg->smtpd_error_sleep_time / 1000);
+    int64_t wait = ++t->failures * (s->cfg->smtpd_error_sleep_time / 1000);
 
     log_failure(s, "failed", a, "(reason unavailable)");
     buf_init(&reply, BUF_NO_MAX);

@@ -96,7 +96,7 @@ static void format_received(struct session *s, struct buf *out)
 {
     char tls[SESSION_TLS_TEXT];
     struct received f = {
-        .myhostname = s->receiver->cfg->myhostname,
+        .myhostname = s->cfg->myhostname,
         .id = s->id,
         .rcpt = s->env->n_rcpts == 1 ? s->env->rcpts[0].address : NULL,
         .now_us = s->env->arrival_us,
@@ -107,7 +107,7 @@ static void format_received(struct session *s, struct buf *out)
         .is_esmtp = smtp_server_is_esmtp(s->server),
         .is_lmtp = s->is_lmtp,
         .is_authenticated = smtp_server_login(s->server) != NULL,
-        .login = s->receiver->cfg->smtpd_sasl_authenticated_header ? smtp_server_login(s->server) : NULL,
+        .login = s->cfg->smtpd_sasl_authenticated_header ? smtp_server_login(s->server) : NULL,
         .is_utf8 = s->env->smtputf8,
     };
     session_tls_received(s, &f, tls);
@@ -139,7 +139,7 @@ static int rewrite_header(void *arg, const char *address, bool is_sender, struct
 
 static bool begin_record(struct session *s)
 {
-    const struct config *cfg = s->receiver->cfg;
+    const struct config *cfg = s->cfg;
     struct buf received, header;
     struct fixup_result result;
     struct err e;
@@ -245,7 +245,7 @@ bool session_content(void *arg, struct span content)
 static void answer_data(struct session *s, const struct refusal *no)
 {
     if (!no->code) {
-        header_reader_init(&s->reader, s->receiver->cfg->header_size_limit);
+        header_reader_init(&s->reader, s->cfg->header_size_limit);
         s->has_reader = true;
     }
     session_answer(s, "DATA", no, 354, NULL, "End data with <CR><LF>.<CR><LF>");

@@ -20,6 +20,8 @@ struct session {
     struct list link;
     struct receiver *receiver;
     const struct listening *on; /* borrowed from the worker's listeners */
+    const struct listen *section; /* of the configuration, which it listens because of; or NULL */
+    const struct config *cfg;   /* borrowed: what counts for its client (config_view()) */
     struct conn *conn;
     union addr peer;            /* the client's, whoever stands between us */
     struct proxy_wait *proxy;   /* NULL: no PROXY header is waited for */

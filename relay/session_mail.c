@@ -100,7 +100,7 @@ void session_answer(struct session *s, const char *verb, const struct refusal *n
  * first, whoever asks has an answer for MAIL. */
 static void answer_connect(struct session *s, const struct refusal *no)
 {
-    const struct config *cfg = s->receiver->cfg;
+    const struct config *cfg = s->cfg;
 
     smtp_server_resume(s->server);
     if (no->code)

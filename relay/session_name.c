@@ -24,7 +24,7 @@ bool session_asks_name(const struct session *s)
 {
     const struct receiver *r = s->receiver;
 
-    return r->dns && r->asks_names && !s->is_local && !s->is_unknown &&
+    return r->dns && r->asks_names && s->cfg->smtpd_peername_lookup != CONFIG_PEERNAME_NO && !s->is_local && !s->is_unknown &&
            s->peer.sa.sa_family != AF_UNIX;
 }
 

@@ -27,15 +27,9 @@ struct proxy_wait { /* until the header is whole */
     char proxy[ADDR_TEXT];
 };
 
-static const struct listen *section(const struct session *s)
-{
-    return s->on->section < 0 ? NULL : &s->receiver->cfg->listens[s->on->section];
-}
-
 bool session_comes_by_proxy(const struct session *s)
 {
-    const struct listen *l = section(s);
-    return l && l->proxy != CONFIG_PROXY_NO;
+    return s->section && s->section->proxy != CONFIG_PROXY_NO;
 }
 
 void session_proxy_end(struct session *s)
@@ -61,7 +55,7 @@ static void on_limit(void *arg)
     struct session *s = arg;
 
     log_warn("listen %s: %s sent no PROXY header within %lld s: is it told to send one?", s->on->name, s->proxy->proxy,
-             (long long)(s->receiver->cfg->smtpd_upstream_proxy_timeout / 1000000));
+             (long long)(s->cfg->smtpd_upstream_proxy_timeout / 1000000));
     give_up(s, "421 4.3.0 Server local error\r\n");
 }
 
@@ -109,13 +103,13 @@ static const struct conn_ops proxy_ops = { on_data, NULL, on_closed };
 /* Who may open a unix socket is for its mode to say. */
 static bool may_speak(const struct session *s)
 {
-    const struct cidr_list *networks = &section(s)->proxy_networks;
+    const struct cidr_list *networks = &s->section->proxy_networks;
     return s->peer.sa.sa_family == AF_UNIX || cidr_list_matches(networks->at, networks->n, &s->peer.sa);
 }
 
 void session_proxy_start(struct session *s)
 {
-    int64_t limit_ms = s->receiver->cfg->smtpd_upstream_proxy_timeout / 1000;
+    int64_t limit_ms = s->cfg->smtpd_upstream_proxy_timeout / 1000;
 
     s->proxy = xcalloc(1, sizeof *s->proxy);
     sockaddr_format(&s->peer.sa, s->proxy->proxy, sizeof s->proxy->proxy);
@@ -173,7 +167,7 @@ void session_xclient(void *arg, struct smtp_cmd *c, const struct smtp_xclient *x
         snprintf(s->client, sizeof s->client, "%s[unknown]", s->name);
     }
     log_info("%s: XCLIENT: speaks for %s", before, s->client);
-    smtp_server_set_bare_lf(s->server, policy_bare_lf(s->receiver->cfg, s->is_unknown ? NULL : &s->peer.sa));
+    smtp_server_set_bare_lf(s->server, policy_bare_lf(s->cfg, s->is_unknown ? NULL : &s->peer.sa));
     s->is_unlimited = s->is_unknown;
     gate_close(s); /* what was found out of the client was of another one */
     if (limits_client(s))

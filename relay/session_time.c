@@ -12,7 +12,7 @@
 
 static int64_t patience_ms(const struct session *s)
 {
-    return s->receiver->cfg->smtpd_timeout / 1000;
+    return s->cfg->smtpd_timeout / 1000;
 }
 
 static void on_timer(void *arg)
@@ -49,7 +49,7 @@ void session_time_replied(struct session *s)
 
 void session_time_came(struct session *s, size_t bytes)
 {
-    const struct config *cfg = s->receiver->cfg;
+    const struct config *cfg = s->cfg;
     int64_t most = loop_now_ms(s->receiver->loop) + patience_ms(s);
 
     if (!cfg->smtpd_per_request_deadline)

@@ -17,11 +17,7 @@
 
 static enum config_listen_tls mode(const struct session *s)
 {
-    const struct config *cfg = s->receiver->cfg;
-
-    if (s->is_local)
-        return CONFIG_LISTEN_TLS_NO;
-    return config_listen_tls(cfg, s->on->section < 0 ? NULL : &cfg->listens[s->on->section]);
+    return s->is_local ? CONFIG_LISTEN_TLS_NO : config_listen_tls(s->receiver->cfg, s->section);
 }
 
 void session_tls_terms(const struct session *s, struct smtp_server_config *sc)
@@ -31,7 +27,7 @@ void session_tls_terms(const struct session *s, struct smtp_server_config *sc)
     sc->offers_starttls = tls == CONFIG_LISTEN_TLS_MAY || tls == CONFIG_LISTEN_TLS_ENCRYPT;
     sc->requires_tls = tls == CONFIG_LISTEN_TLS_ENCRYPT;
     sc->is_encrypted = tls == CONFIG_LISTEN_TLS_IMPLICIT;
-    sc->auth_needs_tls = s->receiver->cfg->smtpd_tls_auth_only && !s->is_local;
+    sc->auth_needs_tls = s->cfg->smtpd_tls_auth_only && !s->is_local;
 }
 
 static struct tls_server *server_of(const struct session *s)
@@ -48,7 +44,7 @@ bool session_tls_is_under_way(const struct session *s)
 
 static void log_established(const struct session *s, const struct tls_info *i)
 {
-    int level = s->receiver->cfg->smtpd_tls_loglevel;
+    int level = s->cfg->smtpd_tls_loglevel;
 
     if (level >= 1)
         log_info("%s TLS connection established from %s: %s with cipher %s (%u/%u bits)", tls_trust_word(i), s->client,
@@ -88,13 +84,13 @@ static void on_limit(void *arg)
     char why[80];
 
     snprintf(why, sizeof why, "timed out: no end of the handshake within %lld s",
-             (long long)(s->receiver->cfg->smtpd_starttls_timeout / USEC_PER_SEC));
+             (long long)(s->cfg->smtpd_starttls_timeout / USEC_PER_SEC));
     fail(s, why);
 }
 
 static void begin(struct session *s, struct tls_server *tls)
 {
-    const struct config *cfg = s->receiver->cfg;
+    const struct config *cfg = s->cfg;
 
     if (cfg->smtpd_tls_loglevel >= 2)
         log_info("setting up TLS connection from %s", s->client);
@@ -138,7 +134,7 @@ void session_tls_received(const struct session *s, struct received *f, char *tex
     const struct tls_info *i = s->conn ? conn_tls(s->conn) : NULL;
 
     f->is_tls = i != NULL;
-    if (!i || !s->receiver->cfg->smtpd_tls_received_header)
+    if (!i || !s->cfg->smtpd_tls_received_header)
         return;
     snprintf(text, SESSION_TLS_TEXT, "%s with cipher %s (%u/%u bits)", i->protocol, i->cipher, i->cipher_bits, i->cipher_bits);
     f->tls = text;

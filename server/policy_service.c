@@ -25,7 +25,7 @@ struct policy_service {
     char *path;               /* or NULL: */
     char *host;
     uint16_t port;
-    char *default_action, *context;
+    char *default_action, *context; /* context: NULL: as the parameter says */
     int64_t timeout_ms, max_idle_ms, max_ttl_ms, retry_delay_ms;
     int try_limit, request_limit;
     struct list links;
@@ -289,7 +289,7 @@ enum outcome restrict_check_policy_service(struct check *c, const struct restric
     j->service = p;
     j->subject = c->subject;
     buf_init(&j->request, BUF_NO_MAX);
-    policy_request(c, p->context, &j->request);
+    policy_request(c, p->context ? p->context : c->f.cfg->smtpd_policy_service_policy_context, &j->request);
     c->job = j;
     c->stop = stop;
     try(j);
@@ -390,7 +390,6 @@ static void set_defaults(struct policy_service *p)
     p->try_limit = cfg->smtpd_policy_service_try_limit;
     p->request_limit = cfg->smtpd_policy_service_request_limit;
     p->default_action = xstrdup(cfg->smtpd_policy_service_default_action);
-    p->context = xstrdup(cfg->smtpd_policy_service_policy_context);
 }
 
 struct policy_service *policy_service_new(struct restrictions *all, const char *spec, struct err *e)

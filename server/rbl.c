@@ -181,7 +181,7 @@ static enum outcome say(struct rbl_job *j, const char *template)
 
 static void hit(struct rbl_job *j)
 {
-    char *template = restrictions_rbl_reply(j->c->all, j->arg, j->domain);
+    char *template = restrictions_rbl_reply(j->c, j->arg, j->domain);
     enum outcome o = say(j, template ? template : j->c->f.cfg->default_rbl_reply);
 
     free(template);

@@ -44,8 +44,6 @@ struct restrictions {
     struct dns *dns;          /* NULL: no list asks the DNS */
     struct table *tables;
     size_t n_tables;
-    struct map **rbl_replies, **logins; /* rbl_reply_maps, smtpd_sender_login_maps; borrowed from `tables` */
-    size_t n_rbl_replies, n_logins;
     struct policy_service **services;
     size_t n_services;
     struct addr_list own;     /* of this machine's interfaces */
@@ -57,7 +55,7 @@ struct policy_service *restrictions_service(const struct restrictions *r, const 
 /* Whether what it asks was opened: one that an access table names may ask for what no list has named. */
 bool restrictions_can_ask(const struct restrictions *r, const struct restriction *what);
 /* The text of rbl_reply_maps for a list, with its filter or without; to be freed. NULL: none. */
-char *restrictions_rbl_reply(const struct restrictions *r, const char *arg, const char *domain);
+char *restrictions_rbl_reply(const struct check *c, const char *arg, const char *domain);
 bool restrictions_are_stale(const struct restrictions *r);
 bool restrictions_is_own_address(const struct restrictions *r, const union addr *peer);
 

@@ -102,12 +102,12 @@ static void got_owners(void *arg, enum map_result result, struct span value, con
 /* Each key in all tables before the next key. */
 static enum outcome go_through(struct owner_job *j)
 {
-    const struct restrictions *all = j->c->all;
+    const struct strlist *tables = &j->c->f.cfg->smtpd_sender_login_maps;
 
     while (j->result == MAP_NOT_FOUND && j->key < j->keys.n) {
-        struct map *m = all->logins[j->map];
+        struct map *m = restrictions_table(j->c->all, tables->at[j->map]);
         struct span key = span_str(j->keys.at[j->key].text);
-        if (++j->map == all->n_logins) {
+        if (++j->map == tables->n) {
             j->map = 0;
             j->key++;
         }
@@ -189,7 +189,7 @@ static enum outcome mismatch(struct check *c, unsigned rule)
 {
     if (!c->f.env || !c->f.env->sender[0] || !(rule & (c->f.login ? FOR_LOGGED_IN : FOR_OTHERS)))
         return GO_ON;
-    return c->all->n_logins ? ask_tables(c, rule) : ask_login(c);
+    return c->f.cfg->smtpd_sender_login_maps.n ? ask_tables(c, rule) : ask_login(c);
 }
 
 enum outcome restrict_reject_sender_login_mismatch(struct check *c, const struct restriction *r)

@@ -48,34 +48,40 @@ static int open_list(struct restrictions *r, const struct restriction_list *l, s
     return 0;
 }
 
-static int open_maps(struct restrictions *r, const struct strlist *specs, struct map ***maps, size_t *n, struct err *e)
+static int open_maps(struct restrictions *r, const struct strlist *specs, struct err *e)
 {
-    *maps = xcalloc(specs->n ? specs->n : 1, sizeof **maps);
-    for (size_t i = 0; i < specs->n; i++) {
+    for (size_t i = 0; i < specs->n; i++)
         if (open_table(r, specs->at[i], e) < 0)
             return -1;
-        (*maps)[(*n)++] = restrictions_table(r, specs->at[i]);
-    }
     return 0;
+}
+
+/* What one listener's clients may meet. */
+static int open_view(struct restrictions *r, const struct config *view, struct err *e)
+{
+    for (int p = 0; p < N_RESTRICT_PLACES; p++)
+        if (open_list(r, config_restrictions(view, (enum restriction_place)p), e) < 0)
+            return -1;
+    if (open_maps(r, &view->rbl_reply_maps, e) < 0)
+        return -1;
+    for (size_t i = 0; i < view->rbl_reply_maps.n; i++) /* a reply waits for nobody */
+        if (map_may_block(restrictions_table(r, view->rbl_reply_maps.at[i])))
+            return err_set(e, ERR_CONFIG, "rbl_reply_maps: %s may keep clients waiting: write a table that is a file",
+                           view->rbl_reply_maps.at[i]);
+    return open_maps(r, &view->smtpd_sender_login_maps, e);
 }
 
 static int open_all(struct restrictions *r, struct err *e)
 {
-    const struct config *cfg = r->cfg;
+    const struct config *cfg = r->cfg, *view;
 
-    for (int p = 0; p < N_RESTRICT_PLACES; p++)
-        if (open_list(r, config_restrictions(cfg, (enum restriction_place)p), e) < 0)
+    for (size_t i = 0; (view = config_each_view(cfg, i)); i++)
+        if (open_view(r, view, e) < 0)
             return -1;
     for (size_t i = 0; i < cfg->n_restriction_classes; i++)
         if (open_list(r, &cfg->restriction_classes[i].restrictions, e) < 0)
             return -1;
-    if (open_maps(r, &cfg->rbl_reply_maps, &r->rbl_replies, &r->n_rbl_replies, e) < 0)
-        return -1;
-    for (size_t i = 0; i < r->n_rbl_replies; i++) /* a reply waits for nobody */
-        if (map_may_block(r->rbl_replies[i]))
-            return err_set(e, ERR_CONFIG, "rbl_reply_maps: %s may keep clients waiting: write a table that is a file",
-                           cfg->rbl_reply_maps.at[i]);
-    return open_maps(r, &cfg->smtpd_sender_login_maps, &r->logins, &r->n_logins, e);
+    return 0;
 }
 
 /* ---- policy servers ---- */
@@ -96,9 +102,12 @@ static int make_services(struct restrictions *r, const struct restriction_list *
 
 static int make_all_services(struct restrictions *r, struct err *e)
 {
-    for (int p = 0; p < N_RESTRICT_PLACES; p++)
-        if (make_services(r, config_restrictions(r->cfg, (enum restriction_place)p), e) < 0)
-            return -1;
+    const struct config *view;
+
+    for (size_t i = 0; (view = config_each_view(r->cfg, i)); i++)
+        for (int p = 0; p < N_RESTRICT_PLACES; p++)
+            if (make_services(r, config_restrictions(view, (enum restriction_place)p), e) < 0)
+                return -1;
     for (size_t i = 0; i < r->cfg->n_restriction_classes; i++)
         if (make_services(r, &r->cfg->restriction_classes[i].restrictions, e) < 0)
             return -1;
@@ -171,8 +180,6 @@ void restrictions_close(struct restrictions *r)
         map_close(r->tables[i].map);
     }
     free(r->tables);
-    free(r->rbl_replies);
-    free(r->logins);
     for (size_t i = 0; i < r->n_services; i++)
         policy_service_free(r->services[i]);
     free(r->services);
@@ -205,17 +212,19 @@ bool restrictions_can_ask(const struct restrictions *r, const struct restriction
     return !(restrictions_ask(&one) & RESTRICT_ASKS_DNS) || r->dns;
 }
 
-char *restrictions_rbl_reply(const struct restrictions *r, const char *arg, const char *domain)
+char *restrictions_rbl_reply(const struct check *c, const char *arg, const char *domain)
 {
+    const struct strlist *tables = &c->f.cfg->rbl_reply_maps;
     char *text = NULL;
     struct buf value;
     struct err e;
 
     buf_init(&value, 4096);
-    for (size_t i = 0; i < r->n_rbl_replies && !text; i++)
-        if (map_lookup(r->rbl_replies[i], span_str(arg), &value, &e) == MAP_FOUND ||
-            map_lookup(r->rbl_replies[i], span_str(domain), &value, &e) == MAP_FOUND)
+    for (size_t i = 0; i < tables->n && !text; i++) {
+        struct map *m = restrictions_table(c->all, tables->at[i]);
+        if (map_lookup(m, span_str(arg), &value, &e) == MAP_FOUND || map_lookup(m, span_str(domain), &value, &e) == MAP_FOUND)
             text = xstrdup(buf_cstr(&value));
+    }
     buf_fini(&value);
     return text;
 }

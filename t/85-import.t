@@ -136,7 +136,7 @@ like($r->{lines}, qr/^listen "smtp" \{\n    port = smtp\n\}$/m, 'with a second p
 like($r->{lines}, qr/^    address = "127\.0\.0\.1"\n    port = 10025\n    process_limit = 7\n\}$/m, 'the second, with its columns');
 like($r->{out}, qr/^    # NOT CARRIED: master\.cf:6: 127\.0\.0\.1:10025: -o smtpd_foo=1$/m, 'an option that is not carried');
 SKIP: {
-    skip 'the server module is not built', 5 if !has_server();
+    skip 'the server module is not built', 9 if !has_server();
     my $tls = $t->certificate(names => ['web.example.com']);
     my $main = "$null\nsmtpd_tls_cert_file = $tls->{cert}\nsmtpd_tls_key_file = $tls->{key}\nmua = permit_sasl_authenticated,reject\n";
     my $services = "$smtp\nsubmission inet n - y - - smtpd\n -o syslog_name=postfix/submission\n -o smtpd_tls_security_level=encrypt\n"
@@ -147,6 +147,15 @@ SKIP: {
     like($r->{lines}, qr/^listen "submissions" \{\n    port = submissions\n    tls = implicit\n    auth = may\n\}$/m, 'and the one with TLS from the first byte');
     like($r->{lines}, qr/^listen "smtp" \{\n    port = smtp\n\}$/m, 'port 25 offers no AUTH');
     unlike($r->{out}, qr/NOT CARRIED/, 'all is carried') or diag $r->{out};
+    $r = import_cf("$main\nsmtpd_client_restrictions = reject_unknown_client_hostname\nmua_helo = permit_mynetworks, reject_non_fqdn_helo_hostname\n",
+        "$services -o smtpd_helo_restrictions=\$mua_helo -o { smtpd_sender_restrictions = reject_sender_login_mismatch }\n"
+        . " -o smtpd_recipient_restrictions= -o smtpd_recipient_limit=200 -o milter_macro_daemon_name=ORIGINATING -o smtpd_relay_restrictions=permit_sasl_authenticated,reject\n");
+    like($r->{lines}, qr/^listen "submissions" \{\n    port = submissions\n    tls = implicit\n    smtpd_helo_restrictions = "permit_mynetworks, reject_non_fqdn_helo_hostname"\n    smtpd_sender_restrictions = "reject_sender_login_mismatch"\n    smtpd_recipient_limit = 200\n    milter_macro_daemon_name = "?ORIGINATING"?\n    smtpd_relay_restrictions = "permit_sasl_authenticated,reject"\n    auth = required\n\}$/m,
+        'a listener has lists and limits of its own, $mua_... in full') or diag $r->{lines};
+    like($r->{lines}, qr/^listen "submission" \{[^}]*^    smtpd_client_restrictions = "permit_sasl_authenticated,reject"$/m, 'a list that stands in the place of another is carried, too');
+    unlike($r->{out}, qr/NOT CARRIED/, '... and nothing is lost') or diag $r->{out};
+    $r = import_cf($null, "$smtp\nsubmission inet n - y - - smtpd -o smtpd_relay_restrictions=permit_mynetworks\n");
+    like($r->{out}, qr/NOT CARRIED: master\.cf:6: submission: -o smtpd_relay_restrictions=permit_mynetworks$/m, 'an open relay is not carried') or diag $r->{out};
     $r = import_cf("$main\nsmtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", "$services\n10025 inet n - y - - smtpd -o smtpd_sasl_auth_enable=no -o smtpd_milters=unix:opendkim/x.sock\n");
     like($r->{lines}, qr{^    port = 10025\n    milters = "unix:/var/spool/postfix/opendkim/x\.sock"\n    auth = no\n\}$}m, 'a port without it, and with filters of its own')
       or diag $r->{out};
