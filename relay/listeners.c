@@ -3,11 +3,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/interfaces.h"
 #include "net/listen.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -41,13 +41,9 @@ static int add_tcp(struct listeners *l, const struct config *cfg, const char *na
                    struct err *e)
 {
     char text[ADDR_TEXT];
-    union addr at = { .sa = { .sa_family = sa->sa_family } };
+    union addr at;
 
-    if (sa->sa_family == AF_INET)
-        at.in4 = *(const struct sockaddr_in *)(const void *)sa;
-    else if (sa->sa_family == AF_INET6)
-        at.in6 = *(const struct sockaddr_in6 *)(const void *)sa;
-    else
+    if (!addr_set(&at, sa))
         return 0;
     if (!(cfg->inet_protocols & (sa->sa_family == AF_INET ? CONFIG_IPV4 : CONFIG_IPV6)))
         return 0;
@@ -71,17 +67,15 @@ static int add_text(struct listeners *l, const struct config *cfg, const char *n
     return addr_parse(&at, span_str(text), 0) ? add_tcp(l, cfg, name, &at.sa, port, e) : 0;
 }
 
-/* Whether this machine has a loopback address of that family: containers often have no ::1. */
-static bool has_ipv6_loopback(void)
+/* Containers often have no ::1. */
+static bool has_ipv6(void)
 {
-    struct ifaddrs *all;
-    bool has = false;
+    struct addr_list all = { 0 };
+    bool has = interfaces_addresses(&all, NULL) < 0;
 
-    if (getifaddrs(&all) < 0)
-        return true;
-    for (struct ifaddrs *i = all; i; i = i->ifa_next)
-        has |= i->ifa_addr && i->ifa_addr->sa_family == AF_INET6;
-    freeifaddrs(all);
+    for (size_t i = 0; i < all.n; i++)
+        has |= all.at[i].sa.sa_family == AF_INET6;
+    addr_list_fini(&all);
     return has;
 }
 
@@ -105,7 +99,7 @@ static int add_pair(struct listeners *l, const struct config *cfg, const char *n
 {
     if (add_text(l, cfg, name, ipv4, port, e) < 0)
         return -1;
-    return has_ipv6_loopback() ? add_text(l, cfg, name, ipv6, port, e) : 0;
+    return has_ipv6() ? add_text(l, cfg, name, ipv6, port, e) : 0;
 }
 
 static int add_interfaces(struct listeners *l, const struct config *cfg, const char *name,

@@ -3,7 +3,7 @@
 # where mail goes, for baton test and check too
 noinst_LIBRARIES += relay/libroute.a
 relay_libroute_a_SOURCES = relay/alias.c relay/alias.h \
-	relay/expand.c relay/extension.c relay/extension.h relay/lookup.c relay/lookup.h relay/match.c relay/match.h \
+	relay/expand.c relay/extension.c relay/extension.h relay/lookup.c relay/lookup.h relay/match.c relay/match.h relay/own.c relay/own.h \
 	relay/resolve.c relay/resolve.h relay/resolve_int.h relay/route_hooks.h
 
 # what clients are shown, for baton check too
@@ -35,7 +35,6 @@ batond_SOURCES = \
 	relay/operate.c relay/operate.h \
 	relay/outward.c relay/outward.h \
 	relay/ours.c relay/ours.h \
-	relay/own.c relay/own.h \
 	relay/peer.c relay/peer.h relay/peer_int.h \
 	relay/peer_open.c \
 	relay/peer_work.c \
@@ -78,7 +77,7 @@ t_unit_test_flow_LDADD = lib/base/libbase.a $(CMOCKA_LIBS)
 t_unit_test_window_SOURCES = t/unit/test_window.c t/unit/unit.h relay/window.c relay/window.h
 t_unit_test_window_LDADD = $(CMOCKA_LIBS)
 t_unit_test_resolve_SOURCES = t/unit/test_resolve.c t/unit/unit.h
-t_unit_test_resolve_LDADD = relay/libroute.a server/librouting.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/map/libmap.a lib/mail/libmail.a lib/base/libbase.a \
+t_unit_test_resolve_LDADD = relay/libroute.a server/librouting.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/map/libmap.a lib/mail/libmail.a lib/net/libnet.a lib/base/libbase.a \
 	$(MAP_LIBS) $(CONFUSE_LIBS) $(CMOCKA_LIBS)
 
 if HAVE_CMOCKA

@@ -67,12 +67,6 @@ void ours_close(struct ours *o)
     free(o);
 }
 
-static bool is_own_address(const struct ours *o, const union addr *peer)
-{
-    const struct addr_list one = { (union addr *)(uintptr_t)peer, 1 };
-    return own_has_one_of(&o->own, &one);
-}
-
 static enum map_result ask(struct map *m, const char *address)
 {
     struct buf value;
@@ -93,7 +87,7 @@ enum map_result ours_has(struct ours *o, const struct ours_client *c)
     for (size_t i = 0; i < o->list->n && result == MAP_NOT_FOUND; i++) {
         bool is_one = false;
         switch (o->list->at[i].id) {
-        case RESTRICTION_permit_inet_interfaces: is_one = is_own_address(o, c->peer); break;
+        case RESTRICTION_permit_inet_interfaces: is_one = addr_list_has_host(&o->own, c->peer); break;
         case RESTRICTION_permit_mynetworks: is_one = c->is_trusted; break;
         case RESTRICTION_permit_sasl_authenticated: is_one = c->is_logged_in; break;
         default: result = ask(o->maps[i], c->address);

@@ -10,7 +10,7 @@
 
 /* By inet_interfaces, as they are now; addr_list_fini() it. Before the jail. */
 void own_addresses(const struct config *cfg, struct addr_list *out);
-/* Whatever the ports are. */
+/* That one of these is one of them, whatever the ports are. */
 bool own_has_one_of(const struct addr_list *own, const struct addr_list *these);
 
 #endif

@@ -56,23 +56,12 @@ static void on_limit(void *arg)
     finish(arg, NAME_FAILED);
 }
 
-static bool leads_back(const struct session *s, const struct addr_list *found)
-{
-    for (size_t i = 0; i < found->n; i++) {
-        union addr a = found->at[i];
-        addr_set_port(&a, addr_port(&s->peer));
-        if (a.sa.sa_family == s->peer.sa.sa_family && addr_eq(&a, &s->peer))
-            return true;
-    }
-    return false;
-}
-
 static void got_addresses(void *arg, enum dns_outcome outcome, const struct addr_list *found, const struct err *why)
 {
     struct session *s = arg;
 
     s->naming->query = NULL;
-    if (outcome == DNS_FOUND && leads_back(s, found)) {
+    if (outcome == DNS_FOUND && addr_list_has_host(found, &s->peer)) {
         finish(s, NAME_FOUND);
         return;
     }

@@ -117,9 +117,7 @@ static void close_it(void *self)
     match_close(ro->alias_domains);
     match_close(ro->mailbox_domains);
     match_close(ro->relay_domains);
-    for (size_t i = 0; i < ro->n_own; i++)
-        free(ro->own_addresses[i]);
-    free(ro->own_addresses);
+    addr_list_fini(&ro->own);
     free(ro);
 }
 

@@ -6,6 +6,7 @@
 #ifndef SERVER_ROUTING_INT_H
 #define SERVER_ROUTING_INT_H
 
+#include "net/addr.h"
 #include "relay/route_hooks.h"
 
 struct inferred;
@@ -18,8 +19,7 @@ struct routing {
     struct tables *transport, *sender_relayhost, *sender_transport, *mailbox_transport, *fallback_transport;
     struct tables *canonical, *sender_canonical, *rcpt_canonical, *generic;
     struct inferred *inferred; /* NULL: no domains are inferred */
-    char **own_addresses;      /* of this machine: "192.0.2.1", "2001:db8::1" */
-    size_t n_own;
+    struct addr_list own;      /* this machine's addresses */
     bool is_direct;            /* without a relayhost mail goes to MX hosts */
     struct transport to_local; /* borrowed strings: local_transport, or what takes its place */
 };

@@ -81,7 +81,7 @@ none {
 # What one program shows to another: the table through which server/ comes in, the words of the control socket, what waits
 sub _is_door {
     my ($own, $header) = @_;
-    return 1 if $own eq 'server' && $header =~ m{^relay/(?:auth|hooks|gate|resolve|worker|supervise|listeners|jail|route_hooks|lookup|match|extension|draft)\.h$};
+    return 1 if $own eq 'server' && $header =~ m{^relay/(?:auth|hooks|gate|resolve|worker|supervise|listeners|jail|route_hooks|own|lookup|match|extension|draft)\.h$};
     return 1 if $own eq 'control' && $header =~ m{^relay/(?:control|hooks|resolve|alias|certs)\.h$}; # baton test goes the relay's way
     return 1 if $own eq 'agent' && $header =~ m{^(?:control/(?:queue_read|ask)|relay/alias)\.h$}; # mailq, newaliases
     return 0;

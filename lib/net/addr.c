@@ -45,6 +45,18 @@ bool addr_parse(union addr *a, struct span text, uint16_t port)
     return true;
 }
 
+bool addr_set(union addr *a, const struct sockaddr *sa)
+{
+    *a = (union addr){ .in6 = { 0 } };
+    if (sa->sa_family == AF_INET)
+        memcpy(&a->in4, sa, sizeof a->in4);
+    else if (sa->sa_family == AF_INET6)
+        memcpy(&a->in6, sa, sizeof a->in6);
+    else
+        return false;
+    return true;
+}
+
 socklen_t addr_len(const union addr *a)
 {
     return a->sa.sa_family == AF_INET ? sizeof(a->in4) : sizeof(a->in6);
@@ -78,6 +90,17 @@ bool addr_eq(const union addr *a, const union addr *b)
     return true;
 }
 
+bool addr_is_same_host(const union addr *a, const union addr *b)
+{
+    if (a->sa.sa_family != b->sa.sa_family)
+        return false;
+    if (a->sa.sa_family == AF_INET)
+        return a->in4.sin_addr.s_addr == b->in4.sin_addr.s_addr;
+    if (a->sa.sa_family != AF_INET6 || memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 16) != 0)
+        return false;
+    return !a->in6.sin6_scope_id || !b->in6.sin6_scope_id || a->in6.sin6_scope_id == b->in6.sin6_scope_id;
+}
+
 char *addr_format(const union addr *a, char *out)
 {
     char host[INET6_ADDRSTRLEN + 8];
@@ -95,6 +118,14 @@ void addr_list_add(struct addr_list *l, const union addr *a)
 {
     l->at = xreallocarray(l->at, l->n + 1, sizeof(*l->at));
     l->at[l->n++] = *a;
+}
+
+bool addr_list_has_host(const struct addr_list *l, const union addr *a)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (addr_is_same_host(&l->at[i], a))
+            return true;
+    return false;
 }
 
 void addr_list_copy(struct addr_list *to, const struct addr_list *from)

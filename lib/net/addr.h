@@ -22,10 +22,14 @@ union addr {
 /* An address literal without port: "192.0.2.1", "2001:db8::1", "[2001:db8::1]", "IPv6:2001:db8::1", "fe80::1%eth0".
  * False when `text` is none: then it may be a name. */
 bool addr_parse(union addr *a, struct span text, uint16_t port);
+/* False when it is neither IPv4 nor IPv6. */
+bool addr_set(union addr *a, const struct sockaddr *sa);
 socklen_t addr_len(const union addr *a);
 uint16_t addr_port(const union addr *a);
 void addr_set_port(union addr *a, uint16_t port);
 bool addr_eq(const union addr *a, const union addr *b);
+/* The same host, whatever the ports are; zones ("%eth0") count where both have one. */
+bool addr_is_same_host(const union addr *a, const union addr *b);
 
 #define ADDR_TEXT 80
 /* "192.0.2.1:25", "[2001:db8::1]:25", "local". `out` has ADDR_TEXT bytes. For no port: sockaddr_format(), cidr.h. */
@@ -38,6 +42,7 @@ struct addr_list {
 };
 
 void addr_list_add(struct addr_list *l, const union addr *a);
+bool addr_list_has_host(const struct addr_list *l, const union addr *a);
 void addr_list_copy(struct addr_list *to, const struct addr_list *from);
 void addr_list_fini(struct addr_list *l);
 

@@ -8,6 +8,7 @@ lib_net_libnet_a_SOURCES = \
 	lib/net/dial.c lib/net/dial.h \
 	lib/net/dns.c lib/net/dns.h lib/net/dns_int.h \
 	lib/net/dns_channel.c lib/net/dns_list.c \
+	lib/net/interfaces.c lib/net/interfaces.h \
 	lib/net/listen.c lib/net/listen.h \
 	lib/net/loop.c lib/net/loop.h lib/net/loop_int.h \
 	lib/net/offload.c lib/net/offload.h lib/net/offload_patient.c \

@@ -934,6 +934,30 @@ static void address_literals_are_read_and_written(void **state)
     }
 }
 
+static void a_host_is_the_same_at_any_port(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        uint32_t zone_a, zone_b;
+        bool is_same;
+    } cases[] = {
+        { "192.0.2.1", "192.0.2.1", 0, 0, true },    { "192.0.2.1", "192.0.2.2", 0, 0, false },
+        { "192.0.2.1", "2001:db8::1", 0, 0, false }, { "2001:db8::1", "2001:db8::1", 0, 0, true },
+        { "fe80::1", "fe80::1", 1, 2, false },       { "fe80::1", "fe80::1", 1, 0, true },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        union addr a, b;
+        assert_true(addr_parse(&a, span_str(cases[i].a), 25));
+        assert_true(addr_parse(&b, span_str(cases[i].b), 2525));
+        if (a.sa.sa_family == AF_INET6)
+            a.in6.sin6_scope_id = cases[i].zone_a;
+        if (b.sa.sa_family == AF_INET6)
+            b.in6.sin6_scope_id = cases[i].zone_b;
+        assert_int_equal(addr_is_same_host(&a, &b), cases[i].is_same);
+    }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -971,6 +995,7 @@ int main(void)
         T(a_paused_listener_lets_them_wait),
         T(a_unix_socket_replaces_a_stale_one_only),
         T(address_literals_are_read_and_written),
+        T(a_host_is_the_same_at_any_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
