@@ -318,8 +318,10 @@ enum config_tls_level config_lmtp_tls_level(const struct config *cfg, const stru
 bool config_tls_is_implicit(const struct relayhost *host);
 
 /* The services that deliver on this machine, as sockets in queue_directory/private: "local", "virtual", "pipe.NAME". Those that
- * the configuration can send mail to. */
+ * the configuration can send mail to; and "forward", which delivers nothing (server/forward_service.c). */
 void config_deliveries(const struct config *cfg, struct strlist *names);
+/* Mailboxes are another transport's, and those users come first who have a ~/.forward. */
+bool config_asks_for_forwards(const struct config *cfg);
 
 /* What counts for clients of that section, NULL for the default one and for programs of this machine: `cfg`, or the section's
  * view, a copy in which its own parameters stand. It lives as long as `cfg`. */

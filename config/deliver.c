@@ -42,6 +42,15 @@ static bool is_named(const struct config *cfg, const char *service)
     return false;
 }
 
+bool config_asks_for_forwards(const struct config *cfg)
+{
+#ifndef WITH_SERVER
+    return false;
+#endif
+    return cfg->forward_path[0] && (cfg->mailbox_transport.name[0] || cfg->mailbox_transport_maps.n) &&
+           (has_transport_table(cfg) || is_named(cfg, "local"));
+}
+
 void config_deliveries(const struct config *cfg, struct strlist *names)
 {
     static const char *const services[] = { "local", "virtual" };
@@ -53,6 +62,8 @@ void config_deliveries(const struct config *cfg, struct strlist *names)
     for (size_t i = 0; i < ARRAY_LEN(services); i++)
         if (is_any || is_named(cfg, services[i]))
             strlist_add(names, span_str(services[i]));
+    if (config_asks_for_forwards(cfg))
+        strlist_add(names, SPAN("forward"));
     for (size_t i = 0; i < cfg->n_pipes; i++) {
         char *name = xasprintf("pipe.%s", cfg->pipes[i].name);
         strlist_add(names, span_str(name));
@@ -137,7 +148,7 @@ static void check_virtual(const struct config *cfg, struct config_report *r)
 
 static bool is_service_name(const char *name)
 {
-    static const char *const taken[] = { "local", "virtual", "smtp", "lmtp", "relay", "error", "retry", "discard", "pipe" };
+    static const char *const taken[] = { "local", "virtual", "forward", "smtp", "lmtp", "relay", "error", "retry", "discard", "pipe" };
 
     for (size_t i = 0; i < ARRAY_LEN(taken); i++)
         if (strcmp(name, taken[i]) == 0)

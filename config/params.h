@@ -145,11 +145,11 @@ PARAM(empty_address_relayhost_maps_lookup_key, STR, "<>", NOT_EMPTY, RECEIVE | R
 PARAM(empty_address_default_transport_maps_lookup_key, STR, "<>", NOT_EMPTY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
     "What stands in `sender_dependent_default_transport_maps` for mail without a sender.")
 PARAM(mailbox_transport, TRANSPORT, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
-    "What mail for users of this machine is given to instead of `local`, after `alias_maps` and without a look at ~/.forward: "
-    "\"lmtp:unix:/var/run/dovecot/lmtp\".")
+    "What mail for users of this machine is given to instead of `local`, after `alias_maps`, and after `forward_path` for those who have "
+    "such a file: \"lmtp:unix:/var/run/dovecot/lmtp\". It may know more users than this machine has.")
 PARAM(mailbox_transport_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
     "The same for single users, before `mailbox_transport`: \"transport:nexthop\". Keys are tried in this order: user+ext@domain, "
-    "user@domain, user+ext, user.")
+    "user@domain, user+ext, user. \"local:\" is a mailbox on this machine.")
 PARAM(fallback_transport_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
     "The same as `fallback_transport` for single names, before it. Keys as in `mailbox_transport_maps`; whoever is in them is not refused.")
 PARAM(fallback_transport, TRANSPORT, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,

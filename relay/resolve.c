@@ -194,6 +194,11 @@ void route_by(struct lookup *l, const char *name, const char *nexthop, struct ro
         out->nexthop = lookup_printf(l, "%s:%s", name, nexthop);
 }
 
+bool resolver_is_rcpt(const struct lookup *l)
+{
+    return container_of(l, const struct pass, l)->is_rcpt;
+}
+
 const char *resolver_relayhost(const struct resolver *r)
 {
     return r->relayhost;

@@ -49,6 +49,8 @@ enum map_result resolver_is_destination(const struct resolver *r, struct lookup 
 const struct match *resolver_destinations(const struct resolver *r);
 /* Whether the alias of a local name has something that only local delivery can do. */
 enum map_result resolver_alias_needs_local(const struct resolver *r, struct lookup *l, const char *address);
+/* A recipient is about to be taken or refused; where exactly its mail goes will be asked later. */
+bool resolver_is_rcpt(const struct lookup *l);
 /* "transport:nexthop" as a route; error: and retry: are refusals. */
 void route_by(struct lookup *l, const char *name, const char *nexthop, struct route *out);
 /* All of relayhost, "[a]:25 [b]"; "" when there is none. */

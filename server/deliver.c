@@ -18,6 +18,7 @@
 enum {
     STOP_LIMIT_MS = 25000, /* then deliveries are ended; the supervisor waits for 30 s */
     STALE_EVERY_MS = 5000,
+    LOOKS = 10, /* at a time */
 };
 
 struct inlet {
@@ -35,7 +36,7 @@ struct deliver_worker {
     bool is_open[8]; /* of services[] */
 };
 
-static const struct deliver_service *const services[] = { &deliver_local, &deliver_virtual, &deliver_pipe };
+static const struct deliver_service *const services[] = { &deliver_local, &deliver_virtual, &deliver_pipe, &deliver_forward };
 
 static const struct deliver_service *find_service(const char *socket)
 {
@@ -55,13 +56,29 @@ static void stop_now(void *arg)
 
     log_warn("deliveries are ended that did not finish within %d s; the relay will try again", STOP_LIMIT_MS / 1000);
     errands_end_all(&w->d.errands);
+    errands_end_all(&w->d.local_errands);
     loop_stop(w->d.loop);
+}
+
+/* A delivery of local's may be handing its message over to another service (local_hand_over.c): those stay till the last has ended. */
+static void stop_listening(struct deliver_worker *w)
+{
+    bool is_asked = w->d.local_errands.n_running;
+
+    for (size_t i = 0; i < w->n_inlets; i++) {
+        struct inlet *in = &w->inlets[i];
+        if (!in->listener || (is_asked && !in->service->is_local))
+            continue;
+        listen_stop(in->listener);
+        in->listener = NULL;
+    }
 }
 
 static void stop_if_idle(void *arg)
 {
     struct deliver_worker *w = arg;
 
+    stop_listening(w);
     deliver_session_stop_all(&w->d);
     if (list_is_empty(&w->d.sessions) && list_is_empty(&w->d.mails))
         loop_stop(w->d.loop);
@@ -77,9 +94,7 @@ static void stop(void *arg, int signum)
     if (w->d.is_stopping)
         return;
     w->d.is_stopping = true;
-    for (size_t i = 0; i < w->n_inlets; i++)
-        listen_stop(w->inlets[i].listener);
-    w->n_inlets = 0;
+    forward_drop_all(&w->d, false);
     timer_start(&w->stop_timer, w->d.loop, STOP_LIMIT_MS, stop_now, w);
     stop_if_idle(w);
 }
@@ -99,7 +114,10 @@ static void look_for_changes(void *arg)
 static void accepted(void *arg, struct conn *c)
 {
     struct inlet *in = arg;
-    deliver_session_start(&in->worker->d, in->service, in->on->name, c);
+    if (in->service->serve)
+        in->service->serve(&in->worker->d, c);
+    else
+        deliver_session_start(&in->worker->d, in->service, in->on->name, c);
 }
 
 static int open_services(struct deliver_worker *w, struct err *e)
@@ -147,6 +165,8 @@ static int open_all(struct deliver_worker *w, struct err *e)
     if (!w->d.loop)
         return -1;
     errands_init(&w->d.errands, w->d.loop, (unsigned)w->d.cfg->default_process_limit);
+    errands_init(&w->d.local_errands, w->d.loop, (unsigned)w->d.cfg->default_process_limit);
+    errands_init(&w->d.looks, w->d.loop, LOOKS);
     return listen_on_all(w, e);
 }
 
@@ -155,8 +175,12 @@ static void close_all(struct deliver_worker *w)
     for (size_t i = 0; i < w->n_inlets; i++)
         listen_stop(w->inlets[i].listener);
     free(w->inlets);
-    if (w->d.loop)
+    if (w->d.loop) {
         errands_fini(&w->d.errands);
+        errands_fini(&w->d.local_errands);
+        errands_fini(&w->d.looks);
+    }
+    forward_drop_all(&w->d, true);
     deliver_session_drop_all(&w->d);
     timer_stop(&w->stop_timer);
     timer_stop(&w->look_timer);
@@ -176,6 +200,7 @@ int deliver_main(const struct worker_env *env)
     w = (struct deliver_worker){ .d = { .env = env, .cfg = env->cfg } };
     list_init(&w.d.sessions);
     list_init(&w.d.mails);
+    list_init(&w.d.askers);
     if (open_all(&w, &e) < 0) {
         log_error("%s", e.text);
         status = e.kind == ERR_CONFIG ? EX_CONFIG : EX_OSERR;

@@ -7,6 +7,8 @@
  *                            ▲                                                                │ an errand: a child that becomes the
  *                            └──────────────────── outcome ◀──────────────────────────────────┘ recipient and does it
  *
+ * One socket is for questions: who has a ~/.forward (forward_service.c).
+ *
  * It is the only worker that may become another user. It does nothing with root's rights but that: mailboxes, commands and the
  * files of users are touched by children that have become them. */
 #ifndef SERVER_DELIVER_H
@@ -18,6 +20,7 @@
 #include "server/content.h"
 #include "server/errands.h"
 
+struct conn;
 struct deliver_service;
 struct deliver_session;
 
@@ -26,10 +29,12 @@ struct deliver { /* the worker */
     const struct config *cfg;     /* env->cfg */
     struct loop *loop;
     struct worker_ids ids;        /* of mail_owner: who may connect, who owns the spool */
-    struct errands errands;
-    struct list sessions, mails;
+    struct errands errands;       /* programs, and mailboxes of virtual */
+    struct errands local_errands; /* local's, some of which wait for one of the others */
+    struct errands looks;         /* forward_service.c's */
+    struct list sessions, mails, askers;
     bool is_stopping;
-    struct local_aliases *aliases; /* deliver_local.c's */
+    struct local_tables *local;   /* deliver_local.c's */
     struct tables *virtual_mailboxes, *virtual_uids, *virtual_gids;
 };
 
@@ -70,20 +75,24 @@ struct deliver_service {
     /* A table has changed that this process cannot read. May be NULL. */
     bool (*is_stale)(const struct deliver *w);
     void (*start)(struct delivery *d);
+    /* NULL: it speaks LMTP (deliver_session.c). Takes the connection. */
+    void (*serve)(struct deliver *w, struct conn *c);
     /* Frees what the service has hung on it. May be NULL. */
     void (*fini)(struct delivery *d);
+    bool is_local; /* it has local_errands */
 };
 
-extern const struct deliver_service deliver_local, deliver_virtual, deliver_pipe;
+extern const struct deliver_service deliver_local, deliver_virtual, deliver_pipe, deliver_forward;
 
 /* hooks.h */
 int deliver_main(const struct worker_env *env);
 
 /* ---- deliver_session.c ---- */
 
-struct conn;
+/* The other end is mail_owner, root, or whoever runs us all. */
+bool deliver_peer_is_ours(const struct deliver *w, const struct conn *c);
 void deliver_session_start(struct deliver *w, const struct deliver_service *service, const char *name, struct conn *c);
-/* For a shutdown: those between messages are told 421. */
+/* For a shutdown: those between messages are told 421; but not yet those that local may be handing over to. */
 void deliver_session_stop_all(struct deliver *w);
 void deliver_session_drop_all(struct deliver *w);
 
@@ -92,6 +101,11 @@ void delivery_end(struct delivery *d, const struct outcome *o);
 /* Starts an errand for it, with the delivery as its argument; its outcome ends the delivery, and those behind it (`next`). NULL for
  * `t` means what is usual; its keep_fd is filled in. */
 void delivery_errand(struct delivery *d, const struct errand_terms *t, errand_work_fn *work);
+
+/* ---- forward_service.c ---- */
+
+/* For a shutdown: whoever has asked asks again, of the next. `for_good`: when all errands have been ended. */
+void forward_drop_all(struct deliver *w, bool for_good);
 
 /* ---- delivery_head.c: for the child ---- */
 

@@ -14,11 +14,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct local_aliases {
+struct local_tables {
     struct tables **at; /* one for each of alias_maps, for each may belong to somebody else */
     uid_t *owner;
     size_t n;
-    struct tables *commands; /* mailbox_command_maps */
+    struct tables *transports, *fallbacks, *commands; /* mailbox_transport_maps, fallback_transport_maps, mailbox_command_maps */
 };
 
 /* Whose rights its commands have. */
@@ -30,13 +30,23 @@ static uid_t owner_of(const char *spec)
     return path[0] == '/' && stat(path, &st) == 0 ? st.st_uid : 0;
 }
 
-static int open_aliases(struct deliver *w, struct err *e)
+static int open_others(const struct config *cfg, struct local_tables *a, struct err *e)
+{
+    const struct tables_options o = { 0 };
+
+    a->transports = tables_open("mailbox_transport_maps", &cfg->mailbox_transport_maps, &o, e);
+    a->fallbacks = a->transports ? tables_open("fallback_transport_maps", &cfg->fallback_transport_maps, &o, e) : NULL;
+    a->commands = a->fallbacks ? tables_open("mailbox_command_maps", &cfg->mailbox_command_maps, &o, e) : NULL;
+    return a->commands ? 0 : -1;
+}
+
+static int open_tables(struct deliver *w, struct err *e)
 {
     const struct strlist *maps = &w->cfg->alias_maps;
     const struct tables_options o = { .aliases = maps, .may_be_missing = true };
-    struct local_aliases *a = xcalloc(1, sizeof *a);
+    struct local_tables *a = xcalloc(1, sizeof *a);
 
-    w->aliases = a;
+    w->local = a;
     a->at = xcalloc(maps->n + 1, sizeof(*a->at));
     a->owner = xcalloc(maps->n + 1, sizeof *a->owner);
     for (; a->n < maps->n; a->n++) {
@@ -46,17 +56,18 @@ static int open_aliases(struct deliver *w, struct err *e)
         if (!a->at[a->n])
             return -1;
     }
-    a->commands = tables_open("mailbox_command_maps", &w->cfg->mailbox_command_maps, &(struct tables_options){ 0 }, e);
-    return a->commands ? 0 : -1;
+    return open_others(w->cfg, a, e);
 }
 
-static void close_aliases(struct deliver *w)
+static void close_tables(struct deliver *w)
 {
-    struct local_aliases *a = w->aliases;
+    struct local_tables *a = w->local;
 
     for (size_t i = 0; a && i < a->n; i++)
         tables_close(a->at[i]);
     if (a) {
+        tables_close(a->transports);
+        tables_close(a->fallbacks);
         tables_close(a->commands);
         free(a->at);
         free(a->owner);
@@ -66,15 +77,15 @@ static void close_aliases(struct deliver *w)
 
 static bool are_stale(const struct deliver *w)
 {
-    for (size_t i = 0; i < w->aliases->n; i++)
-        if (tables_are_stale(w->aliases->at[i]))
+    for (size_t i = 0; i < w->local->n; i++)
+        if (tables_are_stale(w->local->at[i]))
             return true;
-    return tables_are_stale(w->aliases->commands);
+    return tables_are_stale(w->local->transports) || tables_are_stale(w->local->fallbacks) || tables_are_stale(w->local->commands);
 }
 
 /* ---- the plan ---- */
 
-static void plan_free(struct local_plan *p)
+void local_plan_free(struct local_plan *p)
 {
     if (!p)
         return;
@@ -83,12 +94,14 @@ static void plan_free(struct local_plan *p)
     free(p->extension);
     free(p->domain);
     free(p->owner_sender);
+    free(p->transport);
+    free(p->fallback);
     free(p->command);
     forwards_fini(&p->forwards);
     free(p);
 }
 
-static struct local_plan *plan_new(const struct delivery *d)
+struct local_plan *local_plan_new(const struct delivery *d)
 {
     struct local_plan *p = xcalloc(1, sizeof *p);
     struct span domain = address_text_domain(d->rcpt->address);
@@ -108,7 +121,7 @@ static struct local_plan *plan_new(const struct delivery *d)
 
 static enum map_result find(struct delivery *d, const char *name, struct span *value, uid_t *owner)
 {
-    const struct local_aliases *a = d->mail->deliver->aliases;
+    const struct local_tables *a = d->mail->deliver->local;
     enum map_result r = MAP_NOT_FOUND;
 
     for (size_t i = 0; i < a->n && r == MAP_NOT_FOUND; i++) {
@@ -141,13 +154,41 @@ static enum map_result find_owner(struct delivery *d, const char *name)
 
 static enum map_result find_command(struct delivery *d)
 {
-    struct tables *t = d->mail->deliver->aliases->commands;
+    struct tables *t = d->mail->deliver->local->commands;
     struct span value;
     enum map_result r = tables_count(t) ? tables_find(t, &d->lookup, span_str(d->plan->user), true, &value) : MAP_NOT_FOUND;
 
     free(d->plan->command);
     d->plan->command = r == MAP_FOUND ? span_dup(span_trim(value)) : NULL;
     return r;
+}
+
+/* A transport for the name, as the relay would find it (server/ways.c): by the whole address, then by its local part, each with its
+ * extension and without; else `other`. "local" is we. */
+static enum map_result find_transport(struct delivery *d, struct tables *t, const struct transport *other, char **out)
+{
+    const struct local_plan *p = d->plan;
+    const char *const keys[] = {
+        lookup_printf(&d->lookup, "%s@%s", p->local, p->domain), lookup_printf(&d->lookup, "%s@%s", p->user, p->domain), p->local, p->user,
+    };
+    enum map_result r = MAP_NOT_FOUND;
+    struct span value;
+
+    free(*out);
+    *out = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(keys) && r == MAP_NOT_FOUND && tables_count(t); i++)
+        r = tables_find(t, &d->lookup, span_str(keys[i]), i < 2, &value);
+    if (r == MAP_CANNOT_TELL)
+        return r;
+    if (r == MAP_FOUND)
+        *out = span_dup(span_trim(value));
+    else if (other->name[0])
+        *out = xasprintf("%s:%s", other->name, other->nexthop);
+    if (*out && (strcmp(*out, "local") == 0 || strncmp(*out, "local:", 6) == 0)) {
+        free(*out);
+        *out = NULL;
+    }
+    return MAP_FOUND;
 }
 
 /* Its own name among the values is its mailbox, after all else. */
@@ -191,6 +232,19 @@ static void run_alias(struct delivery *d, struct span value)
         end_with(d, "4.3.5", "its alias names nobody that could be understood");
 }
 
+/* What of the configuration cannot be asked, or NULL. */
+static const char *find_mailbox(struct delivery *d)
+{
+    const struct deliver *w = d->mail->deliver;
+    const struct config *cfg = w->cfg;
+
+    if (find_transport(d, w->local->transports, &cfg->mailbox_transport, &d->plan->transport) == MAP_CANNOT_TELL)
+        return "mailbox_transport_maps cannot be asked at the moment";
+    if (find_transport(d, w->local->fallbacks, &cfg->fallback_transport, &d->plan->fallback) == MAP_CANNOT_TELL)
+        return "fallback_transport_maps cannot be asked at the moment";
+    return find_command(d) == MAP_CANNOT_TELL ? "mailbox_command_maps cannot be asked at the moment" : NULL;
+}
+
 /* Made again from the top when an answer has come that had to be waited for. */
 static void decide(void *arg)
 {
@@ -205,13 +259,13 @@ static void decide(void *arg)
         r = find(d, name, &value, &d->plan->owner);
     }
     enum map_result owner = r == MAP_FOUND ? find_owner(d, name) : r;
-    enum map_result command = find_command(d);
+    const char *trouble = find_mailbox(d);
     if (lookup_waits(&d->lookup))
         return;
     if (r == MAP_CANNOT_TELL || owner == MAP_CANNOT_TELL)
         end_with(d, "4.3.0", "alias_maps cannot be asked at the moment");
-    else if (command == MAP_CANNOT_TELL)
-        end_with(d, "4.3.0", "mailbox_command_maps cannot be asked at the moment");
+    else if (trouble)
+        end_with(d, "4.3.0", trouble);
     else if (r == MAP_FOUND)
         run_alias(d, value);
     else
@@ -220,7 +274,7 @@ static void decide(void *arg)
 
 static void start(struct delivery *d)
 {
-    d->plan = plan_new(d);
+    d->plan = local_plan_new(d);
     d->lookup = (struct lookup){ .runner = loop_runner(d->mail->deliver->loop), .may_ask = true, .when_told = decide, .arg = d };
     if (!d->plan->user[0])
         end_with(d, "5.1.1", "unknown user: \"\"");
@@ -230,7 +284,9 @@ static void start(struct delivery *d)
 
 static void fini(struct delivery *d)
 {
-    plan_free(d->plan);
+    local_plan_free(d->plan);
 }
 
-const struct deliver_service deliver_local = { "local", open_aliases, close_aliases, are_stale, start, fini };
+const struct deliver_service deliver_local = {
+    .name = "local", .open = open_tables, .close = close_tables, .is_stale = are_stale, .start = start, .fini = fini, .is_local = true,
+};

@@ -280,4 +280,4 @@ static void start(struct delivery *d)
     delivery_errand(d, &terms, deliver);
 }
 
-const struct deliver_service deliver_pipe = { "pipe.", NULL, NULL, NULL, start, NULL };
+const struct deliver_service deliver_pipe = { .name = "pipe.", .start = start };

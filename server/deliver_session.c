@@ -86,7 +86,7 @@ static void errand_done(void *arg, const struct outcome *o)
     errand_work_fn *then = first->then;
 
     first->then = NULL;
-    if (then && o->kind == OUTCOME_SENT) {
+    if (then && o->wants_mailbox) {
         delivery_errand(first, NULL, then);
         return;
     }
@@ -98,13 +98,13 @@ static void errand_done(void *arg, const struct outcome *o)
 
 void delivery_errand(struct delivery *d, const struct errand_terms *t, errand_work_fn *work)
 {
-    const struct deliver *w = d->mail->deliver;
+    struct deliver *w = d->mail->deliver;
     struct errand_terms terms = t ? *t : (struct errand_terms){ 0 };
 
     terms.keep_fd = content_fd(d->mail->content);
     /* beyond what a command may take: for locks, a slow disk */
     terms.time_limit_ms = DELIVERY_SPARE_MS + (terms.time_limit_ms ? terms.time_limit_ms : w->cfg->command_time_limit / 1000);
-    errand_start(&d->mail->deliver->errands, &terms, work, errand_done, d);
+    errand_start(d->mail->service->is_local ? &w->local_errands : &w->errands, &terms, work, errand_done, d);
 }
 
 /* ---- the engine's questions ---- */
@@ -262,8 +262,7 @@ static void on_closed(void *arg, const struct err *why)
 
 static const struct conn_ops conn_ops = { on_bytes, NULL, on_closed };
 
-/* mail_owner, root, or whoever runs us all. */
-static bool is_ours(const struct deliver *w, const struct conn *c)
+bool deliver_peer_is_ours(const struct deliver *w, const struct conn *c)
 {
     uid_t uid;
     return conn_peer_uid(c, &uid, NULL) && (uid == 0 || uid == w->ids.uid || uid == geteuid());
@@ -281,7 +280,7 @@ void deliver_session_start(struct deliver *w, const struct deliver_service *serv
                     .junk_commands = 1000000 },
     };
 
-    if (!is_ours(w, c)) {
+    if (!deliver_peer_is_ours(w, c)) {
         log_warn("%s: somebody else than the relay has connected: turned away", name);
         conn_close(c);
         return;
@@ -301,7 +300,7 @@ void deliver_session_stop_all(struct deliver *w)
 {
     list_each(it, &w->sessions) {
         struct deliver_session *s = list_entry(it, struct deliver_session, link);
-        if (smtp_server_is_busy(s->server))
+        if (smtp_server_is_busy(s->server) || (w->local_errands.n_running && !s->service->is_local))
             continue;
         smtp_server_shut(s->server, 421, "4.3.2", "Service shutting down");
         pump(s);

@@ -195,4 +195,6 @@ static void start(struct delivery *d)
     decide(d);
 }
 
-const struct deliver_service deliver_virtual = { "virtual", open_tables, close_tables, is_stale, start, NULL };
+const struct deliver_service deliver_virtual = {
+    .name = "virtual", .open = open_tables, .close = close_tables, .is_stale = is_stale, .start = start,
+};

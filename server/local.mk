@@ -24,9 +24,12 @@ DELIVER_FILES = \
 	server/delivery_head.c \
 	server/errands.c server/errands.h \
 	server/file.c server/file.h \
+	server/forward_service.c \
 	server/forwards.c server/forwards.h \
 	server/identity.c server/identity.h \
 	server/local_env.c \
+	server/local_forward.c \
+	server/local_hand_over.c \
 	server/local_int.h \
 	server/local_mailbox.c \
 	server/local_run.c \

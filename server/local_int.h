@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * local_int.h - delivery to users of this machine (local(8)), for its files: deliver_local.c asks the aliases, in the worker; the rest
- * is what a child does that has become the user. local_run.c: what aliases and ~/.forward say; local_mailbox.c: the mailbox;
- * local_env.c: names and values. */
+ * is what a child does that has become the user. local_run.c: what aliases and ~/.forward say, local_forward.c reads them; local_mailbox.c: the mailbox,
+ * local_hand_over.c: one that another transport has; local_env.c: names and values. */
 #ifndef SERVER_LOCAL_INT_H
 #define SERVER_LOCAL_INT_H
 
@@ -20,9 +20,16 @@ struct local_plan { /* what is to be done for a recipient */
     struct forwards forwards;
     uid_t owner;         /* of the table it came from; 0: default_privs */
     char *owner_sender;  /* owner-NAME@domain, or NULL: the sender stays */
+    char *transport;     /* by mailbox_transport_maps, mailbox_transport: who has the mailbox, "lmtp:unix:/path"; NULL: we */
+    char *fallback;      /* by fallback_transport_maps, fallback_transport, if there is no such user; or NULL */
     char *command;       /* by mailbox_command_maps, or NULL */
     bool skips_forward;  /* its mailbox it is, whatever ~/.forward says */
 };
+
+/* ---- deliver_local.c ---- */
+
+struct local_plan *local_plan_new(const struct delivery *d);
+void local_plan_free(struct local_plan *p);
 
 /* ---- local_run.c ---- */
 
@@ -31,6 +38,31 @@ void local_run_alias(void *arg, struct outcome *out);
 void local_run_user(void *arg, struct outcome *out);
 /* "user" or "user@a name of this machine" is the recipient itself. */
 bool local_is_itself(const struct delivery *d, const char *address);
+
+/* ---- local_forward.c ---- */
+
+enum { LOCAL_TEXT_MAX = 1 << 20 };
+
+/* 1: read; 0: it is a ~/.forward, and there is none; -1: there is one that cannot be read, or may not. */
+int local_read_text(const char *path, bool is_forward, struct buf *text, struct err *e);
+/* The first file of forward_path that is there. The same. */
+int local_find_forward(const struct delivery *d, const struct identity *id, struct forwards *f, struct err *e);
+/* Becomes the user. True also when nobody can tell. */
+bool local_may_have_forward(const struct delivery *d);
+
+/* ---- local_hand_over.c ---- */
+
+/* Becomes mail_owner. */
+void local_hand_over(const struct delivery *d, const char *transport, struct outcome *out);
+
+/* A process that does that for one who has become a user meanwhile, with the plan's transport; or nothing, when it is not asked. */
+struct local_helper { /* zeroes: there is none */
+    pid_t pid;
+    int fd;
+};
+int local_helper_start(struct local_helper *h, const struct delivery *d, struct err *e);
+void local_helper_ask(const struct local_helper *h, struct outcome *out);
+void local_helper_end(struct local_helper *h);
 
 /* ---- local_mailbox.c ---- */
 

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TEXT_MAX = 1 << 20, INCLUDE_DEPTH = 10 };
+enum { INCLUDE_DEPTH = 10 };
 
 struct work {
     const struct delivery *d;
@@ -49,49 +49,6 @@ static void note_err(struct work *w, const char *dsn, const struct err *e)
     note(w, &o);
 }
 
-/* ---- files with text ---- */
-
-static int may_be_read(const char *path, const struct stat *st, bool is_forward, struct err *e)
-{
-    if (!S_ISREG(st->st_mode))
-        return err_set(e, ERR_CONFIG, "%s is not a regular file", path);
-    if (is_forward && st->st_uid != geteuid() && st->st_uid != 0)
-        return err_set(e, ERR_CONFIG, "%s belongs to somebody else", path);
-    if (is_forward && st->st_mode & S_IWOTH)
-        return err_set(e, ERR_CONFIG, "%s can be written by anybody: chmod o-w", path);
-    if (st->st_size > TEXT_MAX)
-        return err_set(e, ERR_CONFIG, "%s is larger than %d bytes", path, TEXT_MAX);
-    return 0;
-}
-
-static int read_all(int fd, const char *path, bool is_forward, struct buf *text, struct err *e)
-{
-    struct stat st;
-    ssize_t n;
-
-    if (fstat(fd, &st) < 0)
-        return err_sys(e, "look at %s", path);
-    if (may_be_read(path, &st, is_forward, e) < 0)
-        return -1;
-    while ((n = read(fd, buf_room(text, 4096), 4096)) > 0 && text->len < TEXT_MAX)
-        text->len += (size_t)n;
-    return n < 0 ? err_sys(e, "read %s", path) : 1;
-}
-
-/* 1: read; 0: there is none. As who we are, so that nobody reads by mail what he may not read. */
-static int read_text(const char *path, bool is_forward, struct buf *text, struct err *e)
-{
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-
-    if (fd < 0 && is_forward && (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
-        return 0;
-    if (fd < 0)
-        return err_sys(e, "open %s", path);
-    int rc = read_all(fd, path, is_forward, text, e);
-    close(fd);
-    return rc;
-}
-
 /* ---- what they say ---- */
 
 bool local_is_itself(const struct delivery *d, const char *address)
@@ -117,11 +74,11 @@ static void include(struct work *w, const char *path, int depth)
     struct buf text;
     struct err e;
 
-    buf_init(&text, TEXT_MAX + 8192);
+    buf_init(&text, LOCAL_TEXT_MAX + 8192);
     if (depth <= 0 || path[0] != '/') {
         err_set(&e, ERR_CONFIG, depth <= 0 ? ":include:%s: includes are nested too deeply" : ":include:%s is no full file name", path);
         note_err(w, "4.2.4", &e);
-    } else if (read_text(path, false, &text, &e) < 0 || forwards_add_text(&f, buf_span(&text), &e) < 0) {
+    } else if (local_read_text(path, false, &text, &e) < 0 || forwards_add_text(&f, buf_span(&text), &e) < 0) {
         err_prefix(&e, ":include:%s", path);
         note_err(w, "4.2.4", &e);
     } else {
@@ -269,38 +226,17 @@ void local_run_alias(void *arg, struct outcome *out)
     send_on(&w);
     if (!out->dsn[0]) /* nothing but its own name: the mailbox comes next */
         outcome_set(out, "2.0.0", "delivered to nobody: its alias names nobody");
+    out->wants_mailbox = d->plan->skips_forward && out->kind == OUTCOME_SENT;
     envelope_fini(&w.env);
 }
 
 /* ---- a user ---- */
 
-/* The first file of forward_path that is there. */
-static int find_forward(const struct delivery *d, const struct identity *id, struct forwards *f, struct err *e)
-{
-    struct span rest = span_str(d->mail->deliver->cfg->forward_path), word;
-    const struct local_names names = { d, id };
-    struct buf path, text;
-    int rc = 0;
-
-    buf_init(&path, BUF_NO_MAX);
-    buf_init(&text, TEXT_MAX + 8192);
-    while (rc == 0 && span_word(&rest, ",\n", &word)) {
-        buf_clear(&path);
-        int known = template_expand(word, local_value, (void *)(uintptr_t)&names, &path, e);
-        rc = known > 0 ? read_text(buf_cstr(&path), true, &text, e) : known;
-    }
-    if (rc > 0 && forwards_add_text(f, buf_span(&text), e) < 0)
-        rc = err_prefix(e, "%s", buf_cstr(&path));
-    buf_fini(&path);
-    buf_fini(&text);
-    return rc;
-}
-
 static void run_forward(struct work *w)
 {
     struct forwards f = { 0 };
     struct err e;
-    int rc = w->d->plan->skips_forward ? 0 : find_forward(w->d, w->id, &f, &e);
+    int rc = w->d->plan->skips_forward ? 0 : local_find_forward(w->d, w->id, &f, &e);
 
     w->wants_mailbox = rc == 0 || (rc > 0 && f.n == 0); /* an empty one says nothing */
     if (rc < 0)
@@ -310,7 +246,8 @@ static void run_forward(struct work *w)
     forwards_fini(&f);
 }
 
-static void run_as(const struct delivery *d, const struct identity *id, gid_t spool_gid, struct outcome *out)
+static void run_as(const struct delivery *d, const struct identity *id, gid_t spool_gid, const struct local_helper *helper,
+                   struct outcome *out)
 {
     struct work w = { .d = d, .id = id, .spool_gid = spool_gid, .out = out };
     struct outcome o = { 0 };
@@ -318,59 +255,85 @@ static void run_as(const struct delivery *d, const struct identity *id, gid_t sp
     envelope_init(&w.env);
     run_forward(&w);
     if (w.wants_mailbox && !w.has_failed) {
-        local_mailbox(d, id, spool_gid, &o);
+        if (helper->pid)
+            local_helper_ask(helper, &o);
+        else
+            local_mailbox(d, id, spool_gid, &o);
         note(&w, &o);
     }
     send_on(&w);
     envelope_fini(&w.env);
 }
 
-/* An alias that names itself, where another server has the mailboxes: others do not come here (server/ways.c). As whom the relay would
- * be there. */
-static void hand_over(const struct delivery *d, struct outcome *out)
+static void become_and_run(const struct delivery *d, const struct identity *id, struct outcome *out)
 {
-    const struct deliver *w = d->mail->deliver;
-    const struct identity id = { .uid = w->ids.uid, .gid = w->ids.gid };
-    const char *nexthop = w->cfg->mailbox_transport.nexthop;
-    struct envelope env;
+    gid_t spool_gid = local_spool_gid(d->mail->deliver->cfg);
+    struct local_helper helper = { 0 };
     struct err e;
 
-    if (strcmp(w->cfg->mailbox_transport.name, "lmtp") != 0 || strncmp(nexthop, "unix:/", 6) != 0) {
-        outcome_set(out, "4.3.5", "mailbox_transport is no LMTP server at a UNIX socket: let the alias name the mailbox in another way");
-    } else if (identity_become(&id, (gid_t)-1, &e) < 0) {
+    if ((d->plan->transport && local_helper_start(&helper, d, &e) < 0) || identity_become(id, spool_gid, &e) < 0)
         outcome_defer(out, "4.3.5", &e);
-    } else {
-        envelope_copy(&env, &d->mail->env);
-        while (env.n_rcpts) { /* this one only */
-            struct rcpt *r = &env.rcpts[--env.n_rcpts];
-            free(r->address);
-            free(r->orcpt);
-            free(r->original);
-        }
-        envelope_add(&env, d->rcpt->address);
-        submit_lmtp(nexthop + strlen("unix:"), w->cfg->myhostname, &env, d->mail->content, out);
-        envelope_fini(&env);
-    }
+    else
+        run_as(d, id, spool_gid, &helper, out);
+    local_helper_end(&helper);
 }
 
+/* luser_relay; "@other.example" keeps the name. */
+static void send_to_luser(const struct delivery *d, struct outcome *out)
+{
+    const struct deliver *w = d->mail->deliver;
+    const struct identity named = { .name = d->plan->user }, id = { .uid = w->ids.uid, .gid = w->ids.gid };
+    const struct local_names names = { d, &named };
+    struct work work = { .d = d, .spool_gid = (gid_t)-1, .out = out };
+    struct buf text;
+    struct err e;
+
+    buf_init(&text, BUF_NO_MAX);
+    if (w->cfg->luser_relay[0] == '@')
+        buf_adds(&text, d->plan->local);
+    if (template_expand(span_str(w->cfg->luser_relay), local_value, (void *)(uintptr_t)&names, &text, &e) < 0 ||
+        identity_become(&id, (gid_t)-1, &e) < 0) {
+        outcome_defer(out, "4.3.5", &e);
+    } else {
+        struct forward f = { FORWARD_ADDRESS, buf_take(&text) };
+        envelope_init(&work.env);
+        add_address(&work, &f);
+        send_on(&work);
+        envelope_fini(&work.env);
+        free(f.text);
+    }
+    buf_fini(&text);
+}
+
+static void run_for_nobody(const struct delivery *d, struct outcome *out)
+{
+    if (d->plan->fallback)
+        local_hand_over(d, d->plan->fallback, out);
+    else if (d->mail->deliver->cfg->luser_relay[0])
+        send_to_luser(d, out);
+    else
+        outcome_set(out, "5.1.1", "unknown user: \"%s\"", d->plan->user);
+}
+
+/* The order is Postfix's: ~/.forward, then the transport that has the mailboxes, which may know more users than this machine; then a
+ * mailbox here; then those who are nobody. */
 void local_run_user(void *arg, struct outcome *out)
 {
     const struct delivery *d = arg;
-
-    if (d->plan->skips_forward && d->mail->deliver->cfg->mailbox_transport.name[0]) {
-        hand_over(d, out);
-        return;
-    }
-    gid_t spool_gid = local_spool_gid(d->mail->deliver->cfg);
+    const struct local_plan *p = d->plan;
     struct identity id = { 0 };
     struct err e;
-    int rc = identity_of_user(&id, d->plan->user, &e);
+    int rc = p->transport && p->skips_forward ? 0 : identity_of_user(&id, p->user, &e);
 
-    if (rc == 0)
-        outcome_set(out, "5.1.1", "unknown user: \"%s\"", d->plan->user);
-    else if (rc < 0 || identity_become(&id, spool_gid, &e) < 0)
-        outcome_defer(out, rc < 0 ? "4.3.0" : "4.3.5", &e);
-    else if (!is_loop(d, out))
-        run_as(d, &id, spool_gid, out);
+    if (is_loop(d, out))
+        ;
+    else if (p->transport && rc >= 0 && id.uid == 0) /* nobody runs root's ~/.forward */
+        local_hand_over(d, p->transport, out);
+    else if (rc == 0)
+        run_for_nobody(d, out);
+    else if (rc < 0)
+        outcome_defer(out, "4.3.0", &e);
+    else
+        become_and_run(d, &id, out);
     identity_fini(&id);
 }

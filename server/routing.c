@@ -78,6 +78,19 @@ static int open_all_tables(struct routing *ro, struct err *e)
     return 0;
 }
 
+/* Who has a ~/.forward, only the worker that delivers can see. */
+static int open_forward(struct routing *ro, struct err *e)
+{
+    const struct tables_options o = { 0 };
+    char *spec = xasprintf("socketmap:unix:%s/private/forward:forward", ro->cfg->queue_directory);
+    const struct strlist one = { &spec, 1 };
+
+    if (config_asks_for_forwards(ro->cfg))
+        ro->forward = tables_open("forward_path", &one, &o, e);
+    free(spec);
+    return ro->forward || !config_asks_for_forwards(ro->cfg) ? 0 : -1;
+}
+
 static int open_lists(struct routing *ro, struct err *e)
 {
     const struct config *cfg = ro->cfg;
@@ -108,7 +121,8 @@ static void close_it(void *self)
     struct routing *ro = self;
     struct tables *const tables[] = {
         ro->virtual_alias, ro->virtual_mailbox, ro->local_rcpt, ro->relay_rcpt, ro->transport, ro->sender_relayhost,
-        ro->sender_transport, ro->mailbox_transport, ro->fallback_transport, ro->canonical, ro->sender_canonical, ro->rcpt_canonical, ro->generic,
+        ro->sender_transport, ro->mailbox_transport, ro->fallback_transport, ro->forward, ro->canonical, ro->sender_canonical,
+        ro->rcpt_canonical, ro->generic,
     };
 
     infer_free(ro->inferred);
@@ -133,7 +147,7 @@ static int open_it(struct resolver *r, const struct config *cfg, void **self, st
     choose_local(ro);
     if (cfg->mydestination.n && class_find_own(ro, e) < 0)
         return -1;
-    if (open_lists(ro, e) < 0 || open_all_tables(ro, e) < 0)
+    if (open_lists(ro, e) < 0 || open_all_tables(ro, e) < 0 || open_forward(ro, e) < 0)
         return -1;
     if (cfg->virtual_alias_infer_domains && cfg->virtual_alias_maps.n && !config_is_written(cfg, "virtual_alias_domains"))
         ro->inferred = infer_new(ro);
@@ -149,7 +163,7 @@ static bool may_block(const void *self)
            tables_may_block(ro->virtual_alias) || tables_may_block(ro->virtual_mailbox) || tables_may_block(ro->local_rcpt) ||
            tables_may_block(ro->relay_rcpt) || tables_may_block(ro->transport) || tables_may_block(ro->sender_relayhost) ||
            tables_may_block(ro->sender_transport) || tables_may_block(ro->mailbox_transport) ||
-           tables_may_block(ro->fallback_transport);
+           tables_may_block(ro->fallback_transport) || tables_may_block(ro->forward);
 }
 
 static bool is_stale(const void *self)

@@ -17,6 +17,7 @@ struct routing {
     struct match *alias_domains, *mailbox_domains, *relay_domains;
     struct tables *virtual_alias, *virtual_mailbox, *local_rcpt, *relay_rcpt;
     struct tables *transport, *sender_relayhost, *sender_transport, *mailbox_transport, *fallback_transport;
+    struct tables *forward;    /* NULL, or who has a ~/.forward (forward_service.c) */
     struct tables *canonical, *sender_canonical, *rcpt_canonical, *generic;
     struct inferred *inferred; /* NULL: no domains are inferred */
     struct addr_list own;      /* this machine's addresses */

@@ -9,6 +9,7 @@
 #include "smtp/client.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,7 +103,31 @@ static const struct smtp_client_ops ops = { .ready = on_ready, .content = on_con
 
 /* ---- the socket ---- */
 
-static int dial(const char *path, struct err *e)
+static int dial_host(const struct relayhost *hop, struct err *e)
+{
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
+    struct addrinfo *list = NULL;
+    char port[8];
+    int fd = -1;
+
+    snprintf(port, sizeof port, "%u", hop->port);
+    int rc = getaddrinfo(hop->host, port, &hints, &list);
+    if (rc != 0)
+        return err_set(e, ERR_TEMPORARY, "look up %s: %s", hop->host, gai_strerror(rc));
+    err_set(e, ERR_TEMPORARY, "%s has no address", hop->host);
+    for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
+        fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || connect(fd, a->ai_addr, a->ai_addrlen) == 0)
+            continue;
+        err_sys(e, "connect to %s:%s", hop->host, port);
+        close(fd);
+        fd = -1;
+    }
+    freeaddrinfo(list);
+    return fd;
+}
+
+static int dial_path(const char *path, struct err *e)
 {
     struct sockaddr_un at = { .sun_family = AF_UNIX };
 
@@ -199,7 +224,7 @@ static void say_refusal(const struct submission *s, struct outcome *out)
     out->dsn[0] = smtp_reply_class(r) == 5 ? '5' : '4';
 }
 
-static void submit(const char *socket_path, const struct smtp_client_config *cfg, const struct envelope *env, struct span head,
+static void submit(const struct relayhost *hop, const struct smtp_client_config *cfg, const struct envelope *env, struct span head,
                    const struct content *c, struct outcome *out)
 {
     struct submission s = { .env = env, .out = out, .is_lmtp = cfg->is_lmtp, .message = { .env = env, .n_rcpts = env->n_rcpts } };
@@ -214,7 +239,7 @@ static void submit(const char *socket_path, const struct smtp_client_config *cfg
         rcpts[i] = &env->rcpts[i];
     s.message.rcpts = rcpts;
     outcome_set(out, "4.3.0", "mail could not be forwarded");
-    int fd = measure(c, &s.message, &e) < 0 ? -1 : dial(socket_path, &e);
+    int fd = measure(c, &s.message, &e) < 0 ? -1 : hop->path ? dial_path(hop->path, &e) : dial_host(hop, &e);
     if (fd < 0) {
         outcome_defer(out, "4.3.0", &e);
     } else {
@@ -234,11 +259,12 @@ void submit_mail(const char *socket_path, const char *hello, const struct envelo
                  struct outcome *out)
 {
     const struct smtp_client_config cfg = { .helo_name = hello, .sends_8bit_anyway = true };
-    submit(socket_path, &cfg, env, head, c, out);
+    const struct relayhost hop = { .path = (char *)(uintptr_t)socket_path };
+    submit(&hop, &cfg, env, head, c, out);
 }
 
-void submit_lmtp(const char *socket_path, const char *hello, const struct envelope *env, const struct content *c, struct outcome *out)
+void submit_lmtp(const struct relayhost *hop, const char *hello, const struct envelope *env, const struct content *c, struct outcome *out)
 {
     const struct smtp_client_config cfg = { .is_lmtp = true, .helo_name = hello, .sends_8bit_anyway = true };
-    submit(socket_path, &cfg, env, span_of(NULL, 0), c, out);
+    submit(hop, &cfg, env, span_of(NULL, 0), c, out);
 }

@@ -6,13 +6,14 @@
 #define SERVER_SUBMIT_H
 
 #include "base/envelope.h"
+#include "config/config.h"
 #include "server/content.h"
 #include "server/outcome.h"
 
 /* `head` (lines that end with LF) in front of the content, to all recipients of `env`, or to none. Sent: "forwarded as ID". */
 void submit_mail(const char *socket_path, const char *hello, const struct envelope *env, struct span head, const struct content *c,
                  struct outcome *out);
-/* The same by LMTP, to a server that has the mailbox: what it says of the one recipient is the outcome. */
-void submit_lmtp(const char *socket_path, const char *hello, const struct envelope *env, const struct content *c, struct outcome *out);
+/* The same by LMTP, to a server that has the mailbox, in the clear (`hop`: lmtp_hop_parse()): what it says of the one recipient is the outcome. */
+void submit_lmtp(const struct relayhost *hop, const char *hello, const struct envelope *env, const struct content *c, struct outcome *out);
 
 #endif

@@ -168,7 +168,31 @@ static enum map_result transport_for(struct routing *ro, struct lookup *l, const
     return result;
 }
 
-/* Mailboxes that another server has: for those whose alias does not need us. Then ~/.forward is not looked at. */
+/* At RCPT it is all the same; and whoever has no time to wait for an answer is told the way of most. */
+static enum map_result has_forward(struct routing *ro, struct lookup *l, const char *address)
+{
+    struct span value;
+
+    if (!ro->forward || !l->runner || resolver_is_rcpt(l))
+        return MAP_NOT_FOUND;
+    return tables_find(ro->forward, l, span_str(address), true, &value);
+}
+
+/* Mailboxes that another server has: for those whose alias does not need us, and who have no ~/.forward. */
+static enum map_result mailbox_way(struct routing *ro, struct lookup *l, const char *address, struct way *way)
+{
+    struct way other = *way;
+    enum map_result result =
+        transport_for(ro, l, "mailbox_transport_maps", ro->mailbox_transport, &ro->cfg->mailbox_transport, address, &other);
+
+    if (result != MAP_FOUND)
+        return result;
+    result = has_forward(ro, l, address);
+    if (result == MAP_NOT_FOUND)
+        *way = other;
+    return result == MAP_CANNOT_TELL ? result : MAP_FOUND;
+}
+
 static enum map_result local_way(struct routing *ro, struct lookup *l, const char *address, struct way *way)
 {
     const struct config *cfg = ro->cfg;
@@ -184,7 +208,7 @@ static enum map_result local_way(struct routing *ro, struct lookup *l, const cha
     result = resolver_alias_needs_local(ro->resolver, l, address);
     if (result != MAP_NOT_FOUND)
         return result;
-    result = transport_for(ro, l, "mailbox_transport_maps", ro->mailbox_transport, &cfg->mailbox_transport, address, way);
+    result = mailbox_way(ro, l, address, way);
     if (result != MAP_NOT_FOUND || tables_count(ro->local_rcpt) == 0)
         return result;
     result = keys_find(ro, l, ro->local_rcpt, address, KEYS_LOCAL | KEYS_DOMAIN, &f);
