@@ -9,6 +9,7 @@
 #include "config/config_int.h"
 
 #include "base/mem.h"
+#include "config/reference_int.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -76,19 +77,10 @@ static int no_such_param(struct span name, struct err *e)
         (int)name.len, name.at, near ? "; did you mean $" : "", near ? near : "", near ? "?" : "");
 }
 
-static size_t name_len(struct span s)
-{
-    size_t n = 0;
-
-    while (n < s.len && (ascii_is_alnum((unsigned char)s.at[n]) || s.at[n] == '_'))
-        n++;
-    return n;
-}
-
 /* What stands between the brackets of ${...} or $(...). */
 static int add_bracketed(struct expansion *x, struct span inner, struct buf *out, struct err *e)
 {
-    struct span name = span_of(inner.at, name_len(inner));
+    struct span name = span_of(inner.at, reference_name_len(inner));
     struct span rest = span_from(inner, name.len);
     bool has_fallback = span_starts(rest, ":-");
 
@@ -104,60 +96,32 @@ static int add_bracketed(struct expansion *x, struct span inner, struct buf *out
     return add_variable(x, name, has_fallback, rest, out, e);
 }
 
-/* The length up to the bracket that closes the one before s, or s.len. */
-static size_t find_close(struct span s, char open, char close)
+static int add_reference(struct expansion *x, const struct reference *r, struct buf *out,
+                         struct err *e)
 {
-    unsigned depth = 1;
-
-    for (size_t i = 0; i < s.len; i++) {
-        depth += s.at[i] == open;
-        depth -= s.at[i] == close;
-        if (depth == 0)
-            return i;
-    }
-    return s.len;
-}
-
-/* One reference; *s begins with its "$" and is cut behind it. */
-static int add_reference(struct expansion *x, struct span *s, struct buf *out, struct err *e)
-{
-    struct span rest = span_from(*s, 1);
-    char c = rest.len ? rest.at[0] : '\0';
-
-    if (c == '{' || c == '(') {
-        rest = span_from(rest, 1);
-        size_t len = find_close(rest, c, c == '{' ? '}' : ')');
-        if (len == rest.len)
-            return err_set(e, ERR_CONFIG, "$%c without the bracket that closes it", c);
-        *s = span_from(rest, len + 1);
-        return add_bracketed(x, span_of(rest.at, len), out, e);
-    }
-    size_t len = name_len(rest);
-    if (len == 0) { /* "$$", or a "$" before something that is no name */
-        *s = span_from(rest, c == '$');
+    if (r->kind == REFERENCE_DOLLAR || r->kind == REFERENCE_BARE)
         return buf_addc(out, '$') < 0 ? err_set(e, ERR_CONFIG, "its value is too long") : 0;
-    }
-    *s = span_from(rest, len);
-    const struct config_option *o =
-        config_option_find(config_params, N_PARAMS, span_of(rest.at, len));
+    if (r->kind == REFERENCE_BRACKETS)
+        return add_bracketed(x, r->inner, out, e);
+    const struct config_option *o = config_option_find(config_params, N_PARAMS, r->inner);
     if (!o)
-        return no_such_param(span_of(rest.at, len), e);
+        return no_such_param(r->inner, e);
     return add_param(x, (enum config_param)(o - config_params), span_of(NULL, 0), out, e);
 }
 
 static int expand(struct expansion *x, struct span raw, struct buf *out, struct err *e)
 {
+    struct reference r;
     int result = 0;
 
     if (++x->depth > NESTING_MAX + N_PARAMS)
         result = err_set(e, ERR_CONFIG, "its references are nested too deeply");
     while (result == 0 && raw.len) {
-        size_t dollar = span_find(raw, '$');
-        if (buf_add(out, raw.at, dollar) < 0)
+        result = reference_next(&raw, &r, e);
+        if (result == 0 && buf_addspan(out, r.before) < 0)
             result = err_set(e, ERR_CONFIG, "its value is longer than %zu bytes", VALUE_MAX);
-        raw = span_from(raw, dollar);
-        if (result == 0 && raw.len)
-            result = add_reference(x, &raw, out, e);
+        if (result == 0 && r.kind != REFERENCE_NONE)
+            result = add_reference(x, &r, out, e);
     }
     x->depth--;
     return result;

@@ -18,6 +18,7 @@ config_libconfig_a_SOURCES = \
 	config/postfix.h config/postfix_defaults.c config/postfix_expand.c config/postfix_lines.c config/postfix_main.c \
 	config/postfix_master.c \
 	config/read.c config/reader_int.h \
+	config/reference.c config/reference_int.h \
 	config/relayhost.c \
 	config/report.c \
 	config/restrict.c config/restrict_filter.c config/restrict.h config/restrictions.h \

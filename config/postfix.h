@@ -13,13 +13,20 @@
 
 /* ---- lines (postfix_lines.c) ---- */
 
-/* A logical line: it begins in the first column, and goes on in all lines that begin with a blank, comments and empty lines
- * between them left out. False at the end. `text` is emptied first; `*line` is where it begins. */
-struct postfix_lines {
-    struct span rest;
-    int line; /* of the first byte of rest */
+/* Calls fn for each logical line: it begins in the first column, and goes on in all lines that begin with a blank, comments and
+ * empty lines between them left out. `number` is that of its first. */
+typedef void postfix_line_fn(void *arg, struct span line, int number);
+void postfix_lines_each(struct span text, postfix_line_fn *fn, void *arg);
+
+struct postfix_faults { /* lines that are not understood; zeroes: none */
+    struct postfix_fault {
+        int line;
+        char *text; /* what is wrong with it */
+    } *at;
+    size_t n;
 };
-bool postfix_line_next(struct postfix_lines *l, struct buf *text, int *line);
+void postfix_fault_add(struct postfix_faults *f, int line, const char *what, struct span text);
+void postfix_faults_fini(struct postfix_faults *f);
 
 /* ---- main.cf (postfix_main.c) ---- */
 
@@ -31,16 +38,10 @@ struct postfix_setting {
     bool is_taken;    /* for who goes through them: it needs nothing more */
 };
 
-struct postfix_fault {
-    int line;
-    char *text; /* what is wrong with the line */
-};
-
 struct postfix_main { /* zeroes: an empty one */
     struct postfix_setting *at; /* each name once, the last one, at the place of its line */
     size_t n;
-    struct postfix_fault *faults;
-    size_t n_faults;
+    struct postfix_faults faults;
     char *folder; /* $config_directory, or NULL: /etc/postfix */
     unsigned depth, steps; /* of postfix_expand() */
 };
@@ -89,8 +90,7 @@ struct postfix_service {
 struct postfix_master { /* zeroes: an empty one */
     struct postfix_service *at;
     size_t n;
-    struct postfix_fault *faults;
-    size_t n_faults;
+    struct postfix_faults faults;
 };
 
 void postfix_master_parse(struct postfix_master *m, struct span text);

@@ -11,6 +11,7 @@
 #include "config/postfix.h"
 
 #include "base/mem.h"
+#include "config/reference_int.h"
 
 #include <stdlib.h>
 
@@ -23,67 +24,28 @@ static struct span skip_blanks(struct span s)
     return s;
 }
 
-static size_t name_len(struct span s, bool is_bracketed)
+/* The next reference, as Postfix takes it: a dollar sign has to be part of one. */
+static int next_reference(struct span *text, struct reference *r, struct err *e)
 {
-    size_t n = 0;
-
-    while (n < s.len && (ascii_is_alnum((unsigned char)s.at[n]) || s.at[n] == '_' || (is_bracketed && s.at[n] == '.')))
-        n++;
-    return n;
-}
-
-/* The length up to the bracket that closes the one before s, or s.len. */
-static size_t find_close(struct span s, char open, char close)
-{
-    unsigned depth = 1;
-
-    for (size_t i = 0; i < s.len; i++) {
-        depth += s.at[i] == open;
-        depth -= s.at[i] == close;
-        if (depth == 0)
-            return i;
-    }
-    return s.len;
-}
-
-/* What the next reference of *text holds; *text is cut behind it, *before is what stands before it. 1: there is one; 0: none;
- * -1: it is not understood. "$$" is a reference with an inner of length 0. */
-static int next_reference(struct span *text, struct span *before, struct span *inner, struct err *e)
-{
-    size_t dollar = span_find(*text, '$');
-    struct span rest = span_from(*text, dollar + 1);
-
-    *before = span_of(text->at, dollar);
-    *inner = span_of(NULL, 0);
-    if (dollar == text->len) {
-        *text = span_from(*text, dollar);
-        return 0;
-    }
-    char c = rest.len ? rest.at[0] : '\0';
-    if (c == '{' || c == '(') {
-        rest = span_from(rest, 1);
-        size_t len = find_close(rest, c, c == '{' ? '}' : ')');
-        *inner = span_trim(span_of(rest.at, len));
-        *text = span_from(rest, len + 1);
-        if (len == rest.len || !inner->len)
-            return err_set(e, ERR_CONFIG, len ? "$%c without the bracket that closes it" : "$%c without a name", c);
-        return 1;
-    }
-    size_t len = name_len(rest, false);
-    *inner = span_of(rest.at, len);
-    *text = span_from(rest, len ? len : c == '$');
-    return len || c == '$' ? 1 : err_set(e, ERR_CONFIG, "a \"$\" that no name follows (a dollar sign itself is written $$)");
+    if (reference_next(text, r, e) < 0)
+        return -1;
+    r->inner = span_trim(r->inner);
+    if (r->kind == REFERENCE_BARE)
+        return err_set(e, ERR_CONFIG, "a \"$\" that no name follows (a dollar sign itself is written $$)");
+    if (r->kind == REFERENCE_BRACKETS && !r->inner.len)
+        return err_set(e, ERR_CONFIG, "${} without a name");
+    return 0;
 }
 
 bool postfix_references(struct span text, postfix_reference_fn *fn, void *arg)
 {
-    struct span before, inner;
-    int found;
+    struct reference r;
 
-    while ((found = next_reference(&text, &before, &inner, NULL)) > 0)
-        if (inner.len && !fn(arg, inner))
+    while (text.len) {
+        if (next_reference(&text, &r, NULL) < 0 || (r.inner.len && !fn(arg, r.inner)))
             return false;
-    return found == 0;
+    }
+    return true;
 }
 
 /* A part in braces, blanks around what it holds left out; or, where `may_be_bare`, all the rest. */
@@ -97,7 +59,7 @@ static int take_part(struct span *s, bool may_be_bare, struct span *part, struct
         return may_be_bare ? 0 : err_set(e, ERR_CONFIG, "\"{\" was expected at \"%.*s\"", (int)rest.len, rest.at);
     }
     rest = span_from(rest, 1);
-    size_t len = find_close(rest, '{', '}');
+    size_t len = reference_close(rest, '{', '}');
     if (len == rest.len)
         return err_set(e, ERR_CONFIG, "\"{\" without the bracket that closes it");
     *part = span_trim(span_of(rest.at, len));
@@ -177,11 +139,21 @@ static int add_comparison(struct postfix_main *m, struct span s, struct buf *out
     return result;
 }
 
+/* "mail.name": within brackets a name may have dots. */
+static size_t dotted_name_len(struct span s)
+{
+    size_t n = reference_name_len(s);
+
+    while (n < s.len && s.at[n] == '.')
+        n += 1 + reference_name_len(span_from(s, n + 1));
+    return n;
+}
+
 static int add_inner(struct postfix_main *m, struct span inner, struct buf *out, struct err *e)
 {
     if (inner.at[0] == '{')
         return add_comparison(m, inner, out, e);
-    struct span name = span_of(inner.at, name_len(inner, true)), rest = skip_blanks(span_from(inner, name.len));
+    struct span name = span_of(inner.at, dotted_name_len(inner)), rest = skip_blanks(span_from(inner, name.len));
     if (!name.len || (rest.len && rest.at[0] != '?' && rest.at[0] != ':'))
         return err_set(e, ERR_CONFIG, "${%.*s} is not understood", (int)inner.len, inner.at);
     char *text = span_dup(name), *value = postfix_value(m, text, e);
@@ -200,8 +172,8 @@ static int add_inner(struct postfix_main *m, struct span inner, struct buf *out,
 
 int postfix_expand(struct postfix_main *m, struct span text, struct buf *out, struct err *e)
 {
-    struct span before, inner;
-    int found = 1, result = 0;
+    struct reference r;
+    int result = 0;
 
     if (m->depth >= DEPTH_MAX)
         return err_set(e, ERR_CONFIG, "a name in it refers to itself");
@@ -210,14 +182,12 @@ int postfix_expand(struct postfix_main *m, struct span text, struct buf *out, st
     if (++m->steps > STEPS_MAX) /* "a = $b$b", "b = $c$c", ... */
         return err_set(e, ERR_CONFIG, "it has too many references");
     m->depth++;
-    while (result == 0 && found > 0) {
-        found = next_reference(&text, &before, &inner, e);
-        if (found < 0 || buf_addspan(out, before) < 0)
-            result = found < 0 ? -1 : err_set(e, ERR_CONFIG, "the value is too long");
-        else if (found && inner.len)
-            result = add_inner(m, inner, out, e);
-        else if (found && buf_addc(out, '$') < 0)
+    while (result == 0 && text.len) {
+        result = next_reference(&text, &r, e);
+        if (result == 0 && (buf_addspan(out, r.before) < 0 || (r.kind == REFERENCE_DOLLAR && buf_addc(out, '$') < 0)))
             result = err_set(e, ERR_CONFIG, "the value is too long");
+        if (result == 0 && r.inner.len)
+            result = add_inner(m, r.inner, out, e);
     }
     m->depth--;
     return result;

@@ -8,18 +8,26 @@
 
 #include "base/mem.h"
 
+#include <stdlib.h>
+
+struct lines {
+    struct span rest;
+    int next;  /* the number of the line that it begins with */
+    int begin; /* and of that with which the logical line began */
+};
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
 }
 
-static struct span take_line(struct postfix_lines *l)
+static struct span take_line(struct lines *l)
 {
     size_t end = span_find(l->rest, '\n');
     struct span line = span_of(l->rest.at, end);
 
     l->rest = span_from(l->rest, end + 1);
-    l->line++;
+    l->next++;
     return line;
 }
 
@@ -31,13 +39,14 @@ static bool is_nothing(struct span line)
     return s.len == 0 || s.at[0] == '#';
 }
 
-bool postfix_line_next(struct postfix_lines *l, struct buf *text, int *line)
+/* False at the end. `text` is emptied first. */
+static bool next_line(struct lines *l, struct buf *text)
 {
     bool has_begun = false;
 
     buf_clear(text);
     while (l->rest.len) {
-        struct postfix_lines before = *l;
+        struct lines before = *l;
         struct span s = take_line(l);
         if (is_nothing(s))
             continue;
@@ -46,7 +55,7 @@ bool postfix_line_next(struct postfix_lines *l, struct buf *text, int *line)
             break;
         }
         if (!has_begun)
-            *line = before.line;
+            l->begin = before.next;
         has_begun = true;
         while (s.len && is_blank(s.at[s.len - 1]))
             s.len--;
@@ -57,6 +66,33 @@ bool postfix_line_next(struct postfix_lines *l, struct buf *text, int *line)
         buf_addspan(text, s);
     }
     return has_begun;
+}
+
+void postfix_lines_each(struct span text, postfix_line_fn *fn, void *arg)
+{
+    struct lines lines = { .rest = text, .next = 1 };
+    struct buf logical;
+
+    buf_init(&logical, BUF_NO_MAX);
+    while (next_line(&lines, &logical))
+        fn(arg, buf_span(&logical), lines.begin);
+    buf_fini(&logical);
+}
+
+void postfix_fault_add(struct postfix_faults *f, int line, const char *what, struct span text)
+{
+    char *said = xasprintf("%s: %.*s", what, (int)(text.len > 200 ? 200 : text.len), text.at);
+
+    f->at = xreallocarray(f->at, f->n + 1, sizeof *f->at);
+    f->at[f->n++] = (struct postfix_fault){ line, said };
+}
+
+void postfix_faults_fini(struct postfix_faults *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        free(f->at[i].text);
+    free(f->at);
+    *f = (struct postfix_faults){ 0 };
 }
 
 /* The length up to the brace that closes the first one, both counted, or the whole. */

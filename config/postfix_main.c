@@ -15,13 +15,6 @@ struct postfix_setting *postfix_find(const struct postfix_main *m, const char *n
     return NULL;
 }
 
-static void add_fault(struct postfix_main *m, int line, const char *what, struct span text)
-{
-    m->faults = xreallocarray(m->faults, m->n_faults + 1, sizeof *m->faults);
-    m->faults[m->n_faults++] = (struct postfix_fault){ line, xasprintf("%s: %.*s", what, (int)(text.len > 200 ? 200 : text.len),
-                                                                       text.at) };
-}
-
 static void setting_fini(struct postfix_setting *s)
 {
     free(s->name);
@@ -51,8 +44,9 @@ static bool is_text(struct span s)
     return true;
 }
 
-static void add_line(struct postfix_main *m, struct span text, int line)
+static void add_line(void *arg, struct span text, int line)
 {
+    struct postfix_main *m = arg;
     size_t equals = span_find(text, '=');
     struct span name = span_trim(span_of(text.at, equals)), value = span_trim(span_from(text, equals + 1));
 
@@ -60,11 +54,11 @@ static void add_line(struct postfix_main *m, struct span text, int line)
         if (!ascii_is_alnum((unsigned char)name.at[i]) && !memchr("_-.", name.at[i], 3))
             equals = text.len;
     if (!is_text(text))
-        add_fault(m, line, "it holds a control character", name);
+        postfix_fault_add(&m->faults, line, "it holds a control character", name);
     else if (text.at[0] == ' ' || text.at[0] == '\t')
-        add_fault(m, line, "it begins with a blank, and there is no line that it continues", span_trim(text));
+        postfix_fault_add(&m->faults, line, "it begins with a blank, and there is no line that it continues", span_trim(text));
     else if (equals == text.len || !name.len)
-        add_fault(m, line, "it is not of the form \"name = value\"", text);
+        postfix_fault_add(&m->faults, line, "it is not of the form \"name = value\"", text);
     else {
         struct postfix_setting s = { .name = span_dup(name), .value = span_dup(value), .line = line };
         s.earlier_line = take_out(m, s.name);
@@ -75,24 +69,15 @@ static void add_line(struct postfix_main *m, struct span text, int line)
 
 void postfix_main_parse(struct postfix_main *m, struct span text)
 {
-    struct postfix_lines lines = { text, 1 };
-    struct buf logical;
-    int line;
-
-    buf_init(&logical, BUF_NO_MAX);
-    while (postfix_line_next(&lines, &logical, &line))
-        add_line(m, buf_span(&logical), line);
-    buf_fini(&logical);
+    postfix_lines_each(text, add_line, m);
 }
 
 void postfix_main_free(struct postfix_main *m)
 {
     for (size_t i = 0; i < m->n; i++)
         setting_fini(&m->at[i]);
-    for (size_t i = 0; i < m->n_faults; i++)
-        free(m->faults[i].text);
+    postfix_faults_fini(&m->faults);
     free(m->at);
-    free(m->faults);
     free(m->folder);
     *m = (struct postfix_main){ 0 };
 }

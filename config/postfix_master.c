@@ -9,13 +9,6 @@
 
 #include <stdlib.h>
 
-static void add_fault(struct postfix_master *m, int line, const char *what, struct span text)
-{
-    m->faults = xreallocarray(m->faults, m->n_faults + 1, sizeof *m->faults);
-    m->faults[m->n_faults++] = (struct postfix_fault){ line, xasprintf("%s: %.*s", what, (int)(text.len > 200 ? 200 : text.len),
-                                                                       text.at) };
-}
-
 /* The next argument: a word, or what stands in { }. */
 static bool next_argument(struct span *rest, struct span *arg)
 {
@@ -78,8 +71,9 @@ static void service_fini(struct postfix_service *s)
     strlist_clear(&s->args);
 }
 
-static void add_line(struct postfix_master *m, struct span text, int line)
+static void add_line(void *arg, struct span text, int line)
 {
+    struct postfix_master *m = arg;
     struct postfix_service s = { .line = line };
     char **const columns[] = { &s.name,   &s.type,   &s.is_private, &s.unprivileged,
                                &s.chroot, &s.wakeup, &s.maxproc,    &s.command };
@@ -89,7 +83,7 @@ static void add_line(struct postfix_master *m, struct span text, int line)
     while (n < ARRAY_LEN(columns) && span_word(&rest, "", &word))
         *columns[n++] = span_dup(word);
     if (n < ARRAY_LEN(columns) || text.at[0] == ' ' || text.at[0] == '\t' || span_find(text, '\0') < text.len) {
-        add_fault(m, line, "it is no line of master.cf, which has eight columns", span_trim(text));
+        postfix_fault_add(&m->faults, line, "it is no line of master.cf, which has eight columns", span_trim(text));
         service_fini(&s);
         return;
     }
@@ -101,23 +95,14 @@ static void add_line(struct postfix_master *m, struct span text, int line)
 
 void postfix_master_parse(struct postfix_master *m, struct span text)
 {
-    struct postfix_lines lines = { text, 1 };
-    struct buf logical;
-    int line;
-
-    buf_init(&logical, BUF_NO_MAX);
-    while (postfix_line_next(&lines, &logical, &line))
-        add_line(m, buf_span(&logical), line);
-    buf_fini(&logical);
+    postfix_lines_each(text, add_line, m);
 }
 
 void postfix_master_free(struct postfix_master *m)
 {
     for (size_t i = 0; i < m->n; i++)
         service_fini(&m->at[i]);
-    for (size_t i = 0; i < m->n_faults; i++)
-        free(m->faults[i].text);
+    postfix_faults_fini(&m->faults);
     free(m->at);
-    free(m->faults);
     *m = (struct postfix_master){ 0 };
 }

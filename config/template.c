@@ -1,33 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/template.h"
 
-static size_t name_len(struct span s)
-{
-    size_t n = 0;
-
-    while (n < s.len && (ascii_is_alnum((unsigned char)s.at[n]) || s.at[n] == '_'))
-        n++;
-    return n;
-}
-
-/* Up to the bracket that closes the one before s, or s.len. */
-static size_t find_close(struct span s, char open, char close)
-{
-    unsigned depth = 1;
-
-    for (size_t i = 0; i < s.len; i++) {
-        depth += s.at[i] == open;
-        depth -= s.at[i] == close;
-        if (depth == 0)
-            return i;
-    }
-    return s.len;
-}
+#include "config/reference_int.h"
 
 /* "name", "name?text", "name:text" */
 static int add_inner(struct span inner, template_fn *fn, void *arg, struct buf *out, struct err *e)
 {
-    size_t n = name_len(inner);
+    size_t n = reference_name_len(inner);
     struct span name = span_of(inner.at, n), rest = span_from(inner, n);
     struct buf value;
 
@@ -49,39 +28,20 @@ static int add_inner(struct span inner, template_fn *fn, void *arg, struct buf *
     return rc;
 }
 
-/* *s begins with "$", and is cut behind the reference. */
-static int add_reference(struct span *s, template_fn *fn, void *arg, struct buf *out, struct err *e)
-{
-    struct span rest = span_from(*s, 1);
-    char c = rest.len ? rest.at[0] : '\0';
-
-    if (c == '{' || c == '(') {
-        rest = span_from(rest, 1);
-        size_t len = find_close(rest, c, c == '{' ? '}' : ')');
-        if (len == rest.len)
-            return err_set(e, ERR_CONFIG, "$%c without the bracket that closes it", c);
-        *s = span_from(rest, len + 1);
-        return add_inner(span_of(rest.at, len), fn, arg, out, e);
-    }
-    size_t len = name_len(rest);
-    if (!len) { /* "$$", or a "$" before something that is no name */
-        *s = span_from(rest, c == '$');
-        buf_addc(out, '$');
-        return 1;
-    }
-    *s = span_from(rest, len);
-    return add_inner(span_of(rest.at, len), fn, arg, out, e);
-}
-
 int template_expand(struct span text, template_fn *fn, void *arg, struct buf *out, struct err *e)
 {
+    struct reference r;
     int result = 1;
 
     while (text.len) {
-        size_t dollar = span_find(text, '$');
-        buf_add(out, text.at, dollar);
-        text = span_from(text, dollar);
-        int rc = text.len ? add_reference(&text, fn, arg, out, e) : 1;
+        if (reference_next(&text, &r, e) < 0)
+            return -1;
+        buf_addspan(out, r.before);
+        if (r.kind == REFERENCE_DOLLAR || r.kind == REFERENCE_BARE)
+            buf_addc(out, '$');
+        if (r.kind != REFERENCE_NAME && r.kind != REFERENCE_BRACKETS)
+            continue;
+        int rc = add_inner(r.inner, fn, arg, out, e);
         if (rc < 0)
             return -1;
         result &= rc;
@@ -116,7 +76,7 @@ static int take_word(struct span *s, struct buf *out, struct err *e)
         if (c == '$' && quote != '\'' && s->len > 1 && s->at[1] == '(')
             return needs_shell(SPAN("$("), e);
         if (c == '$' && quote != '\'' && s->len > 1 && s->at[1] == '{') { /* a reference, brackets and all */
-            size_t n = 2 + find_close(span_from(*s, 2), '{', '}');
+            size_t n = 2 + reference_close(span_from(*s, 2), '{', '}');
             buf_add(out, s->at, n < s->len ? n : s->len - 1);
             *s = span_from(*s, n < s->len ? n : s->len - 1);
             buf_addc(out, s->at[0]);

@@ -320,9 +320,9 @@ void import_services(struct import *im)
 {
     size_t listeners = 0, defaults = 0;
 
-    for (size_t i = 0; i < im->master.n_faults; i++) {
-        char *source = xasprintf("master.cf:%d", im->master.faults[i].line);
-        import_lose(im, "service", source, "%s", im->master.faults[i].text);
+    for (size_t i = 0; i < im->master.faults.n; i++) {
+        char *source = xasprintf("master.cf:%d", im->master.faults.at[i].line);
+        import_lose(im, "service", source, "%s", im->master.faults.at[i].text);
         free(source);
     }
     for (size_t i = 0; i < im->master.n; i++) {

@@ -343,9 +343,9 @@ static void find_used(struct import *im)
 void import_settings(struct import *im)
 {
     find_used(im);
-    for (size_t i = 0; i < im->main.n_faults; i++) {
-        char *source = xasprintf("main.cf:%d", im->main.faults[i].line);
-        import_lose(im, "a line", source, "%s", im->main.faults[i].text);
+    for (size_t i = 0; i < im->main.faults.n; i++) {
+        char *source = xasprintf("main.cf:%d", im->main.faults.at[i].line);
+        import_lose(im, "a line", source, "%s", im->main.faults.at[i].text);
         free(source);
     }
     for (size_t i = 0; i < im->main.n; i++) {

@@ -98,31 +98,32 @@ static int add_table(struct buf *out, const char *spec, struct err *e)
     return result;
 }
 
+static void add_words(void *arg, struct span line, int number)
+{
+    struct buf *out = arg;
+    struct span word;
+
+    (void)number;
+    while (postfix_list_next(&line, &word))
+        buf_addf(out, "%s%.*s", out->len ? ", " : "", (int)word.len, word.at);
+}
+
 /* A file of Postfix's: words, comments between them. */
 static int add_file(struct buf *out, const char *file, struct err *e)
 {
     FILE *f = fopen(file, "re");
-    struct postfix_lines lines = { { NULL, 0 }, 1 };
-    struct buf text, logical;
+    struct buf text;
     char block[4096];
     size_t n;
-    int line;
 
     if (!f)
         return err_sys(e, "%s", file);
     buf_init(&text, (size_t)1 << 20);
-    buf_init(&logical, BUF_NO_MAX);
     while ((n = fread(block, 1, sizeof block, f)) > 0 && buf_add(&text, block, n) == 0)
         ;
     fclose(f);
-    lines.rest = buf_span(&text);
-    while (postfix_line_next(&lines, &logical, &line)) {
-        struct span rest = span_trim(buf_span(&logical)), word;
-        while (postfix_list_next(&rest, &word))
-            buf_addf(out, "%s%.*s", out->len ? ", " : "", (int)word.len, word.at);
-    }
+    postfix_lines_each(buf_span(&text), add_words, out);
     buf_fini(&text);
-    buf_fini(&logical);
     return 0;
 }
 

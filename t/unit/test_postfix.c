@@ -17,8 +17,8 @@ static char *parsed(const char *text)
     postfix_main_parse(&m, span_str(text));
     for (size_t i = 0; i < m.n; i++)
         buf_addf(&out, "%d %s=%s\n", m.at[i].line, m.at[i].name, m.at[i].value);
-    for (size_t i = 0; i < m.n_faults; i++)
-        buf_addf(&out, "!%d %s\n", m.faults[i].line, m.faults[i].text);
+    for (size_t i = 0; i < m.faults.n; i++)
+        buf_addf(&out, "!%d %s\n", m.faults.at[i].line, m.faults.at[i].text);
     postfix_main_free(&m);
     return buf_take(&out);
 }
@@ -192,8 +192,8 @@ static char *services(const char *text)
             buf_addf(&out, " (%s)", s->args.at[k]);
         buf_addc(&out, '\n');
     }
-    for (size_t i = 0; i < m.n_faults; i++)
-        buf_addf(&out, "!%d\n", m.faults[i].line);
+    for (size_t i = 0; i < m.faults.n; i++)
+        buf_addf(&out, "!%d\n", m.faults.at[i].line);
     postfix_master_free(&m);
     return buf_take(&out);
 }
