@@ -51,6 +51,9 @@ void probe_milters(const struct config *cfg, struct findings *f);
 
 /* checks_deliver.c: users, folders and programs that mail is delivered to */
 void check_mailboxes(const struct config *cfg, struct findings *f);
+bool check_has_mailboxes(const struct config *cfg); /* users of this machine get mail by `local` */
+/* checks_unit.c: whether systemd's unit lets batond get there */
+check_fn check_unit;
 
 /* checks_tls.c: what clients are shown */
 void check_certificates(const struct config *cfg, struct findings *f);

@@ -1,6 +1,7 @@
 # control: baton, the operator's command
 sbin_PROGRAMS += baton
 baton_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+baton_CPPFLAGS = $(AM_CPPFLAGS) -DDOCDIR=\"$(docdir)\"
 baton_SOURCES = \
 	control/checks.h \
 	control/checks_access.c \
@@ -11,7 +12,7 @@ baton_SOURCES = \
 	control/checks_routes.c \
 	control/checks_tls.c \
 	control/checks_transports.c \
-	control/checks_deliver.c control/checks_rows.c control/checks_ways.c \
+	control/checks_deliver.c control/checks_rows.c control/checks_unit.c control/checks_ways.c \
 	control/cmd_check.c \
 	control/cmd_config.c \
 	control/cmd_daemon.c \

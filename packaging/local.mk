@@ -1,7 +1,7 @@
 # packaging: what turns an installed Baton into a service: unit, user, links, an example of a configuration
 PACKAGING_IN = packaging/systemd/baton.service packaging/sysusers.d/baton.conf packaging/tmpfiles.d/baton.conf
 EXTRA_DIST += $(PACKAGING_IN:=.in) packaging/baton.conf.example packaging/container/Containerfile \
-	packaging/container/as-in-container
+	packaging/container/as-in-container packaging/systemd/as-in-unit
 dist_doc_DATA = README.md NEWS packaging/baton.conf.example packaging/systemd/mailboxes.conf
 
 # Paths are known to make, not to config.status

@@ -138,6 +138,16 @@ static void complain_of(const struct look *k, const struct map_row *row, const c
     free(text);
 }
 
+/* A program that is not there will not be there when mail comes, either; who may run it is seen then. */
+static const char *why_no_program(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return errno == ENOENT || errno == ENOTDIR ? "there is no such program" : NULL;
+    return S_ISREG(st.st_mode) && st.st_mode & 0111 ? NULL : "this is no program: chmod +x";
+}
+
 /* "|command", as local delivery (server/forwards.c) will take it. */
 static void look_at_command(const struct look *k, const struct map_row *row, struct span v)
 {
@@ -152,8 +162,9 @@ static void look_at_command(const struct look *k, const struct map_row *row, str
             i++;
         buf_addc(&plain, command.at[i]);
     }
-    if (command_split(unquote(buf_span(&plain)), &words, &e) < 0)
-        complain_of(k, row, e.text, v);
+    const char *why = command_split(unquote(buf_span(&plain)), &words, &e) < 0 ? e.text : why_no_program(words.at[0]);
+    if (why)
+        complain_of(k, row, why, v);
     strlist_clear(&words);
     buf_fini(&plain);
 }

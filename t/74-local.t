@@ -57,6 +57,7 @@ box: $out/box/
 null: /dev/null
 shell: "|IFS=' ' && exec $program"
 self: self, "|$program self"
+gone: "|/nowhere/x -a"
 END
 chmod 0644, $aliases;
 my %with = (
@@ -189,10 +190,12 @@ subtest 'other mailboxes' => sub {
 
 subtest 'mailbox_command_maps' => sub {
     results();
-    my $commands = spew($t->path('commands'), "$me $program -u \$USER\nbad a && b\n");
+    my $commands = spew($t->path('commands'), "$me $program -u \$USER\nbad a && b\ngone /nowhere/x -a\n");
     chmod 0644, $commands;
     $t->config(%with, mailbox_command_maps => "texthash:$commands", mailbox_command => "$program 69");
     like($t->baton(['check'])->{out}, qr/^ok +tables +mailbox_command_maps: texthash:\Q$commands\E$/m, 'baton check opens it');
+    like($t->baton(['check'])->{out}, qr/^warning +mailboxes +mailbox_command_maps: texthash:\Q$commands\E:2: .*; mail for "bad" waits$/m, 'names a row that is for a shell');
+    like($t->baton(['check'])->{out}, qr/^warning +mailboxes +mailbox_command_maps: \S+:3: \/nowhere\/x: No such file.*; mail for "gone" waits$/m, 'and a program that is not there');
     $t->start_batond;
     is(deliver("$me+x\@client.example.test"), "250 2.0.0 delivered to command: $program -u \$USER", 'the user\'s own command');
     my ($got) = results();
@@ -229,7 +232,8 @@ subtest 'a mailbox at home' => sub {
 subtest 'commands in aliases, as baton check sees them' => sub {
     my $r = $t->baton(['check']);
     like($r->{out}, qr/^warning +aliases +\Q$aliases\E:10: .*is for a shell, and Baton runs none: write a script that does it.*IFS/m, 'one that needs a shell, with its line');
-    unlike($r->{out}, qr/^warning +aliases +\Q$aliases\E:(?!10:)/m, 'and no other');
+    unlike($r->{out}, qr/^warning +aliases +\Q$aliases\E:(?!10:|12:)/m, 'and no other');
+    like($r->{out}, qr/^warning +aliases +\Q$aliases\E:12: there is no such program: /m, 'but one whose program is not there');
 };
 
 subtest 'an alias that names itself, where another server has the mailboxes' => sub {
