@@ -904,8 +904,8 @@ LDAP(debuglevel, INT, "0", RANGE(0, 65535),
 LDAP(cache, BOOL, "no", ANY,
     "Whether answers are kept: those found, and that something was not found. Changes in the directory count up to "
     "`cache_expiry` later then.")
-LDAP(cache_expiry, TIME, "30s", RANGE(1, 86400),
-    "How long an answer is kept.")
+LDAP(cache_expiry, TIME, "30s", RANGE(0, 86400),
+    "How long an answer is kept; 0: not at all.")
 LDAP(cache_size, SIZE, "32768", RANGE(1024, 1 << 30),
     "The bytes that answers may take up in each process.")
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "relay/rewriting.h"
 #include "relay/transport.h"
 
 #include <errno.h>
@@ -16,7 +17,9 @@ struct attempt_load {
     struct attempt *a;
     bool opens_body;
     bool cannot_tell, is_out_of_order;
+    bool is_listed; /* of the relay's: it waits, or has waited */
     struct resolve_ask *ask;
+    struct outward_ask *outward;
     attempt_fn *done;
     void *arg;
 };
@@ -103,39 +106,101 @@ static void take_as_they_are(struct attempt_load *l)
     free(at);
 }
 
-/* The rest needs nobody else. */
-static void finish(struct attempt_load *l)
+/* ---- loading ---- */
+
+/* From the first wait on it lives on its own. */
+static struct attempt_load *keep(struct attempt_load *l)
+{
+    struct relay *r = l->a->relay;
+
+    if (l->is_listed)
+        return l;
+    struct attempt_load *kept = xmalloc(sizeof *kept);
+    *kept = *l;
+    kept->is_listed = true;
+    list_append(&r->loads, &kept->link);
+    r->n_loads++;
+    return kept;
+}
+
+static void end(struct attempt_load *l, const struct err *why)
+{
+    struct attempt_load was = *l;
+    struct relay *r = was.a->relay;
+    struct job *j = was.a->job;
+
+    if (was.is_listed) {
+        r->n_loads--;
+        list_remove(&l->link);
+        free(l);
+    }
+    if (why)
+        attempt_free(was.a);
+    was.done(was.arg, j, why ? NULL : was.a, why);
+    if (was.is_listed)
+        schedule_run(r); /* there is room for another one */
+}
+
+/* smtp_generic_maps have been asked. */
+static void dressed(void *arg, int rc, const struct err *e)
+{
+    struct attempt_load *l = arg;
+
+    l->outward = NULL;
+    l->a->is_put_off = rc < 0;
+    if (rc < 0)
+        attempt_decide_rest(l->a, VERDICT_TEMPORARY, "4.3.0", e->text);
+    end(l, NULL);
+}
+
+/* NULL: it is done, or `l` is gone. */
+static struct attempt_load *dress(struct attempt_load *l)
+{
+    struct err e;
+    int rc;
+
+    if (outward_now(l->a, &rc, &e)) {
+        dressed(l, rc, &e);
+        return NULL;
+    }
+    l = keep(l);
+    struct outward_ask *o = outward_start(l->a, dressed, l);
+    if (!o)
+        return NULL;
+    l->outward = o;
+    return l;
+}
+
+/* Where its recipients go is known. */
+static struct attempt_load *open_it(struct attempt_load *l)
 {
     struct attempt *a = l->a;
-    struct job *j = a->job;
-    struct spool *spool = a->relay->spool;
+    struct relay *r = a->relay;
     struct err e = { 0 };
 
     if (l->cannot_tell) {
         err_set(&e, ERR_TEMPORARY, "where its recipients are to go cannot be told");
         e.sys = l->is_out_of_order ? EAGAIN : 0;
-    } else if (spool_stat(spool, j->message->id, &a->info, &e) == 0 &&
-             (!l->opens_body || (a->body = spool_body_open(spool, j->message->id, &e)))) {
-        l->done(l->arg, j, a, NULL);
-        return;
-    } else {
+        end(l, &e);
+    } else if (spool_stat(r->spool, a->job->message->id, &a->info, &e) < 0 ||
+               (l->opens_body && !(a->body = spool_body_open(r->spool, a->job->message->id, &e)))) {
         e.kind = ERR_PERMANENT;
+        end(l, &e);
+    } else if (a->body && a->job->dest->rules->way == TRANSPORT_SMTP && resolver_rewrites(r->resolver, REWRITE_GENERIC)) {
+        return dress(l);
+    } else {
+        end(l, NULL);
     }
-    attempt_free(a);
-    l->done(l->arg, j, NULL, &e);
+    return NULL;
 }
 
 static void resolved_later(void *arg, const struct resolution *res)
 {
-    struct attempt_load *l = arg, was;
+    struct attempt_load *l = arg;
 
+    l->ask = NULL;
     resolved(l, res);
-    was = *l;
-    list_remove(&l->link);
-    l->a->relay->n_loads--;
-    schedule_run(l->a->relay); /* there is room for another one */
-    free(l);
-    finish(&was);
+    open_it(l);
 }
 
 struct attempt_load *attempt_load(struct relay *r, struct job *j, bool opens_body, attempt_fn *done, void *arg)
@@ -153,19 +218,13 @@ struct attempt_load *attempt_load(struct relay *r, struct job *j, bool opens_bod
         done(arg, j, NULL, &e);
         return NULL;
     }
-    if (j->dest->rules && j->dest->rules->way == TRANSPORT_MILTERS) {
+    if (j->dest->rules && j->dest->rules->way == TRANSPORT_AGAIN) {
         take_as_they_are(&here);
-        finish(&here);
-        return NULL;
+        return open_it(&here);
     }
-    if (resolve_list_now(r->resolver, &a->env, &a->state, resolved_now, &here)) {
-        finish(&here);
-        return NULL;
-    }
-    struct attempt_load *l = xmalloc(sizeof *l);
-    *l = here;
-    list_append(&r->loads, &l->link);
-    r->n_loads++;
+    if (resolve_list_now(r->resolver, &a->env, &a->state, resolved_now, &here))
+        return open_it(&here);
+    struct attempt_load *l = keep(&here);
     struct resolve_ask *ask = resolve_list(r->resolver, &a->env, &a->state, resolved_later, l);
     if (!ask)
         return NULL; /* done() was called from inside, and `l` is gone */
@@ -178,6 +237,7 @@ void attempt_load_cancel(struct attempt_load *l)
     if (!l)
         return;
     resolve_cancel(l->ask);
+    outward_cancel(l->outward);
     l->a->relay->n_loads--;
     list_remove(&l->link);
     attempt_free(l->a);

@@ -31,6 +31,7 @@ struct attempt {
     struct fate *fates;        /* one for each of mine */
     struct outward *outward;   /* how it leaves, if not as it is (outward.h); or NULL */
     size_t n;
+    bool is_put_off;           /* how it leaves cannot be told: nothing is sent */
     char *remote;              /* "mx.example.com[192.0.2.1]:25" for the log, or NULL: "none" */
     char *remote_name;         /* "mx.example.com" */
     bool is_fallback;          /* that is a host of smtp_fallback_relay */
@@ -41,8 +42,8 @@ struct attempt {
 /* Loads envelope, state and (with `opens_body`) content of an active job, and finds out where its recipients go: done() comes once,
  * from inside when no table has to be waited for (and NULL comes back), else later. With `a` NULL the job is as before: ERR_TEMPORARY
  * when a table cannot tell at the moment (e->sys is EAGAIN when it could not be asked, so that others would fare no better), else the
- * message cannot be read; `e` says why. Other jobs of the message may have been added. With what the resolver refuses decided, `a` is
- * the callback's. */
+ * message cannot be read; `e` says why. Other jobs of the message may have been added. With what the resolver refuses decided, and
+ * dressed for the way out (outward.h), `a` is the callback's. */
 struct attempt_load;
 typedef void attempt_fn(void *arg, struct job *j, struct attempt *a, const struct err *e);
 struct attempt_load *attempt_load(struct relay *r, struct job *j, bool opens_body, attempt_fn *done, void *arg);

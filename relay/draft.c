@@ -5,15 +5,20 @@
 
 #include <stdlib.h>
 
-struct draft *draft_new(struct spool *s, struct span header, size_t header_max)
+struct draft *draft_new(struct spool *s)
 {
     struct draft *d = xcalloc(1, sizeof *d);
 
     d->spool = s;
-    buf_init(&d->header, header.len + header_max);
-    buf_addspan(&d->header, header);
+    buf_init(&d->header, 0);
     d->body = scratch_new(s, DRAFT_KEEP);
     return d;
+}
+
+void draft_set_header(struct draft *d, struct span header, size_t more)
+{
+    buf_init(&d->header, header.len + more);
+    buf_addspan(&d->header, header);
 }
 
 void draft_free(struct draft *d)

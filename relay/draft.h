@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * draft.h - the content of a message that somebody wants to see, and maybe change, before it is kept: its header section in
- * memory, its body where there is room for it (scratch_new()).
+ * draft.h - the content of a message that somebody wants to see, and maybe change, before it is kept, or whose header section is not
+ * made yet: that in memory, its body where there is room for it (scratch_new()).
  *
  * Fields are named as the milter protocol names them: our own Received:, at first the topmost, is shown to nobody and counts only
  * where a place among all fields is meant. A value is what stands behind the colon; line ends in it may be any, and each
@@ -23,12 +23,15 @@ struct draft {
     struct scratch *next; /* the new body, while it comes */
     struct lines lines;   /* its line ends */
     bool is_changed;      /* something was changed since it was made */
+    bool is_shown;        /* the gate's steps see it; else it only waits for its header section */
 };
 
 /* Beyond that a body goes to a file. */
 #define DRAFT_KEEP ((size_t)256 * 1024)
 
-struct draft *draft_new(struct spool *s, struct span header, size_t header_max);
+struct draft *draft_new(struct spool *s);
+/* Which may grow by `more` then. Once. */
+void draft_set_header(struct draft *d, struct span header, size_t more);
 void draft_free(struct draft *d);
 /* Bytes of memory. */
 size_t draft_memory(const struct draft *d);

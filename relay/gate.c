@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "relay/draft.h"
 #include "relay/hooks.h"
 #include "relay/policy.h"
 #include "relay/session_int.h"
@@ -142,7 +143,7 @@ static void tell_facts(const struct session *s, struct gate_facts *f)
         .size = s->size,
         .rcpt = s->gate->at == GATE_RCPT && s->env && s->env->n_rcpts ? &s->env->rcpts[s->env->n_rcpts - 1] : NULL,
         .refused = s->gate->no.code ? &s->gate->no : NULL,
-        .draft = s->gate->at == GATE_END ? s->draft : NULL,
+        .draft = s->gate->at == GATE_END && s->draft && s->draft->is_shown ? s->draft : NULL,
         .tls = s->conn ? conn_tls(s->conn) : NULL,
         .local = s->conn ? conn_local(s->conn) : NULL,
         .dns = s->receiver->dns,

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "relay/rewriting.h"
 #include "relay/tls_policy.h"
 #include "relay/transport.h"
 #include "relay/worker.h"
@@ -80,10 +81,10 @@ static void found_ways(void *arg, const struct resolution *res)
     intake_add_jobs(f->relay, f->message, res, f->attempts);
 }
 
-/* Filters are asked about what programs submit, and this was left in the drop. */
-static bool has_to_be_seen(const struct relay *r, const struct spool_info *info)
+/* It was left in the drop: filters have not been asked, and addresses not been rewritten. */
+static bool has_to_come_again(const struct relay *r, const struct spool_info *info)
 {
-    return info->is_from_drop && r->cfg->non_smtpd_milters.n > 0;
+    return info->is_from_drop && (r->cfg->non_smtpd_milters.n > 0 || resolver_rewrites(r->resolver, REWRITE_ON_THE_WAY_IN));
 }
 
 void intake_found(void *arg, const struct spool_info *info, const struct envelope *env, const struct spool_state *state)
@@ -94,11 +95,11 @@ void intake_found(void *arg, const struct spool_info *info, const struct envelop
     if (!m)
         return;
     struct found f = { .relay = r, .message = m, .attempts = state ? state->attempts : 0 };
-    bool is_seen = has_to_be_seen(r, info);
-    bool is_known = !is_seen && resolve_list_now(r->resolver, env, state, found_ways, &f) && f.n;
+    bool comes_again = has_to_come_again(r, info);
+    bool is_known = !comes_again && resolve_list_now(r->resolver, env, state, found_ways, &f) && f.n;
     mark_those_of(r, m);
-    if (is_seen)
-        add_job_for(r, m, NEXTHOP_MILTERS, f.attempts);
+    if (comes_again)
+        add_job_for(r, m, NEXTHOP_AGAIN, f.attempts);
     else if (!is_known)
         add_job_for(r, m, NEXTHOP_UNKNOWN, f.attempts);
     if (f.n == 0)

@@ -3,8 +3,8 @@
 # where mail goes, for baton test and check too
 noinst_LIBRARIES += relay/libroute.a
 relay_libroute_a_SOURCES = relay/alias.c relay/alias.h \
-	relay/expand.c relay/extension.c relay/extension.h relay/lookup.c relay/lookup.h relay/match.c relay/match.h relay/own.c relay/own.h \
-	relay/resolve.c relay/resolve.h relay/resolve_int.h relay/route_hooks.h
+	relay/expand.c relay/extension.c relay/extension.h relay/lookup.c relay/lookup.h relay/lookup_int.h relay/lookup_tables.c relay/match.c relay/match.h \
+	relay/own.c relay/own.h relay/resolve.c relay/resolve.h relay/resolve_int.h relay/rewriting.c relay/rewriting.h relay/route_hooks.h
 
 # what clients are shown, for baton check too
 noinst_LIBRARIES += relay/libcerts.a
@@ -49,6 +49,7 @@ batond_SOURCES = \
 	relay/session_auth.c \
 	relay/session_content.c \
 	relay/session_envelope.c \
+	relay/session_header.c \
 	relay/session_mail.c \
 	relay/session_name.c \
 	relay/session_proxy.c \

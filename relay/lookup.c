@@ -1,56 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An answer under way is a struct lookup_answer with `ask` set. It is found again by table and key in each later pass. When the
- * last one that a decision waits for has come, the decision is made again; not before, for most need them all. */
-#include "relay/lookup.h"
+ * An answer that is not there yet is a struct lookup_answer that waits in line, or has `ask` set. It is found again by table and key
+ * in each later pass. When the last one that a decision waits for has come, the decision is made again; not before, for most need
+ * them all. So there are as many passes as questions depend on each other, however many addresses there are. */
+#include "relay/lookup_int.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 enum {
     CHUNK = 4000,
     UNDER_WAY_MAX = 20,    /* questions of one decision: a table answers them one after the other */
+    BUCKETS_MIN = 32,      /* a power of two */
     CACHE_SLOTS = 4096,
     CACHE_VALUE_MAX = 4096,
-    CACHE_US = 2000000,
 };
 
 struct lookup_answer {
     struct lookup_answer *next;
     struct lookup *of;
     struct map *map;
-    struct tables *tables;
+    const char *param; /* borrowed from the tables */
     char *key;
     size_t key_len;
-    struct map_ask *ask; /* NULL: it has come */
+    bool is_waiting;     /* in line */
+    struct lookup_answer *next_waiting;
+    struct map_ask *ask; /* NULL, and not in line: it has come */
     enum map_result result;
     char *value;
     size_t value_len;
-};
-
-struct table {
-    char *spec;
-    struct map *map; /* NULL: its file is not there */
-    bool is_alias, is_pattern, may_block;
-    int64_t look_us;
-    unsigned generation;
-};
-
-struct tables {
-    char *param;
-    struct table *at;
-    size_t n;
-    unsigned n_opened; /* files that appeared */
-    bool is_stale;
-    void (*opened)(void *arg, struct map *m);
-    void *arg;
 };
 
 /* ---- memory of a pass ---- */
@@ -154,7 +136,9 @@ static uint64_t hash_of(const struct map *m, struct span key)
 
 static void remember(struct lookup_cache *c, const struct lookup_answer *a)
 {
-    if (!c || a->result == MAP_CANNOT_TELL || a->value_len > CACHE_VALUE_MAX)
+    int64_t keep_us = c ? map_keep_us(a->map) : 0;
+
+    if (!keep_us || a->result == MAP_CANNOT_TELL || a->value_len > CACHE_VALUE_MAX)
         return;
     struct cached *at = &c->at[hash_of(a->map, span_of(a->key, a->key_len)) % CACHE_SLOTS];
     free(at->key);
@@ -163,7 +147,7 @@ static void remember(struct lookup_cache *c, const struct lookup_answer *a)
         .map = a->map,
         .key = span_dup(span_of(a->key, a->key_len)),
         .key_len = a->key_len,
-        .until_us = clock_mono_us() + CACHE_US,
+        .until_us = clock_mono_us() + keep_us,
         .result = a->result,
         .value = span_dup(span_of(a->value, a->value_len)),
         .value_len = a->value_len,
@@ -190,12 +174,19 @@ static void free_answer(struct lookup_answer *a)
 
 void lookup_forget(struct lookup *l)
 {
-    for (size_t i = 0; i < ARRAY_LEN(l->buckets); i++)
+    for (size_t i = 0; i < l->n_buckets; i++)
         while (l->buckets[i]) {
             struct lookup_answer *a = l->buckets[i];
             l->buckets[i] = a->next;
             free_answer(a);
         }
+    if (l->n_buckets > BUCKETS_MIN) {
+        free(l->buckets);
+        l->buckets = NULL;
+        l->n_buckets = 0;
+    }
+    l->waiting = l->last_waiting = NULL;
+    l->n_answers = 0;
     l->n_under_way = 0;
     lookup_begin(l);
 }
@@ -203,6 +194,9 @@ void lookup_forget(struct lookup *l)
 void lookup_fini(struct lookup *l)
 {
     lookup_forget(l);
+    free(l->buckets);
+    l->buckets = NULL;
+    l->n_buckets = 0;
     free_chunks(l, NULL);
 }
 
@@ -234,15 +228,46 @@ void lookup_fail(struct lookup *l)
 
 static struct lookup_answer **bucket(struct lookup *l, const struct map *m, struct span key)
 {
-    return &l->buckets[hash_of(m, key) % ARRAY_LEN(l->buckets)];
+    return &l->buckets[hash_of(m, key) & (l->n_buckets - 1)];
 }
 
 static struct lookup_answer *known(struct lookup *l, const struct map *m, struct span key)
 {
-    struct lookup_answer *a = *bucket(l, m, key);
+    struct lookup_answer *a = l->n_answers ? *bucket(l, m, key) : NULL;
 
     while (a && !(a->map == m && span_eq(key, span_of(a->key, a->key_len))))
         a = a->next;
+    return a;
+}
+
+static void make_room(struct lookup *l)
+{
+    struct lookup_answer **was = l->buckets;
+    size_t n = l->n_buckets;
+
+    if (l->n_answers < n * 2)
+        return;
+    l->n_buckets = n ? n * 4 : BUCKETS_MIN;
+    l->buckets = xcalloc(l->n_buckets, sizeof(struct lookup_answer *));
+    for (size_t i = 0; i < n; i++)
+        while (was[i]) {
+            struct lookup_answer *a = was[i], **at = bucket(l, a->map, span_of(a->key, a->key_len));
+            was[i] = a->next;
+            a->next = *at;
+            *at = a;
+        }
+    free(was);
+}
+
+static struct lookup_answer *new_answer(struct lookup *l, const char *param, struct map *m, struct span key)
+{
+    struct lookup_answer *a = xcalloc(1, sizeof *a);
+
+    make_room(l);
+    struct lookup_answer **at = bucket(l, m, key);
+    *a = (struct lookup_answer){ .next = *at, .of = l, .map = m, .param = param, .key = span_dup(key), .key_len = key.len };
+    *at = a;
+    l->n_answers++;
     return a;
 }
 
@@ -254,238 +279,92 @@ static void set_answer(struct lookup_answer *a, enum map_result result, struct s
     a->value_len = value.len;
 }
 
+/* ---- asking ---- */
+
+static struct lookup_answer *take_waiting(struct lookup *l)
+{
+    struct lookup_answer *a = l->waiting;
+
+    if (a) {
+        l->waiting = a->next_waiting;
+        a->is_waiting = false;
+    }
+    return a;
+}
+
+/* A decision that has failed needs no more answers. */
+static void give_up_waiting(struct lookup *l)
+{
+    struct lookup_answer *a;
+
+    while ((a = take_waiting(l)))
+        set_answer(a, MAP_CANNOT_TELL, SPAN(""));
+}
+
+static void told(void *arg, enum map_result result, struct span value, const struct err *e);
+
+static void ask_waiting(struct lookup *l)
+{
+    struct lookup_answer *a;
+
+    while (l->n_under_way < UNDER_WAY_MAX && (a = take_waiting(l))) {
+        l->n_under_way++;
+        a->ask = map_ask(a->map, l->runner, span_of(a->key, a->key_len), told, a);
+        BUG_IF(!a->ask); /* a table that says it blocks does not answer in place */
+    }
+}
+
 static void told(void *arg, enum map_result result, struct span value, const struct err *e)
 {
     struct lookup_answer *a = arg;
     struct lookup *l = a->of;
 
     set_answer(a, result, value);
-    if (result == MAP_CANNOT_TELL)
-        map_log_trouble(a->map, a->tables->param, e);
-    else
+    if (result == MAP_CANNOT_TELL) {
+        map_log_trouble(a->map, a->param, e);
+        give_up_waiting(l);
+    } else {
         remember(l->cache, a);
-    if (--l->n_under_way == 0)
+    }
+    l->n_under_way--;
+    ask_waiting(l);
+    if (l->n_under_way == 0)
         l->when_told(l->arg);
 }
 
-static struct lookup_answer *new_answer(struct lookup *l, struct tables *t, struct map *m, struct span key)
-{
-    struct lookup_answer *a = xcalloc(1, sizeof *a), **at = bucket(l, m, key);
-
-    *a = (struct lookup_answer){ .next = *at, .of = l, .map = m, .tables = t, .key = span_dup(key), .key_len = key.len };
-    *at = a;
-    return a;
-}
-
-static void start_asking(struct lookup *l, struct tables *t, struct map *m, struct span key)
+static void start_asking(struct lookup *l, const char *param, struct map *m, struct span key)
 {
     l->waits = true;
-    if (!l->may_ask || l->n_under_way >= UNDER_WAY_MAX)
+    if (!l->may_ask)
         return;
-    struct lookup_answer *a = new_answer(l, t, m, key);
-    l->n_under_way++;
-    a->ask = map_ask(m, l->runner, key, told, a);
-    BUG_IF(!a->ask); /* a table that says it blocks does not answer in place */
-}
-
-/* ---- tables ---- */
-
-static bool is_pattern(const char *spec)
-{
-    static const char *const types[] = { "regexp:", "pcre:", "tcp:" };
-    for (size_t i = 0; i < ARRAY_LEN(types); i++)
-        if (span_starts(span_str(spec), types[i]))
-            return true;
-    return false;
-}
-
-static bool is_listed(const struct strlist *l, const char *spec)
-{
-    for (size_t i = 0; l && i < l->n; i++)
-        if (strcmp(l->at[i], spec) == 0)
-            return true;
-    return false;
-}
-
-static void complain(void *arg, const char *text)
-{
-    log_warn("%s: %s", (const char *)arg, text);
-}
-
-static int open_one(struct tables *t, struct table *one, struct err *e)
-{
-    const struct map_options o = { .is_aliases = one->is_alias, .complain = complain, .arg = t->param };
-
-    e->sys = 0;
-    one->look_us = clock_mono_us() + USEC_PER_SEC;
-    one->map = map_open(one->spec, &o, e);
-    if (!one->map)
-        return err_prefix(e, "%s", t->param);
-    one->may_block = map_may_block(one->map);
-    one->generation = map_generation(one->map);
-    if (t->opened)
-        t->opened(t->arg, one->map);
-    return 0;
-}
-
-struct tables *tables_open(const char *param, const struct strlist *specs, const struct tables_options *o, struct err *e)
-{
-    struct tables *t = xcalloc(1, sizeof *t);
-
-    t->param = xstrdup(param);
-    t->at = xcalloc(specs->n ? specs->n : 1, sizeof *t->at);
-    t->opened = o ? o->opened : NULL;
-    t->arg = o ? o->arg : NULL;
-    for (size_t i = 0; i < specs->n; i++) {
-        struct table *one = &t->at[t->n++];
-        *one = (struct table){
-            .spec = xstrdup(specs->at[i]),
-            .is_alias = o && is_listed(o->aliases, specs->at[i]),
-            .is_pattern = is_pattern(specs->at[i]),
-        };
-        if (open_one(t, one, e) == 0)
-            continue;
-        if (e->sys != ENOENT || !((o && o->may_be_missing) || one->is_alias)) {
-            tables_close(t);
-            return NULL;
-        }
-        if (o && o->may_be_missing)
-            log_info("%s: nobody is in it", e->text);
-    }
-    return t;
-}
-
-void tables_close(struct tables *t)
-{
-    if (!t)
-        return;
-    for (size_t i = 0; i < t->n; i++) {
-        map_close(t->at[i].map);
-        free(t->at[i].spec);
-    }
-    free(t->at);
-    free(t->param);
-    free(t);
-}
-
-size_t tables_count(const struct tables *t)
-{
-    return t ? t->n : 0;
-}
-
-bool tables_may_block(const struct tables *t)
-{
-    for (size_t i = 0; t && i < t->n; i++)
-        if (t->at[i].may_block)
-            return true;
-    return false;
-}
-
-bool tables_are_stale(const struct tables *t)
-{
-    for (size_t i = 0; t && i < t->n; i++)
-        if (t->at[i].map && map_is_stale(t->at[i].map))
-            return true;
-    return t && t->is_stale;
-}
-
-unsigned tables_generation(const struct tables *t)
-{
-    unsigned sum = t->n_opened;
-    for (size_t i = 0; i < t->n; i++)
-        sum += t->at[i].map ? map_generation(t->at[i].map) : 0;
-    return sum;
-}
-
-bool tables_each(struct tables *t, map_row_fn *row, void *arg)
-{
-    bool is_all = true;
-    struct err e;
-
-    for (size_t i = 0; i < t->n; i++)
-        if (t->at[i].map && map_each(t->at[i].map, row, arg, &e) < 0)
-            is_all = false;
-    return is_all;
-}
-
-/* Whether a file that was missing is there, once a second. */
-static void look_for_file(struct tables *t, struct table *one)
-{
-    const char *colon = strchr(one->spec, ':');
-    const char *file = one->spec[0] == '/' || !colon ? one->spec : colon + 1;
-    struct stat st;
-    struct err e;
-
-    if (clock_mono_us() < one->look_us)
-        return;
-    one->look_us = clock_mono_us() + USEC_PER_SEC;
-    if (stat(file, &st) < 0)
-        return;
-    if (open_one(t, one, &e) == 0)
-        t->n_opened++;
+    struct lookup_answer *a = new_answer(l, param, m, key);
+    a->is_waiting = true;
+    if (l->waiting)
+        l->last_waiting->next_waiting = a;
     else
-        t->is_stale |= e.sys == EACCES || e.sys == EPERM;
+        l->waiting = a;
+    l->last_waiting = a;
+    ask_waiting(l);
 }
 
-/* The value is put where the pass has its memory. */
-static enum map_result find_in_place(struct lookup *l, struct tables *t, struct map *m, struct span key, struct span *value)
-{
-    enum map_result result;
-    struct buf found;
-    struct err e = { 0 };
-
-    buf_init(&found, MAP_VALUE_MAX);
-    result = map_lookup(m, key, &found, &e);
-    if (result == MAP_FOUND)
-        *value = span_of(lookup_strdup(l, buf_span(&found)), found.len);
-    buf_fini(&found);
-    if (result == MAP_CANNOT_TELL) {
-        map_log_trouble(m, t->param, &e);
-        l->has_failed = l->is_out_of_order = true;
-    }
-    return result;
-}
-
-static enum map_result find_by_asking(struct lookup *l, struct tables *t, struct map *m, struct span key, struct span *value)
+enum map_result lookup_ask(struct lookup *l, const char *param, struct map *m, struct span key, struct span *value)
 {
     const struct lookup_answer *a = known(l, m, key);
     const struct cached *c = a ? NULL : recall(l->cache, m, key);
 
     if (c) {
-        set_answer(new_answer(l, t, m, key), c->result, span_of(c->value, c->value_len));
+        set_answer(new_answer(l, param, m, key), c->result, span_of(c->value, c->value_len));
         a = known(l, m, key);
     }
-    if (!a || a->ask) {
+    if (!a || a->ask || a->is_waiting) {
         if (a)
             l->waits = true;
         else
-            start_asking(l, t, m, key);
+            start_asking(l, param, m, key);
         return MAP_CANNOT_TELL;
     }
     if (a->result == MAP_CANNOT_TELL)
         l->has_failed = l->is_out_of_order = true;
     *value = span_of(a->value, a->value_len);
     return a->result;
-}
-
-enum map_result tables_find(struct tables *t, struct lookup *l, struct span key, bool is_whole, struct span *value)
-{
-    enum map_result result = MAP_NOT_FOUND;
-
-    if (key.len == 0 || key.len > MAP_KEY_MAX)
-        return MAP_NOT_FOUND;
-    for (size_t i = 0; t && i < t->n && result == MAP_NOT_FOUND; i++) {
-        struct table *one = &t->at[i];
-        if (!one->map)
-            look_for_file(t, one);
-        if (!one->map || (one->is_pattern && !is_whole) || (one->may_block && map_cannot_have(one->map, key)))
-            continue;
-        result = one->may_block && l->runner ? find_by_asking(l, t, one->map, key, value)
-                                             : find_in_place(l, t, one->map, key, value);
-        if (t->opened && map_generation(one->map) != one->generation) {
-            one->generation = map_generation(one->map);
-            t->opened(t->arg, one->map);
-        }
-    }
-    return result;
 }

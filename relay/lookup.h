@@ -33,7 +33,9 @@ struct lookup {
     void (*when_told)(void *arg); /* from the loop, when all that was asked for has been answered */
     void *arg;
     /* lookup.c's: */
-    struct lookup_answer *buckets[32]; /* of tables that block */
+    struct lookup_answer **buckets; /* of tables that block; NULL: none yet */
+    size_t n_buckets, n_answers;
+    struct lookup_answer *waiting, *last_waiting; /* to be asked for, when there is room */
     unsigned n_under_way;
     bool waits, has_failed, is_out_of_order;
     struct lookup_chunk *chunks; /* what a pass has made: lookup_alloc() */
@@ -57,8 +59,8 @@ void *lookup_alloc(struct lookup *l, size_t size);
 char *lookup_strdup(struct lookup *l, struct span s);
 char *lookup_printf(struct lookup *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Answers of tables that block, kept for a few seconds: what is new in the queue is looked up, and again when it is tried at
- * once. Bounded. */
+/* Answers of tables that block, kept as long as each allows (map_keep_us()): what is new in the queue is looked up, and again when it
+ * is tried at once. Bounded. */
 struct lookup_cache *lookup_cache_new(void);
 void lookup_cache_free(struct lookup_cache *c);
 

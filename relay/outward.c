@@ -3,55 +3,91 @@
 
 #include "base/mem.h"
 #include "mail/fixup.h"
+#include "relay/rewriting.h"
 
 #include <stdlib.h>
 
 enum { PIECE = 16384, HEAD_MAX = 4 << 20 }; /* a longer header section leaves as it is */
 
-/* The address as it shall leave; NULL when it stays. */
-static int rewrite(struct resolver *r, const char *address, char **out)
+struct outward_ask {
+    struct attempt *a;
+    struct buf section; /* its header section; empty when there is none within reach */
+    struct outward *made;
+    bool has_changed;
+    struct rewriting *rewriting; /* NULL: nothing is waited for */
+    outward_fn *done;
+    void *arg;
+};
+
+/* ---- a pass ---- */
+
+/* The address as it shall leave. */
+static char *rewrite(struct outward_ask *o, struct rewriting *w, const char *address)
 {
     struct buf now;
+    char *out;
 
-    *out = NULL;
     buf_init(&now, BUF_NO_MAX);
-    int rc = resolve_rewrite(r, address, REWRITE_GENERIC, &now);
-    if (rc > 0) {
+    if (rewriting_address(w, address, REWRITE_GENERIC, &now) > 0) {
+        o->has_changed = true;
         buf_cstr(&now);
-        *out = buf_take(&now);
+        out = buf_take(&now);
+    } else {
+        out = xstrdup(address);
     }
     buf_fini(&now);
-    return rc;
+    return out;
 }
 
-static int rewrite_in_header(void *arg, const char *address, bool is_sender, struct buf *out)
+static void make_envelope(struct outward_ask *o, struct rewriting *w)
 {
-    (void)is_sender;
-    return resolve_rewrite(arg, address, REWRITE_GENERIC, out);
-}
+    struct outward *out = o->made;
+    const struct attempt *a = o->a;
 
-/* 1: it has changed. */
-static int make_envelope(struct outward *o, const struct attempt *a)
-{
-    struct resolver *r = a->relay->resolver;
-    char *sender;
-    int rc = rewrite(r, a->env.sender, &sender), changed = rc;
-
-    o->env = a->env;
-    o->env.sender = sender ? sender : xstrdup(a->env.sender);
-    o->rcpts = xcalloc(a->n ? a->n : 1, sizeof *o->rcpts);
-    for (size_t i = 0; i < a->n && rc >= 0; i++) {
-        char *address;
-        rc = rewrite(r, attempt_rcpt(a, i)->address, &address);
-        changed |= rc > 0;
-        o->rcpts[i] = *attempt_rcpt(a, i);
-        o->rcpts[i].address = address ? address : xstrdup(o->rcpts[i].address);
-        o->n++;
+    out->env = a->env;
+    out->env.sender = rewrite(o, w, a->env.sender);
+    out->rcpts = xcalloc(a->n ? a->n : 1, sizeof *out->rcpts);
+    for (size_t i = 0; i < a->n; i++) {
+        out->rcpts[i] = *attempt_rcpt(a, i);
+        out->rcpts[i].address = rewrite(o, w, out->rcpts[i].address);
+        out->n++;
     }
-    return rc < 0 ? -1 : changed;
 }
 
-/* Up to its empty line, and with it; 0 when there is none within reach. */
+static int rewrite_in_header(void *arg, const char *address, enum fixup_address what, struct buf *out)
+{
+    (void)what;
+    return rewriting_address(arg, address, REWRITE_GENERIC, out);
+}
+
+static void make_header(struct outward_ask *o, struct rewriting *w)
+{
+    struct outward *out = o->made;
+
+    if (o->section.len && fixup_rewrite(buf_span(&o->section), rewrite_in_header, w, &out->head) > 0) {
+        out->head_len = o->section.len;
+        o->has_changed = true;
+    } else {
+        buf_clear(&out->head);
+    }
+    out->size = o->a->info.size - out->head_len + out->head.len;
+}
+
+static void make(void *arg, struct rewriting *w)
+{
+    struct outward_ask *o = arg;
+
+    outward_free(o->made);
+    o->has_changed = false;
+    o->made = xcalloc(1, sizeof *o->made);
+    buf_init(&o->made->head, BUF_NO_MAX);
+    make_envelope(o, w);
+    make_header(o, w);
+}
+
+/* ---- around it ---- */
+
+/* Up to its empty line, and with it. */
 static int read_header(const struct attempt *a, struct buf *section, struct err *e)
 {
     while (section->len < HEAD_MAX) {
@@ -61,47 +97,92 @@ static int read_header(const struct attempt *a, struct buf *section, struct err 
         if (n < 0)
             return -1;
         if (n == 0)
-            return 0;
+            break;
         section->len += (size_t)n;
         const char *end = memmem(section->at + from, section->len - from, "\r\n\r\n", 4);
         if (end) {
             section->len = (size_t)(end - section->at) + 4;
-            return 1;
+            return 0;
         }
+    }
+    buf_clear(section);
+    return 0;
+}
+
+static void fini(struct outward_ask *o)
+{
+    rewriting_cancel(o->rewriting);
+    outward_free(o->made);
+    buf_fini(&o->section);
+}
+
+static int put(struct outward_ask *o, bool cannot_tell, struct err *e)
+{
+    if (cannot_tell)
+        return err_set(e, ERR_TEMPORARY, "smtp_generic_maps cannot tell");
+    if (o->has_changed) {
+        o->a->outward = o->made;
+        o->made = NULL;
     }
     return 0;
 }
 
-static int make_header(struct outward *o, const struct attempt *a, struct err *e)
+static void made(void *arg, bool cannot_tell)
 {
-    struct buf section;
+    struct outward_ask *o = arg;
+    outward_fn *done = o->done;
+    void *of = o->arg;
+    struct err e;
+    int rc = put(o, cannot_tell, &e);
 
-    buf_init(&section, BUF_NO_MAX);
-    int rc = read_header(a, &section, e);
-    if (rc > 0)
-        rc = fixup_rewrite(buf_span(&section), rewrite_in_header, a->relay->resolver, &o->head);
-    if (rc > 0)
-        o->head_len = section.len;
-    else
-        buf_clear(&o->head);
-    buf_fini(&section);
-    return rc;
+    o->rewriting = NULL;
+    fini(o);
+    free(o);
+    done(of, rc, &e);
 }
 
-int outward_make(struct attempt *a, struct err *e)
+bool outward_now(struct attempt *a, int *rc, struct err *e)
 {
-    struct outward *o = xcalloc(1, sizeof *o);
+    struct outward_ask o = { .a = a };
+    bool cannot_tell = false, is_done = true;
 
-    buf_init(&o->head, BUF_NO_MAX);
-    err_set(e, ERR_TEMPORARY, "smtp_generic_maps cannot tell");
-    int envelope = make_envelope(o, a), header = envelope < 0 ? -1 : make_header(o, a, e);
-    o->size = a->info.size - o->head_len + o->head.len;
-    if (header >= 0 && (envelope > 0 || header > 0)) {
-        a->outward = o;
-        return 0;
+    buf_init(&o.section, BUF_NO_MAX);
+    *rc = read_header(a, &o.section, e);
+    if (*rc == 0)
+        is_done = rewriting_now(a->relay->resolver, make, &o, &cannot_tell);
+    if (*rc == 0 && is_done)
+        *rc = put(&o, cannot_tell, e);
+    fini(&o);
+    return is_done;
+}
+
+struct outward_ask *outward_start(struct attempt *a, outward_fn *done, void *arg)
+{
+    struct outward_ask *o = xcalloc(1, sizeof *o);
+    struct err e = { 0 };
+
+    o->a = a;
+    o->done = done;
+    o->arg = arg;
+    buf_init(&o->section, BUF_NO_MAX);
+    if (read_header(a, &o->section, &e) < 0) {
+        outward_cancel(o);
+        done(arg, -1, &e);
+        return NULL;
     }
-    outward_free(o);
-    return header < 0 ? -1 : 0;
+    struct rewriting *w = rewriting_start(a->relay->resolver, make, made, o);
+    if (!w)
+        return NULL; /* done() was called from inside, and `o` is gone */
+    o->rewriting = w;
+    return o;
+}
+
+void outward_cancel(struct outward_ask *o)
+{
+    if (!o)
+        return;
+    fini(o);
+    free(o);
 }
 
 void outward_free(struct outward *o)

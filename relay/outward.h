@@ -16,8 +16,15 @@ struct outward {
     uint64_t size;        /* of the content then */
 };
 
-/* a->outward stays NULL when nothing changes. The content is open. -1: a table cannot tell, or the content cannot be read. */
-int outward_make(struct attempt *a, struct err *e);
+/* a->outward stays NULL when nothing changes. The content is open. `*rc` -1: a table cannot tell, or the content cannot be read. False:
+ * a table has to be waited for: outward_start(). */
+bool outward_now(struct attempt *a, int *rc, struct err *e);
+/* done() comes once: from inside when nothing has to be waited for, and NULL comes back, else later. */
+struct outward_ask;
+typedef void outward_fn(void *arg, int rc, const struct err *e);
+struct outward_ask *outward_start(struct attempt *a, outward_fn *done, void *arg);
+/* done() will not be called. NULL is fine. */
+void outward_cancel(struct outward_ask *o);
 void outward_free(struct outward *o); /* NULL is fine */
 
 /* As spool_body_read(). */

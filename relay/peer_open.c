@@ -192,7 +192,7 @@ static void start_session(struct peer *p, bool is_encrypted)
         return;
     }
     const struct smtp_client_config cfg = {
-        .is_lmtp = p->dest->rules->way != TRANSPORT_SMTP && p->dest->rules->way != TRANSPORT_MILTERS,
+        .is_lmtp = p->dest->rules->way != TRANSPORT_SMTP && p->dest->rules->way != TRANSPORT_AGAIN,
         .is_encrypted = is_encrypted,
         .helo_name = p->relay->cfg->smtp_helo_name,
         .tls = client_tls(p),
@@ -208,7 +208,7 @@ static void start_session(struct peer *p, bool is_encrypted)
 /* There is nothing to look for: a socket below queue_directory. */
 static bool has_own_socket(const struct dest *d)
 {
-    return d->rules->way == TRANSPORT_SERVICE || d->rules->way == TRANSPORT_MILTERS;
+    return d->rules->way == TRANSPORT_SERVICE || d->rules->way == TRANSPORT_AGAIN;
 }
 
 /* For the log: "mx.example.com[192.0.2.1]:25", "client.example.com[/run/dovecot/lmtp]", "local". */

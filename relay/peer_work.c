@@ -55,17 +55,6 @@ static void send_chunk(struct peer *p)
     smtp_client_send(p->client, &m);
 }
 
-/* smtp_generic_maps. False: a table cannot tell, and it has been put off. */
-static bool dress(struct peer *p, struct attempt *a)
-{
-    struct err e;
-
-    if (p->dest->rules->way != TRANSPORT_SMTP || !resolver_rewrites(p->relay->resolver, REWRITE_GENERIC) || outward_make(a, &e) == 0)
-        return true;
-    attempt_decide_rest(a, VERDICT_TEMPORARY, "4.3.0", e.text);
-    return false;
-}
-
 /* One that is loaded; NULL: nothing is to be sent of it. */
 static struct attempt *take_loaded(struct peer *p, struct job *j, struct attempt *a, const struct err *e)
 {
@@ -83,7 +72,7 @@ static struct attempt *take_loaded(struct peer *p, struct job *j, struct attempt
     a->remote = xstrdup(p->remote);
     a->remote_name = xstrdup(p->path ? r->cfg->myhostname : p->host);
     a->connected_us = clock_real_us();
-    if (dress(p, a) && attempt_next_chunk(a, (size_t)p->dest->rules->recipients))
+    if (!a->is_put_off && attempt_next_chunk(a, (size_t)p->dest->rules->recipients))
         return a;
     settle(a); /* no recipient goes this way any more: a changed configuration */
     return NULL;

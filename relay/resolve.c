@@ -96,6 +96,7 @@ struct resolver *resolver_new(const struct config *cfg, struct err *e)
 
     r->cfg = cfg;
     list_init(&r->asks);
+    list_init(&r->rewritings);
     r->relayhost = join_relayhosts(cfg);
     r->is_direct = config_delivers_directly(cfg);
     r->local_localhost = xasprintf("localhost.%s", cfg->mydomain);
@@ -126,6 +127,7 @@ void resolver_free(struct resolver *r)
     while (!list_is_empty(&r->asks))
         resolve_cancel(list_entry(r->asks.next, struct resolve_ask, link));
     pass_free(r->spare);
+    rewritings_end(r);
     if (r->server)
         route_hooks->close(r->server);
     tables_close(r->aliases);
@@ -450,31 +452,6 @@ bool resolve_list_now(struct resolver *r, const struct envelope *env, const stru
         return true;
     give_back(p);
     return false;
-}
-
-/* ---- addresses in envelopes and headers ---- */
-
-bool resolver_rewrites(const struct resolver *r, unsigned where)
-{
-    return r->server && route_hooks->rewrites(r->server, where);
-}
-
-int resolve_rewrite(struct resolver *r, const char *address, enum resolve_where where, struct buf *out)
-{
-    const char *now = NULL;
-
-    if (!r->server)
-        return 0;
-    struct pass *p = take_pass(r);
-    lookup_begin(&p->l);
-    enum map_result result = route_hooks->rewrite(r->server, &p->l, address, where, &now);
-    bool has_changed = result == MAP_FOUND && now && strcmp(now, address) != 0;
-    if (has_changed) {
-        buf_clear(out);
-        buf_adds(out, now);
-    }
-    give_back(p);
-    return result == MAP_CANNOT_TELL ? -1 : has_changed;
 }
 
 const char *address_class_name(enum address_class class)

@@ -98,20 +98,16 @@ struct resolve_ask *resolve_list(struct resolver *r, const struct envelope *env,
 bool resolve_list_now(struct resolver *r, const struct envelope *env, const struct spool_state *state, resolve_list_fn *done,
                       void *arg);
 
-/* ---- addresses in envelopes and headers ---- */
+/* ---- addresses in envelopes and headers: rewriting.h ---- */
 
-enum resolve_where { /* of resolve_rewrite(): one of these */
+enum rewrite_where { /* one of these */
     REWRITE_ENVELOPE_SENDER = 1,
     REWRITE_ENVELOPE_RCPT = 2,
     REWRITE_HEADER_SENDER = 4,
     REWRITE_HEADER_RCPT = 8,
     REWRITE_GENERIC = 16, /* on the way out */
 };
-/* Whether addresses of that kind are ever rewritten. */
-bool resolver_rewrites(const struct resolver *r, unsigned where);
-/* canonical_maps and its kin, masquerade_domains, or smtp_generic_maps: 1 and the new address in `out` (emptied before), 0 when it
- * stays, -1 when a table cannot tell. Their tables do not block (checked when they are opened). */
-int resolve_rewrite(struct resolver *r, const char *address, enum resolve_where where, struct buf *out);
+enum { REWRITE_ON_THE_WAY_IN = 15 };
 
 /* ---- about itself ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * resolve_int.h - the resolver from inside: resolve.c has the passes, expand.c what addresses stand for. */
+ * resolve_int.h - the resolver from inside: resolve.c has the passes, expand.c what addresses stand for, rewriting.c what becomes of
+ * addresses in envelopes and headers. */
 #ifndef RELAY_RESOLVE_INT_H
 #define RELAY_RESOLVE_INT_H
 
@@ -24,6 +25,8 @@ struct resolver {
     struct lookup fixed;      /* the memory of these */
     struct pass *spare;
     struct list asks;
+    struct rewriting *rewriting; /* rewriting_now()'s; NULL: not needed yet */
+    struct list rewritings;      /* that wait */
 };
 
 struct pass_set { /* of borrowed strings; zeroes: empty */
@@ -60,6 +63,11 @@ static inline const char *pass_address(const struct pass *p, size_t i)
 {
     return p->state ? p->state->rcpts[i].rcpt.address : p->env->rcpts[i].address;
 }
+
+/* ---- rewriting.c ---- */
+
+/* Those that wait are never told. */
+void rewritings_end(struct resolver *r);
 
 /* ---- expand.c ---- */
 

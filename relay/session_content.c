@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The content of one message: the header section is gathered till its empty line, put right, and begins the spool's record; what
- * follows goes there as it comes. Where a step of the gate wants to see it first, it is kept as a draft till they have answered.
- * 250 leaves when the commit has called back, and not before.
+ * The content of one message: the header section is gathered till its empty line, put right (session_header.c), and begins the
+ * spool's record; what follows goes there as it comes. Where a step of the gate wants to see it first, it is kept as a draft till
+ * they have answered. 250 leaves when the commit has called back, and not before.
  *
  * A session may go while its commit is under way: the pending struct belongs to the commit and only points back. */
 #include "relay/session_int.h"
@@ -10,12 +10,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "mail/fixup.h"
-#include "mail/received.h"
 #include "relay/ceiling.h"
 #include "relay/draft.h"
 #include "relay/flow.h"
-#include "relay/ours.h"
 #include "relay/worker.h"
 
 #include <errno.h>
@@ -43,6 +40,8 @@ void session_forget_message(void *arg)
 {
     struct session *s = arg;
 
+    session_header_cancel(s);
+    session_envelope_cancel(s);
     spool_abort(s->msg);
     s->msg = NULL;
     s->env = NULL;
@@ -70,8 +69,9 @@ void session_leave_commit(struct session *s)
     s->pending = NULL;
 }
 
-static bool fail(struct session *s, int code, const char *dsn, const struct err *e)
+bool session_fail(struct session *s, int code, const char *dsn, const struct err *e)
 {
+    session_header_cancel(s);
     free(s->trouble);
     s->trouble = xmalloc(sizeof *s->trouble);
     *s->trouble = *e;
@@ -86,118 +86,10 @@ static bool fail(struct session *s, int code, const char *dsn, const struct err 
     return false;
 }
 
-static bool fail_writing(struct session *s, const struct err *e)
+bool session_fail_writing(struct session *s, const struct err *e)
 {
     log_error("%s: cannot be written: %s", s->client, e->text);
-    return e->sys == ENOSPC ? fail(s, 452, "4.3.1", e) : fail(s, 451, "4.3.0", e);
-}
-
-static void format_received(struct session *s, struct buf *out)
-{
-    char tls[SESSION_TLS_TEXT];
-    struct received f = {
-        .myhostname = s->cfg->myhostname,
-        .id = s->id,
-        .rcpt = s->env->n_rcpts == 1 ? s->env->rcpts[0].address : NULL,
-        .now_us = s->env->arrival_us,
-        .uid = s->uid,
-        .helo = smtp_server_hello(s->server),
-        .client_name = s->name,
-        .client_address = s->address,
-        .is_esmtp = smtp_server_is_esmtp(s->server),
-        .is_lmtp = s->is_lmtp,
-        .is_authenticated = smtp_server_login(s->server) != NULL,
-        .login = s->cfg->smtpd_sasl_authenticated_header ? smtp_server_login(s->server) : NULL,
-        .is_utf8 = s->env->smtputf8,
-    };
-    session_tls_received(s, &f, tls);
-    received_format(&f, out);
-}
-
-/* Only headers of those who are ours are put right. */
-static enum map_result is_one_of_us(const struct session *s)
-{
-    const struct ours_client c = {
-        .peer = &s->peer,
-        .address = s->address,
-        .is_local = s->is_local,
-        .is_trusted = s->is_trusted,
-        .is_logged_in = smtp_server_login(s->server) != NULL,
-    };
-    enum map_result result = ours_has(s->receiver->ours, &c);
-
-    if (ours_are_stale(s->receiver->ours))
-        worker_is_stale(s->receiver->env);
-    return result;
-}
-
-static int rewrite_header(void *arg, const char *address, bool is_sender, struct buf *out)
-{
-    struct session *s = arg;
-    return resolve_rewrite(s->receiver->resolver, address, is_sender ? REWRITE_HEADER_SENDER : REWRITE_HEADER_RCPT, out);
-}
-
-static bool begin_record(struct session *s)
-{
-    const struct config *cfg = s->cfg;
-    struct buf received, header;
-    struct fixup_result result;
-    struct err e;
-    bool ok = false;
-    enum map_result is_ours = is_one_of_us(s);
-
-    if (is_ours == MAP_CANNOT_TELL) {
-        err_set(&e, ERR_CONFIG, "Temporary lookup failure");
-        return fail(s, 451, "4.3.0", &e);
-    }
-    buf_init(&received, BUF_NO_MAX);
-    buf_init(&header, BUF_NO_MAX);
-    s->msg = spool_begin(s->receiver->spool, s->env, &e);
-    if (!s->msg) {
-        fail_writing(s, &e);
-        goto out;
-    }
-    spool_id_format(spool_msg_id(s->msg), s->id);
-    format_received(s, &received);
-    const struct wishes *w = gate_wanted(s);
-    if (w)
-        buf_addspan(&received, buf_span(&w->prepend));
-    const struct fixup_facts facts = {
-        .myhostname = cfg->myhostname,
-        .myorigin = cfg->myorigin,
-        .sender = s->env->sender,
-        .id = s->id,
-        .now_us = s->env->arrival_us,
-        .received = buf_span(&received),
-        .flags = is_ours != MAP_FOUND ? 0 : FIXUP_ADD | FIXUP_COMPLETE | (s->env->smtputf8 ? 0 : FIXUP_ENCODE),
-        .field_max = cfg->header_size_limit,
-        .rewrite = is_ours == MAP_FOUND && resolver_rewrites(s->receiver->resolver, REWRITE_HEADER_SENDER | REWRITE_HEADER_RCPT)
-                       ? rewrite_header
-                       : NULL,
-        .rewrite_arg = s,
-    };
-    if (fixup_header(buf_span(&s->reader.section), &facts, &header, &result, &e) < 0) {
-        if (e.kind == ERR_TEMPORARY) {
-            err_set(&e, ERR_CONFIG, "Temporary lookup failure");
-            fail(s, 451, "4.3.0", &e);
-        } else {
-            fail(s, 552, "5.3.4", &e);
-        }
-    } else if (result.hops >= (unsigned)cfg->hopcount_limit) {
-        err_set(&e, ERR_PERMANENT, "Error: too many hops");
-        fail(s, 554, "5.4.0", &e);
-    } else if (gate_wants_content(s)) {
-        s->draft = draft_new(s->receiver->spool, buf_span(&header), cfg->header_size_limit);
-        ok = true;
-    } else if (spool_write(s->msg, buf_span(&header), &e) < 0) {
-        fail_writing(s, &e);
-    } else {
-        ok = true;
-    }
-out:
-    buf_fini(&received);
-    buf_fini(&header);
-    return ok;
+    return e->sys == ENOSPC ? session_fail(s, 452, "4.3.1", e) : session_fail(s, 451, "4.3.0", e);
 }
 
 static bool write_draft(struct session *s, struct span content)
@@ -205,8 +97,8 @@ static bool write_draft(struct session *s, struct span content)
     struct err e;
 
     if (ceiling_is_near(s) && scratch_spill(s->draft->body, &e) < 0)
-        return fail_writing(s, &e);
-    return scratch_add(s->draft->body, content, &e) == 0 || fail_writing(s, &e);
+        return session_fail_writing(s, &e);
+    return scratch_add(s->draft->body, content, &e) == 0 || session_fail_writing(s, &e);
 }
 
 static bool write_body(struct session *s, struct span content)
@@ -218,8 +110,8 @@ static bool write_body(struct session *s, struct span content)
     if (s->draft)
         return write_draft(s, content);
     if (ceiling_is_near(s) && spool_spill(s->msg, &e) < 0)
-        return fail_writing(s, &e);
-    return spool_write(s->msg, content, &e) == 0 || fail_writing(s, &e);
+        return session_fail_writing(s, &e);
+    return spool_write(s->msg, content, &e) == 0 || session_fail_writing(s, &e);
 }
 
 bool session_content(void *arg, struct span content)
@@ -234,12 +126,12 @@ bool session_content(void *arg, struct span content)
         return write_body(s, content);
     if (!ceiling_allows_more(s)) {
         err_set(&e, ERR_TEMPORARY, "receive_memory_limit is reached");
-        return fail(s, 452, "4.3.1", &e);
+        return session_fail(s, 452, "4.3.1", &e);
     }
     int done = header_reader_take(&s->reader, &content, &lead, &e);
     if (done < 0)
-        return fail(s, 552, "5.3.4", &e);
-    return !done || (begin_record(s) && write_body(s, lead) && write_body(s, content));
+        return session_fail(s, 552, "5.3.4", &e);
+    return !done || (session_begin_record(s) && write_body(s, lead) && write_body(s, content));
 }
 
 static void answer_data(struct session *s, const struct refusal *no)
@@ -347,8 +239,8 @@ static bool end_header(struct session *s)
     if (s->trouble || s->msg)
         return s->msg != NULL;
     if (header_reader_end(&s->reader, &lead, &e) < 0)
-        return fail(s, 552, "5.3.4", &e);
-    return begin_record(s) && write_body(s, lead);
+        return session_fail(s, 552, "5.3.4", &e);
+    return session_begin_record(s) && write_body(s, lead);
 }
 
 static void refuse_content(struct session *s)
@@ -382,19 +274,6 @@ static int write_changed(struct session *s, struct err *e)
     return rc;
 }
 
-static bool make_final(struct session *s, const struct wishes *w)
-{
-    struct err e;
-
-    if (session_write_envelope(s, w, &e) < 0)
-        return e.kind == ERR_PERMANENT ? fail(s, 552, "5.5.3", &e)
-               : e.kind == ERR_CONFIG  ? fail(s, 451, "4.3.0", &e)
-                                       : fail_writing(s, &e);
-    if (s->draft && write_changed(s, &e) < 0)
-        return fail_writing(s, &e);
-    return true;
-}
-
 /* ---- its end ---- */
 
 static void discard(struct session *s)
@@ -421,22 +300,50 @@ static void commit(struct session *s)
     spool_commit(m, committed, p);
 }
 
+/* The envelope is in the record, or cannot be: `e` says why. */
+static void finish(struct session *s, int rc, struct err *e)
+{
+    if (rc < 0 && e->kind == ERR_PERMANENT)
+        session_fail(s, 552, "5.5.3", e);
+    else if (rc < 0 && e->kind == ERR_CONFIG)
+        session_fail(s, 451, "4.3.0", e);
+    else if (rc < 0 || (s->draft && write_changed(s, e) < 0))
+        session_fail_writing(s, e);
+    if (s->trouble) {
+        refuse_content(s);
+        session_forget_message(s);
+    } else {
+        commit(s);
+    }
+    session_pump_later_answer(s);
+}
+
 static void answer_end(struct session *s, const struct refusal *no)
 {
     const struct wishes *w = gate_wanted(s);
 
+    if (!no->code && !session_is_for_nobody(s, w)) {
+        session_write_envelope(s, w, finish);
+        return;
+    }
     if (no->code) {
         session_answer_no(s, "END-OF-MESSAGE", no);
         session_forget_message(s);
-    } else if (session_is_for_nobody(s, w)) {
+    } else {
         discard(s);
-    } else if (make_final(s, w)) {
-        commit(s);
+    }
+    session_pump_later_answer(s);
+}
+
+void session_header_made(struct session *s)
+{
+    if (!s->trouble) {
+        session_ask(s, s->asked, GATE_END, answer_end);
     } else {
         refuse_content(s);
         session_forget_message(s);
     }
-    session_pump_later_answer(s);
+    session_pump(s);
 }
 
 void session_data_end(void *arg, struct smtp_cmd *c, const struct smtp_data_info *info)
@@ -445,10 +352,10 @@ void session_data_end(void *arg, struct smtp_cmd *c, const struct smtp_data_info
 
     s->size = info->size_bytes;
     s->asked = c;
-    if (end_header(s)) {
+    if (!end_header(s)) {
+        refuse_content(s);
+        session_forget_message(s);
+    } else if (!session_header_is_waited_for(s)) {
         session_ask(s, c, GATE_END, answer_end);
-        return;
     }
-    refuse_content(s);
-    session_forget_message(s);
 }

@@ -5,7 +5,7 @@
 #include "relay/session_int.h"
 
 #include "base/mem.h"
-#include "relay/worker.h"
+#include "relay/rewriting.h"
 
 #include <stdlib.h>
 
@@ -30,60 +30,131 @@ static void redirect(struct envelope *env, const char *address)
     *env = one;
 }
 
-static int rewrite_one(struct session *s, char **address, enum resolve_where where, struct err *e)
+/* ---- what becomes of it ---- */
+
+struct enveloping {
+    struct session *session;
+    const struct wishes *wishes; /* borrowed; or NULL */
+    struct rewriting *rewriting; /* NULL: nothing is waited for */
+    struct envelope env;
+    bool is_made;                /* `env` is something */
+    session_envelope_fn *then;
+};
+
+static void make(struct enveloping *en)
+{
+    const struct session *s = en->session;
+    const struct wishes *w = en->wishes;
+
+    if (en->is_made)
+        envelope_fini(&en->env);
+    en->is_made = true;
+    envelope_copy(&en->env, s->changed ? s->changed : s->env);
+    if (!w)
+        return;
+    en->env.is_held = w->is_held;
+    if (w->redirect)
+        redirect(&en->env, w->redirect);
+    for (size_t i = 0; i < w->bcc.n; i++)
+        envelope_add(&en->env, w->bcc.at[i])->notify = NOTIFY_NEVER;
+}
+
+/* What a recipient was before is kept for delivery reports: `original`, or NULL. */
+static void rewrite_one(struct rewriting *w, char **address, char **original, enum rewrite_where where)
 {
     struct buf now;
 
     buf_init(&now, BUF_NO_MAX);
-    int rc = resolve_rewrite(s->receiver->resolver, *address, where, &now);
-    if (rc > 0) {
-        free(*address);
+    if (rewriting_address(w, *address, where, &now) > 0) {
+        if (original && !*original)
+            *original = *address;
+        else
+            free(*address);
         buf_cstr(&now);
         *address = buf_take(&now);
     }
     buf_fini(&now);
-    return rc < 0 ? err_set(e, ERR_CONFIG, "Temporary lookup failure") : rc;
 }
 
-/* canonical_maps and its kin. What a recipient was before is kept for delivery reports. */
-static int rewrite_envelope(struct session *s, struct envelope *env, struct err *e)
+/* canonical_maps and its kin. */
+static void make_rewritten(void *arg, struct rewriting *w)
 {
-    if (rewrite_one(s, &env->sender, REWRITE_ENVELOPE_SENDER, e) < 0)
-        return -1;
-    for (size_t i = 0; i < env->n_rcpts; i++) {
-        struct rcpt *r = &env->rcpts[i];
-        char *was = xstrdup(r->address);
-        int rc = rewrite_one(s, &r->address, REWRITE_ENVELOPE_RCPT, e);
-        if (rc > 0 && !r->original)
-            r->original = was;
-        else
-            free(was);
-        if (rc < 0)
-            return -1;
-    }
-    return 0;
+    struct enveloping *en = arg;
+    struct envelope *env = &en->env;
+
+    make(en);
+    rewrite_one(w, &env->sender, NULL, REWRITE_ENVELOPE_SENDER);
+    for (size_t i = 0; i < env->n_rcpts; i++)
+        rewrite_one(w, &env->rcpts[i].address, &env->rcpts[i].original, REWRITE_ENVELOPE_RCPT);
 }
 
-int session_write_envelope(struct session *s, const struct wishes *w, struct err *e)
+static int put(struct enveloping *en, bool cannot_tell, struct err *e)
 {
-    bool rewrites = resolver_rewrites(s->receiver->resolver, REWRITE_ENVELOPE_SENDER | REWRITE_ENVELOPE_RCPT);
-    struct envelope env;
+    int rc = cannot_tell ? err_set(e, ERR_CONFIG, "Temporary lookup failure") : spool_msg_envelope(en->session->msg, &en->env, e);
 
-    if (!rewrites && !s->changed && !(w && (w->is_held || w->redirect || w->bcc.n)))
-        return 0;
-    envelope_copy(&env, s->changed ? s->changed : s->env);
-    if (w) {
-        env.is_held = w->is_held;
-        if (w->redirect)
-            redirect(&env, w->redirect);
-        for (size_t i = 0; i < w->bcc.n; i++)
-            envelope_add(&env, w->bcc.at[i])->notify = NOTIFY_NEVER;
-    }
-    int rc = rewrites ? rewrite_envelope(s, &env, e) : 0;
-    if (rc == 0)
-        rc = spool_msg_envelope(s->msg, &env, e);
-    envelope_fini(&env);
+    envelope_fini(&en->env);
     return rc;
+}
+
+static void rewritten(void *arg, bool cannot_tell)
+{
+    struct enveloping *en = arg;
+    struct session *s = en->session;
+    session_envelope_fn *then = en->then;
+    struct err e;
+    int rc = put(en, cannot_tell, &e);
+
+    s->enveloping = NULL;
+    free(en);
+    then(s, rc, &e);
+}
+
+static void rewrite_later(const struct enveloping *first)
+{
+    struct enveloping *en = xcalloc(1, sizeof *en);
+
+    en->session = first->session;
+    en->wishes = first->wishes;
+    en->then = first->then;
+    en->session->enveloping = en;
+    struct rewriting *w = rewriting_start(en->session->receiver->resolver, make_rewritten, rewritten, en);
+    if (w)
+        en->rewriting = w;
+}
+
+void session_envelope_cancel(struct session *s)
+{
+    struct enveloping *en = s->enveloping;
+
+    if (!en)
+        return;
+    rewriting_cancel(en->rewriting);
+    if (en->is_made)
+        envelope_fini(&en->env);
+    free(en);
+    s->enveloping = NULL;
+}
+
+void session_write_envelope(struct session *s, const struct wishes *w, session_envelope_fn *then)
+{
+    struct resolver *r = s->receiver->resolver;
+    bool rewrites = resolver_rewrites(r, REWRITE_ENVELOPE_SENDER | REWRITE_ENVELOPE_RCPT), cannot_tell = false;
+    struct enveloping en = { .session = s, .wishes = w, .then = then };
+    struct err e = { 0 };
+
+    if (!rewrites && !s->changed && !(w && (w->is_held || w->redirect || w->bcc.n))) {
+        then(s, 0, &e);
+        return;
+    }
+    if (!rewrites) {
+        make(&en);
+    } else if (!rewriting_now(r, make_rewritten, &en, &cannot_tell)) {
+        envelope_fini(&en.env);
+        rewrite_later(&en);
+        return;
+    }
+    int rc = put(&en, cannot_tell, &e);
+    then(s, rc, &e);
 }
 
 bool session_is_for_nobody(const struct session *s, const struct wishes *w)

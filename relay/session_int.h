@@ -3,7 +3,7 @@
  * session_int.h - a session, for its files: session.c has the connection and its manners, session_proxy.c who a client is
  * that comes through a proxy, session_name.c what the DNS calls it, session_tls.c its handshake, session_auth.c who logs in,
  * session_time.c how long it may take, session_mail.c what is said of a message, session_content.c the message itself,
- * session_envelope.c what has become of its envelope. */
+ * session_header.c its header section, session_envelope.c what has become of its envelope. */
 #ifndef RELAY_SESSION_INT_H
 #define RELAY_SESSION_INT_H
 
@@ -15,6 +15,8 @@
 #include "smtp/server.h"
 
 struct auth_talk;
+struct heading;
+struct enveloping;
 
 struct session {
     struct list link;
@@ -47,6 +49,8 @@ struct session {
     struct spool_msg *msg;
     struct draft *draft;        /* its content, while somebody wants to see it first; or NULL: it goes to `msg` */
     struct envelope *changed;   /* gate_envelope(): kept instead of `env`; or NULL */
+    struct heading *heading;    /* session_header.c's; NULL: its header section is made, or has not come */
+    struct enveloping *enveloping; /* session_envelope.c's; NULL: not waited for */
     struct pending *pending;
     struct err *trouble;        /* NULL, or this is what its end will be answered with (a KiB, so not for all) */
     int trouble_code;
@@ -170,12 +174,29 @@ void session_data_end(void *arg, struct smtp_cmd *c, const struct smtp_data_info
 void session_forget_message(void *arg);
 /* The session goes: a commit under way is not answered any more. */
 void session_leave_commit(struct session *s);
+/* The message is given up, and its end will be answered with this. Both return false. */
+bool session_fail(struct session *s, int code, const char *dsn, const struct err *e);
+bool session_fail_writing(struct session *s, const struct err *e);
+/* The header section that the end of the message has waited for is made, or there is trouble. */
+void session_header_made(struct session *s);
+
+/* ---- session_header.c ---- */
+
+/* The reader has all of the header section: begins the spool's record, with that or with a draft. False: there is trouble. */
+bool session_begin_record(struct session *s);
+/* All of the message has come, and the header section is still being made: session_header_made() follows. */
+bool session_header_is_waited_for(struct session *s);
+/* It is not needed any more. */
+void session_header_cancel(struct session *s);
 
 /* ---- session_envelope.c ---- */
 
 /* Gives the spool's record the envelope that what was asked for, filters and tables have made of the client's, if they have.
- * `w`: NULL is fine. -1: a table cannot tell (ERR_CONFIG), or the record does not take it. */
-int session_write_envelope(struct session *s, const struct wishes *w, struct err *e);
+ * `w`: NULL is fine. then() comes once, from inside or, where a table has to be waited for, later; rc -1: a table cannot tell
+ * (ERR_CONFIG), or the record does not take it. */
+typedef void session_envelope_fn(struct session *s, int rc, struct err *e);
+void session_write_envelope(struct session *s, const struct wishes *w, session_envelope_fn *then);
+void session_envelope_cancel(struct session *s);
 /* Nobody is left, or nobody is to get it. */
 bool session_is_for_nobody(const struct session *s, const struct wishes *w);
 

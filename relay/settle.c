@@ -102,7 +102,7 @@ static void keep(struct settlement *s, struct rcpt *to, const char *reason)
 /* Behind LMTP there is a mailbox. */
 static bool is_final(const struct dest *d)
 {
-    return d->rules && d->rules->way != TRANSPORT_SMTP && d->rules->way != TRANSPORT_MILTERS;
+    return d->rules && d->rules->way != TRANSPORT_SMTP && d->rules->way != TRANSPORT_AGAIN;
 }
 
 static void settle_rcpt(struct settlement *s, struct rcpt *to, struct fate *f)

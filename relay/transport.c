@@ -78,7 +78,7 @@ static void fill(struct transport_rules *r, const struct config *cfg)
           cfg->local_destination_recipient_limit },
         { "virtual", TRANSPORT_SERVICE, cfg->virtual_destination_concurrency_limit,
           cfg->virtual_initial_destination_concurrency, cfg->virtual_destination_recipient_limit },
-        { "(milters)", TRANSPORT_MILTERS, 4, 4, cfg->smtpd_recipient_limit },
+        { "(again)", TRANSPORT_AGAIN, 4, 4, cfg->smtpd_recipient_limit },
         { "error", TRANSPORT_ERROR, 1, 1, 1 },
         { "retry", TRANSPORT_RETRY, 1, 1, 1 },
         { "discard", TRANSPORT_DISCARD, 1, 1, 1 },
@@ -195,7 +195,7 @@ const char *transport_refusal(const char *text, bool is_retry, char status[12])
 
 char *transport_service_path(const struct config *cfg, const struct transport_rules *rules)
 {
-    if (rules->way == TRANSPORT_MILTERS)
+    if (rules->way == TRANSPORT_AGAIN)
         return xasprintf("%s/public/submit", cfg->queue_directory);
     bool is_pipe = !transport_is_builtin(span_str(rules->name));
     return xasprintf("%s/private/%s%s", cfg->queue_directory, is_pipe ? "pipe." : "", rules->name);

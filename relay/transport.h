@@ -4,9 +4,9 @@
  * time, and how long it may take (Postfix's TRANSPORT_... parameters).
  *
  * All but error:, retry: and discard: are one engine (smtp/client.h). local:, virtual: and the names of pipe sections are
- * served by the delivery worker, which speaks LMTP at private/NAME below queue_directory. NEXTHOP_MILTERS is for mail that sendmail
- * has left in the drop, where non_smtpd_milters have not seen it: it is submitted once more, and what comes of that is another
- * message. */
+ * served by the delivery worker, which speaks LMTP at private/NAME below queue_directory. NEXTHOP_AGAIN is for mail that sendmail
+ * has left in the drop, where non_smtpd_milters have not seen it and canonical_maps have not rewritten it: it is submitted once more,
+ * and what comes of that is another message. */
 #ifndef RELAY_TRANSPORT_H
 #define RELAY_TRANSPORT_H
 
@@ -17,7 +17,7 @@ enum transport_way {
     TRANSPORT_SMTP,    /* hosts, by MX or not */
     TRANSPORT_LMTP,    /* hosts and UNIX sockets */
     TRANSPORT_SERVICE, /* the delivery worker */
-    TRANSPORT_MILTERS, /* our own submission socket, where filters are asked */
+    TRANSPORT_AGAIN, /* our own submission socket: filters, canonical_maps */
     TRANSPORT_ERROR,   /* refused with the text behind the colon */
     TRANSPORT_RETRY,   /* kept with it */
     TRANSPORT_DISCARD, /* thrown away */
@@ -35,7 +35,7 @@ struct transport_rules {
     struct transport_timeouts timeouts;
 };
 
-#define NEXTHOP_MILTERS "(milters):"
+#define NEXTHOP_AGAIN "(again):"
 
 struct transports;
 

@@ -217,6 +217,13 @@ static enum map_result look_up(void *self, struct span key, struct buf *value, s
     return q.result;
 }
 
+/* It keeps its answers itself, for as long as `cache` and `cache_expiry` say. */
+static int64_t keep_us(const void *self)
+{
+    (void)self;
+    return 0;
+}
+
 static int try(void *self, struct err *e)
 {
     struct ldap_map *m = self;
@@ -231,5 +238,6 @@ const struct map_kind map_kind_ldap = {
     .lookup = look_up,
     .lookup_many = look_up_many,
     .cannot_have = cannot_have,
+    .keep_us = keep_us,
     .try = try,
 };

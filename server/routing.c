@@ -36,7 +36,6 @@ struct field {
     struct tables **at;
     const char *param;
     const struct strlist *specs;
-    bool is_asked_in_place; /* where nobody can wait for an answer */
 };
 
 static int open_field(struct routing *ro, const struct field *f, struct err *e)
@@ -46,8 +45,6 @@ static int open_field(struct routing *ro, const struct field *f, struct err *e)
     *f->at = tables_open(f->param, f->specs, &o, e);
     if (!*f->at)
         return -1;
-    if (f->is_asked_in_place && tables_may_block(*f->at))
-        return err_set(e, ERR_CONFIG, "%s: it takes tables that are files: one of these may have to wait for another program", f->param);
     return 0;
 }
 
@@ -55,19 +52,19 @@ static int open_all_tables(struct routing *ro, struct err *e)
 {
     const struct config *cfg = ro->cfg;
     const struct field fields[] = {
-        { &ro->virtual_alias, "virtual_alias_maps", &cfg->virtual_alias_maps, false },
-        { &ro->virtual_mailbox, "virtual_mailbox_maps", &cfg->virtual_mailbox_maps, false },
-        { &ro->local_rcpt, "local_recipient_maps", &cfg->local_recipient_maps, false },
-        { &ro->relay_rcpt, "relay_recipient_maps", &cfg->relay_recipient_maps, false },
-        { &ro->transport, "transport_maps", &cfg->transport_maps, false },
-        { &ro->sender_relayhost, "sender_dependent_relayhost_maps", &cfg->sender_dependent_relayhost_maps, false },
-        { &ro->sender_transport, "sender_dependent_default_transport_maps", &cfg->sender_dependent_default_transport_maps, false },
-        { &ro->mailbox_transport, "mailbox_transport_maps", &cfg->mailbox_transport_maps, false },
-        { &ro->fallback_transport, "fallback_transport_maps", &cfg->fallback_transport_maps, false },
-        { &ro->canonical, "canonical_maps", &cfg->canonical_maps, true },
-        { &ro->sender_canonical, "sender_canonical_maps", &cfg->sender_canonical_maps, true },
-        { &ro->rcpt_canonical, "recipient_canonical_maps", &cfg->recipient_canonical_maps, true },
-        { &ro->generic, "smtp_generic_maps", &cfg->smtp_generic_maps, true },
+        { &ro->virtual_alias, "virtual_alias_maps", &cfg->virtual_alias_maps },
+        { &ro->virtual_mailbox, "virtual_mailbox_maps", &cfg->virtual_mailbox_maps },
+        { &ro->local_rcpt, "local_recipient_maps", &cfg->local_recipient_maps },
+        { &ro->relay_rcpt, "relay_recipient_maps", &cfg->relay_recipient_maps },
+        { &ro->transport, "transport_maps", &cfg->transport_maps },
+        { &ro->sender_relayhost, "sender_dependent_relayhost_maps", &cfg->sender_dependent_relayhost_maps },
+        { &ro->sender_transport, "sender_dependent_default_transport_maps", &cfg->sender_dependent_default_transport_maps },
+        { &ro->mailbox_transport, "mailbox_transport_maps", &cfg->mailbox_transport_maps },
+        { &ro->fallback_transport, "fallback_transport_maps", &cfg->fallback_transport_maps },
+        { &ro->canonical, "canonical_maps", &cfg->canonical_maps },
+        { &ro->sender_canonical, "sender_canonical_maps", &cfg->sender_canonical_maps },
+        { &ro->rcpt_canonical, "recipient_canonical_maps", &cfg->recipient_canonical_maps },
+        { &ro->generic, "smtp_generic_maps", &cfg->smtp_generic_maps },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
@@ -163,7 +160,8 @@ static bool may_block(const void *self)
            tables_may_block(ro->virtual_alias) || tables_may_block(ro->virtual_mailbox) || tables_may_block(ro->local_rcpt) ||
            tables_may_block(ro->relay_rcpt) || tables_may_block(ro->transport) || tables_may_block(ro->sender_relayhost) ||
            tables_may_block(ro->sender_transport) || tables_may_block(ro->mailbox_transport) ||
-           tables_may_block(ro->fallback_transport) || tables_may_block(ro->forward);
+           tables_may_block(ro->fallback_transport) || tables_may_block(ro->canonical) || tables_may_block(ro->sender_canonical) ||
+           tables_may_block(ro->rcpt_canonical) || tables_may_block(ro->generic) || tables_may_block(ro->forward);
 }
 
 static bool is_stale(const void *self)

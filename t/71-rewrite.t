@@ -32,6 +32,32 @@ subtest 'mail of this machine' => sub {
     like($second->{content}, qr/^From: .*admin\@corp\.test/m, 'also in From:') or diag $second->{content};
 };
 
+# What of a message does not depend on when and how it was handed over.
+sub plain { my ($m) = @_; return [ $m->{from}, [ sort @{ $m->{rcpts} } ], $m->{content} =~ s/^Received: .*\r\n(?:[ \t].*\r\n)*//mgr =~ s/^(Date|Message-I[dD]): .*\r\n//mgr ] }
+
+subtest 'mail that was left in the drop' => sub {
+    my $t = Baton::Test->new;
+    my $relay = $t->fake_relay;
+    $t->config(relayhost => $relay->address, myorigin => 'box.corp.test', canonical_maps => 'inline:{ ann@old.test = ann@new.test }',
+        sender_canonical_maps => 'inline:{ root@box.corp.test = admin@corp.test }', masquerade_domains => 'corp.test', alias_maps => '',
+        minimal_backoff_time => '1s', maximal_backoff_time => '1s');
+    my @mail = ([ [ '-f', 'joe@box.corp.test', '-t' ], $header ], [ [ '-f', 'root', 'x@else.test' ], "Subject: y\n\ny\n" ],
+        [ [ '-f', 'joe', '-N', 'never', 'ann@old.test', 'joe' ], "To: joe\n\n.\n..\nz\n" ]);
+    $t->start_batond;
+    my (@by_daemon, @by_drop);
+    for (@mail) {
+        is($t->sendmail($_->[0], input => $_->[1])->{code}, 0, 'taken by the daemon');
+        push @by_daemon, plain(($relay->wait_messages(@by_daemon + 1))[-1]);
+    }
+    $t->stop_batond;
+    is($t->sendmail($_->[0], input => $_->[1])->{code}, 0, 'left in the drop') for @mail;
+    is(() = $t->drop, 3, 'where it lies');
+    $t->start_batond;
+    my %late = map { my $p = plain($_); ("@{ $p->[1] }" => $p) } ($relay->wait_messages(6))[ 3 .. 5 ];
+    is_deeply($late{ "@{ $_->[1] }" }, $_, "to @{ $_->[1] }: the same") for @by_daemon;
+    ok($t->wait_log(qr/to=<x\@else\.test>, relay=\(again\), .*status=sent/), 'the log shows its way');
+};
+
 subtest 'mail of a stranger' => sub {
     my $t = Baton::Test->new;
     my $relay = $t->fake_relay;

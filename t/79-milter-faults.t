@@ -198,12 +198,12 @@ subtest 'what sendmail has left in the drop is filtered when the daemon is back'
     ok($good, 'it is sent') or return diag $t->log_text;
     like($good->{content}, qr/X-Seen: yes/, 'filtered');
     is(scalar(() = $good->{content} =~ /^X-Seen/mg), 1, 'once');
-    like($t->log_text, qr/: \w+: to=<good\@example\.test>, relay=\(milters\), .*status=sent \(250 2\.0\.0 Ok: queued as \w+\)/, 'the log shows its way');
+    like($t->log_text, qr/: \w+: to=<good\@example\.test>, relay=\(again\), .*status=sent \(250 2\.0\.0 Ok: queued as \w+\)/, 'the log shows its way');
     ok($m{''}, 'what the filter refuses goes back to its sender') or diag $t->log_text;
     like($m{''}{content} // '', qr/bad\@example\.test.*5\.7\.1/s, 'with the reason');
     $filter->stop;
     is($t->sendmail(['-f', 'me@example.test', 'later@example.test'], input => "Subject: later\n\nx\n")->{code}, 0, 'with the filter away sendmail keeps the mail');
-    ok($t->wait_log(qr/to=<later\@example\.test>, relay=\(milters\), .*status=deferred \(.*451 4\.7\.1/), 'it waits') or diag $t->log_text;
+    ok($t->wait_log(qr/to=<later\@example\.test>, relay=\(again\), .*status=deferred \(.*451 4\.7\.1/), 'it waits') or diag $t->log_text;
     $filter->up;
     my ($late) = grep { "@{ $_->{rcpts} }" =~ /later/ } $relay->wait_messages(3, 15);
     like($late ? $late->{content} : '', qr/X-Seen: yes/, 'till the filter is back') or diag $t->log_text;

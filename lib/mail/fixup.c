@@ -149,7 +149,7 @@ static bool rewrite_address(const struct address_item *item, const struct fixup_
         (!whole.has_domain && ((facts->flags & FIXUP_COMPLETE) == 0 || address_complete(&whole, facts->myorigin, &e) < 0)))
         return false;
     buf_init(&now, ADDRESS_MAX);
-    int rc = facts->rewrite(facts->rewrite_arg, whole.text, is_sender, &now);
+    int rc = facts->rewrite(facts->rewrite_arg, whole.text, is_sender ? FIXUP_SENDER : FIXUP_RCPT, &now);
     result->cannot_tell |= rc < 0;
     result->is_rewritten |= rc > 0;
     if (rc > 0) {
@@ -219,7 +219,18 @@ static void add_text(const struct header_field *f, const struct fixup_facts *fac
 
 /* ---- adding ---------------------------------------------------------------------------------------------------- */
 
-static void add_from(const char *prefix, const struct fixup_facts *facts, struct buf *out)
+static void add_sender(const struct fixup_facts *facts, bool has_name, struct buf *out, struct fixup_result *result)
+{
+    struct buf now;
+
+    buf_init(&now, ADDRESS_MAX);
+    int rc = facts->rewrite ? facts->rewrite(facts->rewrite_arg, facts->sender, FIXUP_ENVELOPE_SENDER, &now) : 0;
+    result->cannot_tell |= rc < 0;
+    buf_addf(out, has_name ? "<%s>\r\n" : "%s\r\n", rc > 0 ? buf_cstr(&now) : facts->sender);
+    buf_fini(&now);
+}
+
+static void add_from(const char *prefix, const struct fixup_facts *facts, struct buf *out, struct fixup_result *result)
 {
     bool is_null = facts->sender[0] == '\0';
     const char *name = is_null ? "Mail Delivery System" : facts->full_name;
@@ -232,7 +243,7 @@ static void add_from(const char *prefix, const struct fixup_facts *facts, struct
     if (is_null)
         buf_addf(out, "<MAILER-DAEMON@%s>\r\n", facts->myorigin);
     else
-        buf_addf(out, name && *name ? "<%s>\r\n" : "%s\r\n", facts->sender);
+        add_sender(facts, name && *name, out, result);
 }
 
 static void add_date(const char *prefix, const struct fixup_facts *facts, struct buf *out)
@@ -252,12 +263,12 @@ static void add_message_id(const char *prefix, const struct fixup_facts *facts, 
 }
 
 static void add_missing(const char *prefix, bool has_date, bool has_from, bool has_id, const struct fixup_facts *facts,
-                        struct buf *out)
+                        struct buf *out, struct fixup_result *result)
 {
     if (!has_date)
         add_date(prefix, facts, out);
     if (!has_from)
-        add_from(prefix, facts, out);
+        add_from(prefix, facts, out, result);
     if (!has_id)
         add_message_id(prefix, facts, out);
 }
@@ -315,13 +326,13 @@ int fixup_header(struct span section, const struct fixup_facts *facts, struct bu
         return -1;
     buf_addspan(out, facts->received);
     if ((facts->flags & FIXUP_ADD) && (seen & F_RESENT))
-        add_missing("Resent-", seen & F_RESENT_DATE, seen & F_RESENT_FROM, seen & F_RESENT_MESSAGE_ID, facts, out);
+        add_missing("Resent-", seen & F_RESENT_DATE, seen & F_RESENT_FROM, seen & F_RESENT_MESSAGE_ID, facts, out, r);
     size_t from = out->len;
     copy(section, facts, out, r);
     struct span copied = span_from(buf_span(out), from);
     r->needs_smtputf8 = !span_is_ascii(copied) && span_is_utf8(copied);
     if (facts->flags & FIXUP_ADD) {
-        add_missing("", seen & F_DATE, seen & F_FROM, seen & F_MESSAGE_ID, facts, out);
+        add_missing("", seen & F_DATE, seen & F_FROM, seen & F_MESSAGE_ID, facts, out, r);
         if (!(seen & F_TO_OR_CC))
             buf_adds(out, "To: undisclosed-recipients:;\r\n");
     }

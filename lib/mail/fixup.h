@@ -30,8 +30,14 @@ enum {
     FIXUP_ENCODE = 4,
 };
 
+enum fixup_address {
+    FIXUP_RCPT,            /* of To, Cc */
+    FIXUP_SENDER,          /* of From, Sender, Reply-To */
+    FIXUP_ENVELOPE_SENDER, /* facts->sender, where it becomes From */
+};
+
 /* An address of the header section as it shall be: 1 and the new one in `out`, 0 when it stays, -1 when nobody can tell now. */
-typedef int fixup_rewrite_fn(void *arg, const char *address, bool is_sender, struct buf *out);
+typedef int fixup_rewrite_fn(void *arg, const char *address, enum fixup_address what, struct buf *out);
 
 struct fixup_facts { /* all borrowed */
     const char *myhostname; /* in message ids */
@@ -43,7 +49,7 @@ struct fixup_facts { /* all borrowed */
     struct span received;   /* whole fields with CRLF that go on top; may be empty */
     unsigned flags;         /* FIXUP_* */
     size_t field_max;       /* 0: HEADER_SIZE_LIMIT */
-    fixup_rewrite_fn *rewrite; /* of addresses in From, Sender, Reply-To (senders), To and Cc, after they were completed; or NULL */
+    fixup_rewrite_fn *rewrite; /* of addresses, after they were completed; or NULL */
     void *rewrite_arg;
 };
 

@@ -146,6 +146,13 @@ bool map_may_block(const struct map *m)
     return m->kind->may_block ? m->kind->may_block(m->self) : (m->kind->flags & MAP_BLOCKS) != 0;
 }
 
+int64_t map_keep_us(const struct map *m)
+{
+    if (m->kind->keep_us)
+        return m->kind->keep_us(m->self);
+    return map_may_block(m) ? (int64_t)MAP_KEEP_MS * 1000 : 0;
+}
+
 unsigned map_n_blocking(void)
 {
     return n_blocking;

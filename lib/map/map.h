@@ -33,6 +33,7 @@ enum map_result {
 enum {
     MAP_KEY_MAX = 10000,       /* longer keys are in no table */
     MAP_VALUE_MAX = 1 << 20,   /* a longer value is MAP_CANNOT_TELL */
+    MAP_KEEP_MS = 2000,        /* answers of tables that others serve, where nothing says how long */
     MAP_TIMEOUT_MS = 10000,    /* of a lookup that waits for others, unless the options say otherwise */
 };
 
@@ -83,6 +84,9 @@ void map_close(struct map *m);
 const char *map_spec(const struct map *m);
 /* Whether a lookup may wait for another program or machine: then it belongs into map_ask(). */
 bool map_may_block(const struct map *m);
+
+/* How long whoever has asked may keep an answer, in microseconds: of a table that says so itself (ldap:) it is 0, for it keeps them. */
+int64_t map_keep_us(const struct map *m);
 
 /* Whether it is known, without waiting for anybody, that the key is not there: a directory that serves other domains. */
 bool map_cannot_have(const struct map *m, struct span key);

@@ -46,6 +46,7 @@ struct map_kind {
     /* Of one that blocks: whether it is known without asking anybody that the key is not there. Called on the loop's thread, maybe
      * while a lookup runs on another; or NULL. */
     bool (*cannot_have)(const void *self, struct span key);
+    int64_t (*keep_us)(const void *self); /* map_keep_us(), or NULL: MAP_KEEP_MS where it blocks */
     int (*try)(void *self, struct err *e); /* whether it could be asked now: connects to whoever serves it; or NULL */
     int (*each)(void *self, map_row_fn *row, void *arg, struct err *e); /* or NULL */
     bool (*may_block)(const void *self);                                /* or NULL: MAP_BLOCKS says it */

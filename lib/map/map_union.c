@@ -65,6 +65,18 @@ static bool members_may_block(const void *self)
     return ((const struct members *)self)->may_block;
 }
 
+/* As the one that says least; those that do not block need nobody to keep what they say. */
+static int64_t members_keep_us(const void *self)
+{
+    const struct members *u = self;
+    int64_t least = INT64_MAX;
+
+    for (size_t i = 0; i < u->n; i++)
+        if (map_may_block(u->at[i]) && map_keep_us(u->at[i]) < least)
+            least = map_keep_us(u->at[i]);
+    return u->may_block ? least : 0;
+}
+
 static enum map_result look_up_union(void *self, struct span key, struct buf *value, struct err *e)
 {
     struct members *u = self;
@@ -108,9 +120,11 @@ static enum map_result look_up_pipe(void *self, struct span key, struct buf *val
 
 const struct map_kind map_kind_unionmap = {
     .type = "unionmap", .open = open_members, .close = close_members, .lookup = look_up_union, .may_block = members_may_block,
+    .keep_us = members_keep_us,
 };
 const struct map_kind map_kind_pipemap = {
     .type = "pipemap", .open = open_members, .close = close_members, .lookup = look_up_pipe, .may_block = members_may_block,
+    .keep_us = members_keep_us,
 };
 
 /* ---- randmap: ---- */

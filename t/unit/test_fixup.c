@@ -306,12 +306,12 @@ static void ten_thousand_recipients_are_each_kept_once(void **state)
     envelope_fini(&env);
 }
 
-static int rewrite(void *arg, const char *address, bool is_sender, struct buf *out)
+static int rewrite(void *arg, const char *address, enum fixup_address what, struct buf *out)
 {
     (void)arg;
     if (strcmp(address, "ann@old.example") != 0 && strcmp(address, "root@origin.example") != 0)
         return strcmp(address, "lost@old.example") == 0 ? -1 : 0;
-    buf_adds(out, is_sender ? "sender@new.example" : "rcpt@new.example");
+    buf_adds(out, what == FIXUP_SENDER ? "sender@new.example" : what == FIXUP_RCPT ? "rcpt@new.example" : "envelope@new.example");
     return 1;
 }
 
