@@ -34,12 +34,16 @@ static const struct known {
     const char *name;
     unsigned what;
 } known_fields[] = {
+    { "Apparently-To", F_ADDRESSES },
     { "Bcc", F_DROP },
     { "Cc", F_TO_OR_CC | F_ADDRESSES },
     { "Comments", F_TEXT },
     { "Content-Length", F_DROP },
     { "Date", F_DATE },
+    { "Disposition-Notification-To", F_ADDRESSES | F_SENDER },
+    { "Errors-To", F_ADDRESSES | F_SENDER },
     { "From", F_FROM | F_ADDRESSES | F_SENDER },
+    { "Mail-Followup-To", F_ADDRESSES | F_SENDER },
     { "Message-ID", F_MESSAGE_ID },
     { "Received", F_RECEIVED },
     { "Reply-To", F_ADDRESSES | F_SENDER },
@@ -52,6 +56,7 @@ static const struct known {
     { "Resent-Sender", F_RESENT | F_ADDRESSES | F_SENDER },
     { "Resent-To", F_RESENT | F_TO_OR_CC | F_ADDRESSES },
     { "Return-Path", F_DROP },
+    { "Return-Receipt-To", F_ADDRESSES | F_SENDER },
     { "Sender", F_ADDRESSES | F_SENDER },
     { "Subject", F_TEXT },
     { "To", F_TO_OR_CC | F_ADDRESSES },

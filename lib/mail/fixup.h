@@ -8,7 +8,7 @@
  * - With FIXUP_ADD: missing Date, From and Message-ID are added, and "To: undisclosed-recipients:;" when no To or Cc is
  *   left. When any Resent- field is there, the Resent- ones are added instead (RFC 5322 3.6.6), the others only
  *   where the message has none.
- * - With FIXUP_COMPLETE: addresses without domain in From, Sender, Reply-To, To, Cc and their Resent- kin get
+ * - With FIXUP_COMPLETE: addresses without domain in From, Sender, Reply-To, To, Cc, their Resent- kin, Errors-To and the like get
  *   @myorigin; "user@host" is left alone. A field that cannot be read as an address list stays as it is, and is a
  *   warning.
  * - With FIXUP_ENCODE: raw UTF-8 in Subject, Comments and X- fields and in the names of addresses becomes encoded words

@@ -317,7 +317,8 @@ static int rewrite(void *arg, const char *address, enum fixup_address what, stru
 
 static void addresses_are_rewritten(void **state)
 {
-    static const char in[] = "From: Ann <ann@old.example>\r\nTo: ann@old.example (c),\r\n \"B\" <b@x.example>, root\r\nX-To: ann@old.example\r\n";
+    static const char in[] = "From: Ann <ann@old.example>\r\nTo: ann@old.example (c),\r\n \"B\" <b@x.example>, root\r\nErrors-To: ann@old.example\r\n"
+                              "Apparently-To: ann@old.example\r\nX-To: ann@old.example\r\n";
     struct fixup_facts facts = { .myorigin = "origin.example", .flags = FIXUP_COMPLETE, .rewrite = rewrite };
     struct buf out;
     struct err e;
@@ -326,10 +327,18 @@ static void addresses_are_rewritten(void **state)
     buf_init(&out, BUF_NO_MAX);
     assert_int_equal(fixup_header(span_str(in), &facts, &out, NULL, &e), 0);
     assert_string_equal(buf_cstr(&out), "From: Ann <sender@new.example>\r\nTo: rcpt@new.example (c),\r\n \"B\" <b@x.example>, "
-                                        "rcpt@new.example\r\nX-To: ann@old.example\r\n\r\n");
+                                        "rcpt@new.example\r\nErrors-To: sender@new.example\r\nApparently-To: rcpt@new.example\r\n"
+                                        "X-To: ann@old.example\r\n\r\n");
     buf_clear(&out);
     assert_int_equal(fixup_header(SPAN("To: lost@old.example\r\n"), &facts, &out, NULL, &e), -1);
     assert_int_equal(e.kind, ERR_TEMPORARY);
+    buf_clear(&out);
+    facts.flags |= FIXUP_ADD;
+    facts.sender = "ann@old.example";
+    facts.myhostname = "h";
+    facts.id = "1";
+    assert_int_equal(fixup_header(SPAN("Subject: no From\r\n"), &facts, &out, NULL, &e), 0);
+    assert_non_null(strstr(buf_cstr(&out), "\r\nFrom: envelope@new.example\r\n"));
     buf_clear(&out);
     assert_int_equal(fixup_rewrite(SPAN("Bcc: x\r\nTo: ann@old.example\r\n\r\n"), rewrite, NULL, &out), 1);
     assert_string_equal(buf_cstr(&out), "Bcc: x\r\nTo: rcpt@new.example\r\n\r\n");
