@@ -412,6 +412,9 @@ void config_each_transport(const struct config *cfg, config_transport_fn *fn, vo
 /* Mail for elsewhere goes to the MX hosts of its domain: relayhost is written as empty, or not written on a machine that is a
  * destination for somebody. False: to the relayhost, or, without one, it is kept till there is one. */
 bool config_delivers_directly(const struct config *cfg);
+/* The next hop of an smtp transport may be the domain of its recipients: one name without a port that is not a relayhost. Whether it
+ * is, their addresses say. */
+bool config_hop_is_direct(const struct config *cfg, const char *hop);
 
 /* ---- printing (show.c; show_json.c alone needs jansson) ---- */
 

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 enum shape { SHAPE_HOSTS, SHAPE_LMTP, SHAPE_NOTHING, SHAPE_TEXT };
 
@@ -199,6 +200,23 @@ bool config_delivers_directly(const struct config *cfg)
         if (is_set(cfg, destinations[i]))
             return true;
     return false;
+}
+
+bool config_hop_is_direct(const struct config *cfg, const char *hop)
+{
+    struct relayhost h;
+    struct err e;
+
+    if (hop[strcspn(hop, " ,\t")])
+        return false;
+    for (size_t i = 0; i < cfg->relayhost.n; i++)
+        if (strcasecmp(cfg->relayhost.at[i].text, hop) == 0)
+            return false;
+    if (relayhost_parse(&h, span_str(hop), &e) < 0)
+        return true; /* no domain at all */
+    bool is_direct = !h.has_port && (!h.is_bracketed || h.is_address);
+    relayhost_fini(&h);
+    return is_direct;
 }
 
 /* ---- rules ---- */

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * baton test ADDRESS - walks the way to the relayhost aloud, and says where it stops and what to
- * change. */
+ * baton test ADDRESS - walks the way of a message aloud, to the relayhost, the hosts of the domain or LMTP servers, and says where it
+ * stops and what to change. */
 #include "control/command.h"
 #include "control/probe.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "mail/address.h"
 #include "relay/resolve.h"
 
 #include <getopt.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static const struct option long_options[] = {
@@ -47,13 +49,21 @@ static const char *own_login(void)
     return pw ? pw->pw_name : "nobody";
 }
 
+struct way { /* a next hop, and who is behind it */
+    char *nexthop;
+    struct envelope env;
+    bool is_relayhost;
+};
+
 struct ways { /* what an address expands to */
     const struct config *cfg;
     struct findings *f;
-    struct envelope *env; /* gets those that go by SMTP to the relayhost */
-    bool stops;           /* nothing comes of it */
-    bool ends_here;       /* all is given to somebody else than the relayhost */
-    bool is_verbose, is_refused;
+    const struct envelope *env; /* what was asked for */
+    struct way *at;             /* those that can be walked */
+    size_t n;
+    bool stops;     /* nothing comes of it */
+    bool has_none;  /* there is no relayhost, and one is needed */
+    bool goes_else; /* some of it goes where nobody can be asked */
 };
 
 static void tell_class(void *arg, const struct resolve_verdict *v)
@@ -74,34 +84,27 @@ static void tell_class(void *arg, const struct resolve_verdict *v)
     }
 }
 
-/* What is walked aloud: a way to all of relayhost, by SMTP. */
-static bool is_relayhost(const struct config *cfg, const struct route *route)
+static bool is_relayhost(const struct config *cfg, const char *nexthop)
 {
-    const char *colon = route->kind == ROUTE_NEXT_HOP ? strchr(route->nexthop, ':') : NULL;
-    struct span rest = span_str(colon ? colon + 1 : ""), word;
+    struct span rest = span_str(strchr(nexthop, ':') + 1), word;
 
-    if (route->kind == ROUTE_NOWHERE)
-        return true;
-    if (!colon || (strncmp(route->nexthop, "smtp:", 5) != 0 && strncmp(route->nexthop, "relay:", 6) != 0))
-        return false;
     for (size_t i = 0; i < cfg->relayhost.n; i++)
         if (!span_word(&rest, "", &word) || !span_eq(word, span_str(cfg->relayhost.at[i].text)))
             return false;
     return cfg->relayhost.n && span_trim(rest).len == 0;
 }
 
-/* Asked at its socket, whoever else gets the message. */
-static void walk_lmtp(struct ways *w, const struct resolved *to)
+static struct way *way_to(struct ways *w, const char *nexthop)
 {
-    struct envelope one;
-    const struct probe_mail mail = { .env = &one, .is_verbose = w->is_verbose };
-
-    envelope_init(&one);
-    envelope_set_sender(&one, w->env->sender);
-    envelope_add(&one, to->address);
-    if (!probe_lmtp(w->cfg, &mail, to->route.nexthop + strlen("lmtp:"), w->f))
-        w->stops = w->is_refused = true;
-    envelope_fini(&one);
+    for (size_t i = 0; i < w->n; i++)
+        if (strcmp(w->at[i].nexthop, nexthop) == 0)
+            return &w->at[i];
+    w->at = xreallocarray(w->at, w->n + 1, sizeof *w->at);
+    struct way *way = &w->at[w->n++];
+    *way = (struct way){ .nexthop = xstrdup(nexthop), .is_relayhost = is_relayhost(w->cfg, nexthop) };
+    envelope_init(&way->env);
+    envelope_set_sender(&way->env, w->env->sender);
+    return way;
 }
 
 static void tell_way(struct ways *w, const struct resolved *to)
@@ -114,19 +117,22 @@ static void tell_way(struct ways *w, const struct resolved *to)
                                   ? "its domain has virtual aliases only, and it has none"
                                   : "its domain is in mydestination, it has no alias, and local_transport says so; or transport_maps does");
         w->stops = true;
-    } else if (!is_relayhost(w->cfg, route)) {
-        findings_add(w->f, FINDING_OK, "route", "%s goes to %s", to->address, route->nexthop);
-        if (strncmp(route->nexthop, "lmtp:unix:", 10) == 0 && !strstr(route->nexthop, " inet:"))
-            walk_lmtp(w, to);
+    } else if (route->kind == ROUTE_NOWHERE) {
+        w->has_none = true;
+    } else {
+        bool can = probe_can(route->nexthop);
+        if (!can || !is_relayhost(w->cfg, route->nexthop))
+            findings_add(w->f, FINDING_OK, "route", "%s goes to %s", to->address, route->nexthop);
+        if (can)
+            envelope_add(&way_to(w, route->nexthop)->env, to->address);
+        w->goes_else |= !can;
     }
 }
 
 static void tell_ways(void *arg, const struct resolution *res)
 {
     struct ways *w = arg;
-    struct envelope expanded;
 
-    w->ends_here = res->n > 0;
     if (res->cannot_tell) {
         findings_add(w->f, FINDING_ERROR, "address", "a table cannot tell at the moment where <%s> goes", w->env->rcpts[0].address);
         w->stops = true;
@@ -134,17 +140,8 @@ static void tell_ways(void *arg, const struct resolution *res)
     }
     for (size_t i = 0; i < res->n && res->has_changed; i++)
         findings_add(w->f, FINDING_OK, "address", "%s is %s", w->env->rcpts[0].address, res->at[i].address);
-    envelope_init(&expanded);
-    envelope_set_sender(&expanded, w->env->sender);
-    for (size_t i = 0; i < res->n; i++) {
+    for (size_t i = 0; i < res->n; i++)
         tell_way(w, &res->at[i]);
-        if (is_relayhost(w->cfg, &res->at[i].route)) {
-            envelope_add(&expanded, res->at[i].address);
-            w->ends_here = false;
-        }
-    }
-    envelope_fini(w->env);
-    *w->env = expanded;
 }
 
 /* What it is to us, aliases, and the domain for a name without one, as the relay does it. */
@@ -164,31 +161,52 @@ static int expand(const struct config *cfg, struct ways *w)
     return w->stops ? -1 : 0;
 }
 
-enum walked { WALK_STOPS, WALK_REFUSED, WALK_TAKEN, WALK_ENDS_HERE };
-
-static enum walked walk(const struct config *cfg, const struct probe_mail *mail, struct envelope *env, struct findings *f)
+/* True when all who were asked take it. */
+static bool walk(struct ways *w, bool is_verbose)
 {
-    struct ways w = { .cfg = cfg, .f = f, .env = env, .is_verbose = mail->is_verbose };
+    struct probe *p = w->n ? probe_new(w->cfg, is_verbose, w->f) : NULL;
+    bool is_taken = p || !w->n;
 
-    if (expand(cfg, &w) < 0)
-        return w.is_refused ? WALK_REFUSED : WALK_STOPS;
-    if (w.ends_here)
-        return WALK_ENDS_HERE;
-    return probe_mail(cfg, mail, f) ? WALK_TAKEN : WALK_STOPS;
+    for (size_t i = 0; p && i < w->n; i++)
+        is_taken = probe_mail(p, w->at[i].nexthop, &w->at[i].env) && is_taken;
+    probe_free(p);
+    return is_taken;
 }
 
-static int end(struct findings *f, const struct config *cfg, const char *recipient, enum walked walked)
+static bool is_all_relayhost(const struct ways *w)
 {
-    if (walked == WALK_ENDS_HERE)
-        findings_end(f, "Mail for %s does not go to the relayhost.", recipient);
-    else if (walked == WALK_TAKEN)
-        findings_end(f, "The relayhost takes mail for %s. (None was sent.)", recipient);
-    else if (walked == WALK_STOPS && cfg->relayhost.n == 0)
-        findings_end(f, "There is no relayhost: mail for %s is kept until one is set.", recipient);
+    for (size_t i = 0; i < w->n; i++)
+        if (!w->at[i].is_relayhost)
+            return false;
+    return !w->goes_else;
+}
+
+static void end(const struct ways *w, bool is_taken, const char *recipient)
+{
+    if (is_taken && !w->n)
+        findings_end(w->f, "Mail for %s does not go to the relayhost.", recipient);
+    else if (is_taken)
+        findings_end(w->f, "%s mail for %s. (None was sent.)", is_all_relayhost(w) ? "The relayhost takes" : "Who was asked takes", recipient);
+    else if (w->has_none && !w->stops)
+        findings_end(w->f, "There is no relayhost: mail for %s is kept until one is set.", recipient);
     else
-        findings_end(f, "Mail for %s stops here.", recipient);
-    findings_free(f);
-    return walked != WALK_STOPS && walked != WALK_REFUSED ? EX_OK : EX_UNAVAILABLE;
+        findings_end(w->f, "Mail for %s stops here.", recipient);
+}
+
+static int walk_aloud(const struct config *cfg, const struct envelope *env, bool is_json, bool is_verbose)
+{
+    struct ways w = { .cfg = cfg, .env = env, .f = findings_new(is_json) };
+
+    log_open("baton", LOG_TO_STDERR, NULL, LOG_LEVEL_WARN);
+    bool is_taken = expand(cfg, &w) == 0 && walk(&w, is_verbose) && !w.has_none;
+    end(&w, is_taken, env->rcpts[0].address);
+    for (size_t i = 0; i < w.n; i++) {
+        envelope_fini(&w.at[i].env);
+        free(w.at[i].nexthop);
+    }
+    free(w.at);
+    findings_free(w.f);
+    return is_taken ? EX_OK : EX_UNAVAILABLE;
 }
 
 static int test(const struct command_options *o, const char *from, const char *to, bool is_verbose)
@@ -207,11 +225,7 @@ static int test(const struct command_options *o, const char *from, const char *t
     envelope_init(&env);
     envelope_set_sender(&env, sender.text);
     envelope_add(&env, recipient.text);
-    const struct probe_mail mail = { .env = &env, .is_verbose = is_verbose };
-    struct findings *f = findings_new(o->json);
-    log_open("baton", LOG_TO_STDERR, NULL, LOG_LEVEL_WARN);
-    enum walked walked = walk(cfg, &mail, &env, f);
-    int status = end(f, cfg, recipient.text, walked);
+    int status = walk_aloud(cfg, &env, o->json, is_verbose);
     envelope_fini(&env);
     config_free(cfg);
     return status;
@@ -238,13 +252,13 @@ static int run(const struct command_options *o, int argc, char **argv)
 
 const struct command cmd_test = {
     .name = "test",
-    .help = "walk the way of a message to the relayhost, aloud",
+    .help = "walk the way of a message, aloud",
     .usage =
         "[-c FILE] [--json] test [-v] [-f SENDER] ADDRESS\n\n"
         "Name, connection, TLS, certificate, login, sender, recipient: each step is told, and where it stops,\n"
-        "what to change. No message is sent.\n"
+        "what to change: to the relayhost, to the hosts of the domain, to LMTP servers. No message is sent.\n"
         "  -f SENDER, --from SENDER  whom it is from (the name of who runs this, @myorigin)\n"
         "  -v, --verbose             the conversation too\n"
-        "Exit status: 0 when the relayhost would take it, 69 when not, 78 when the configuration is wrong.\n",
+        "Exit status: 0 when all who are asked would take it, 69 when not, 78 when the configuration is wrong.\n",
     .run = run,
 };

@@ -30,12 +30,12 @@ baton_SOURCES = \
 	control/maildir.c control/maildir.h \
 	control/offline.c control/offline.h \
 	control/postmap.c \
-	control/probe.c control/probe.h control/probe_int.h control/probe_session.c \
+	control/probe.c control/probe.h control/probe_int.h control/probe_session.c control/probe_walk.c \
 	control/sink.c control/sink.h \
 	control/tables.c control/tables.h
 baton_LDFLAGS = $(AM_LDFLAGS) $(LOADS_MODULES)
-baton_LDADD = control/libqueue.a server/libmaps.a relay/libcerts.a relay/libroute.a server/librouting.a relay/libroute.a config/libconfig.a lib/spool/libspool.a lib/net/libnet.a lib/map/libmap.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
-	$(NET_LIBS) $(MAP_LIBS) $(CONFUSE_LIBS) $(JANSSON_LIBS)
+baton_LDADD = control/libqueue.a relay/libway.a server/libmaps.a relay/libcerts.a relay/libroute.a server/librouting.a relay/libroute.a relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/net/libnet.a lib/map/libmap.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/base/libbase.a \
+	$(NET_LIBS) $(MAP_LIBS) $(CONFUSE_LIBS) $(JANSSON_LIBS) $(SECCOMP_LIBS)
 
 # what waits, for mailq too
 noinst_LIBRARIES += control/libqueue.a

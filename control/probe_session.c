@@ -10,24 +10,37 @@
 #include "smtp/verdict.h"
 
 #include <stdio.h>
-
-static enum config_tls_level level(const struct probe *p)
-{
-    return config_tls_level(p->cfg, p->hop);
-}
+#include <string.h>
 
 /* ---- what the engine tells ---------------------------------------- */
 
+/* The other side is not the relayhost: what it refuses is between it and the sender. */
+static const char *advice_for_domain(const struct smtp_result *why)
+{
+    if (why->stage == SMTP_AT_STARTTLS && why->is_ours)
+        return "it offers no TLS, which the policy above wants: mail is kept till it does";
+    if (smtp_reply_class(&why->reply) == 4)
+        return "this may pass by itself; mail is kept and tried again";
+    if (why->stage == SMTP_AT_MAIL)
+        return "the host does not like the sender: look at myorigin, and at --from";
+    if (why->stage == SMTP_AT_RCPT)
+        return "mail for this recipient would be returned to its sender";
+    if (!why->is_ours)
+        return "the host does not talk with this machine: look up its address, and its name (myhostname), in the lists that the host names";
+    return NULL;
+}
+
 static const char *advice_for(const struct probe *p, const struct smtp_result *why)
 {
-    const char *advice = smtp_verdict_advice(why);
+    const char *advice = p->is_at_domain ? advice_for_domain(why) : smtp_verdict_advice(why);
 
-    if (advice)
+    if (advice || p->is_at_domain)
         return advice;
-    if (why->stage == SMTP_AT_GREETING && why->is_ours && p->hop->port != 465)
+    if (why->stage == SMTP_AT_GREETING && why->is_ours && !p->is_lmtp && p->hop->port != 465)
         return "does this port speak SMTP? 465 speaks TLS from the first byte: write \":465\" if that is meant";
     if (why->stage == SMTP_AT_STARTTLS && why->is_ours)
-        return "the relayhost offers no TLS, which smtp_tls_security_level wants: is the port right (587, 465)?";
+        return p->is_lmtp ? "the server offers no TLS, which lmtp_tls_security_level wants: has it a certificate (Dovecot: ssl = yes)?"
+                          : "the relayhost offers no TLS, which smtp_tls_security_level wants: is the port right (587, 465)?";
     if (smtp_reply_class(&why->reply) == 4)
         return "this may pass by itself; mail is kept and tried again";
     if (why->stage == SMTP_AT_MAIL)
@@ -37,15 +50,15 @@ static const char *advice_for(const struct probe *p, const struct smtp_result *w
     return NULL;
 }
 
-static void tell_refusal(struct probe *p, const struct smtp_result *why)
+static void tell_refusal(struct probe *p, enum finding_kind kind, const struct smtp_result *why)
 {
     char reply[SMTP_REPLY_TEXT + 32];
     const char *advice = advice_for(p, why);
 
     if (why->is_ours)
-        findings_add(p->f, FINDING_ERROR, smtp_stage_name(why->stage), "%s", why->reply.text);
+        findings_add(p->f, kind, smtp_stage_name(why->stage), "%s", why->reply.text);
     else
-        findings_add(p->f, FINDING_ERROR, smtp_stage_name(why->stage), "%s said: %s", p->host,
+        findings_add(p->f, kind, smtp_stage_name(why->stage), "%s said: %s", p->host,
                      smtp_reply_format(&why->reply, reply, sizeof reply));
     if (advice)
         findings_advise(p->f, "%s", advice);
@@ -94,9 +107,9 @@ static void on_ready(void *arg)
         return;
     }
     tell_features(p);
-    if (!p->is_lmtp)
-        tell_login(p, config_login_for(p->cfg, p->hop));
-    if (p->mail) {
+    if (!p->is_at_domain && !p->is_socket)
+        tell_login(p, probe_login(p));
+    if (p->env) {
         smtp_client_probe(p->client, &p->message);
     } else {
         p->outcome = REACHED;
@@ -112,7 +125,7 @@ static void on_rcpt(void *arg, size_t index, const struct smtp_result *r)
     if (p->outcome != UNDER_WAY)
         return;
     if (r->stage != SMTP_AT_MAIL && !p->has_said_sender) {
-        findings_add(p->f, FINDING_OK, "sender", "<%s>", p->mail->env->sender);
+        findings_add(p->f, FINDING_OK, "sender", "<%s>", p->env->sender);
         p->has_said_sender = true;
     }
     if (smtp_reply_class(&r->reply) == 2) {
@@ -120,7 +133,7 @@ static void on_rcpt(void *arg, size_t index, const struct smtp_result *r)
         findings_add(p->f, FINDING_OK, "recipient", "<%s>: %s", p->rcpts[index]->address,
                      smtp_reply_format(&r->reply, reply, sizeof reply));
     } else {
-        tell_refusal(p, r);
+        tell_refusal(p, FINDING_ERROR, r);
         if (r->stage == SMTP_AT_MAIL) /* said once for all recipients */
             p->outcome = REFUSED;
     }
@@ -140,9 +153,8 @@ static void on_client_closed(void *arg, const struct smtp_result *why)
 
     if (p->outcome != UNDER_WAY)
         return;
-    p->outcome =
-        smtp_reply_class(&why->reply) == 5 || why->stage == SMTP_AT_AUTH ? REFUSED : NEXT_HOST;
-    tell_refusal(p, why);
+    p->outcome = NEXT_HOST;
+    tell_refusal(p, probe_bad(p), why);
 }
 
 static void on_trace(void *arg, bool is_ours, struct span line)
@@ -152,7 +164,7 @@ static void on_trace(void *arg, bool is_ours, struct span line)
     if (!is_ours && !p->has_greeting) {
         p->has_greeting = true;
         findings_add(p->f, FINDING_OK, "greeting", "%.*s", (int)line.len, line.at);
-    } else if (p->mail && p->mail->is_verbose) {
+    } else if (p->is_verbose) {
         findings_add(p->f, FINDING_NOTE, is_ours ? "we say" : "it says", "%.*s", (int)line.len,
                      line.at);
     }
@@ -195,14 +207,14 @@ static const struct conn_ops conn_ops = { .data = on_data, .closed = on_conn_clo
 
 static enum smtp_client_tls tls_wanted(const struct probe *p)
 {
-    if (p->is_lmtp || level(p) == CONFIG_TLS_NONE || p->is_without_tls)
+    if (p->level == CONFIG_TLS_NONE || p->is_without_tls)
         return SMTP_TLS_NONE;
-    return level(p) == CONFIG_TLS_MAY ? SMTP_TLS_MAY : SMTP_TLS_REQUIRED;
+    return p->level == CONFIG_TLS_MAY ? SMTP_TLS_MAY : SMTP_TLS_REQUIRED;
 }
 
 static void start_client(struct probe *p, bool is_encrypted)
 {
-    const struct login *l = p->is_lmtp ? NULL : config_login_for(p->cfg, p->hop);
+    const struct login *l = probe_login(p);
     const struct smtp_client_config c = {
         .is_lmtp = p->is_lmtp,
         .is_encrypted = is_encrypted,
@@ -210,7 +222,7 @@ static void start_client(struct probe *p, bool is_encrypted)
         .tls = tls_wanted(p),
         .user = l ? l->user : NULL,
         .secret = p->secret,
-        .may_auth_in_clear = p->is_lmtp || sockaddr_is_loopback(&conn_peer(p->conn)->sa),
+        .may_auth_in_clear = p->is_socket || sockaddr_is_loopback(&conn_peer(p->conn)->sa),
         .sends_8bit_anyway = true,
     };
 
@@ -221,30 +233,33 @@ static void start_client(struct probe *p, bool is_encrypted)
 
 /* ---- TLS ---------------------------------------- */
 
+static const char *level_parameter(const struct probe *p)
+{
+    return p->is_lmtp ? "lmtp_tls_security_level" : "smtp_tls_security_level";
+}
+
 static void tell_certificate(struct probe *p, const struct tls_info *i)
 {
     findings_add(p->f, FINDING_OK, "TLS", "%s, %s", i->protocol, i->cipher);
     if (i->is_verified)
-        findings_add(p->f, FINDING_OK, "certificate", "for %s, until %s, by %s", i->names,
-                     i->not_after, i->issuer);
+        findings_add(p->f, FINDING_OK, "certificate", "for %s, until %s, by %s", i->names, i->not_after, i->issuer);
+    else if (p->is_testing)
+        findings_add(p->f, FINDING_WARNING, "certificate", "%s; once its MTA-STS policy is in mode enforce no mail goes here", i->why_not);
     else
-        findings_add(p->f, FINDING_NOTE, "certificate",
-                     "%s (smtp_tls_security_level does not ask for more)", i->why_not);
+        findings_add(p->f, FINDING_NOTE, "certificate", "%s (%s does not ask for more)", i->why_not, level_parameter(p));
 }
 
 static void advise_tls(struct probe *p, const struct tls_info *i)
 {
-    if (i && i->is_trusted && !i->is_verified && *i->names)
-        findings_advise(p->f, "write the relayhost by a name that its certificate is for: %s",
-                        i->names);
+    if (p->is_at_domain)
+        findings_advise(p->f, "the host has to put that right; mail is kept meanwhile, or returned when it has waited too long");
+    else if (i && i->is_trusted && !i->is_verified && *i->names)
+        findings_advise(p->f, "write the %s by a name that its certificate is for: %s", p->is_lmtp ? "host" : "relayhost", i->names);
     else if (i && *i->subject && !i->is_trusted)
-        findings_advise(
-            p->f,
-            "if the authority is your own, name its certificate in smtp_tls_CAfile (issuer: %s)",
-            i->issuer);
-    else
-        findings_advise(
-            p->f, "port 465 speaks TLS at once, 587 and 25 after STARTTLS: is the port right?");
+        findings_advise(p->f, "if the authority is your own, name its certificate in %s (issuer: %s)",
+                        p->is_lmtp ? "lmtp_tls_CAfile" : "smtp_tls_CAfile", i->issuer);
+    else if (!p->is_lmtp)
+        findings_advise(p->f, "port 465 speaks TLS at once, 587 and 25 after STARTTLS: is the port right?");
 }
 
 static void on_tls(void *arg, const struct tls_info *info, const struct err *why)
@@ -260,12 +275,11 @@ static void on_tls(void *arg, const struct tls_info *info, const struct err *why
         pump(p);
         return;
     }
-    if (level(p) == CONFIG_TLS_MAY && !config_tls_is_implicit(p->hop)) {
-        findings_add(p->f, FINDING_WARNING, "TLS",
-                     "%s; mail goes without (smtp_tls_security_level = may)", why->text);
+    if (p->level == CONFIG_TLS_MAY && !config_tls_is_implicit(p->hop)) {
+        findings_add(p->f, FINDING_WARNING, "TLS", "%s; mail goes without (%s = may)", why->text, level_parameter(p));
         p->is_without_tls = true;
     } else {
-        findings_add(p->f, FINDING_ERROR, "TLS", "%s", why->text);
+        findings_add(p->f, probe_bad(p), "TLS", "%s", why->text);
         advise_tls(p, info);
     }
     p->outcome = NEXT_HOST;
@@ -274,9 +288,9 @@ static void on_tls(void *arg, const struct tls_info *info, const struct err *why
 static void start_tls(struct probe *p)
 {
     const struct tls_target target = {
-        .demand = level(p) >= CONFIG_TLS_VERIFY ? TLS_VERIFY : TLS_ENCRYPT,
+        .demand = p->level >= CONFIG_TLS_VERIFY ? TLS_VERIFY : TLS_ENCRYPT,
         .host = p->host,
-        .match = level(p) == CONFIG_TLS_SECURE ? p->hop->host : NULL,
+        .match = p->match,
         .port = p->hop->port,
     };
 
@@ -303,28 +317,50 @@ static const struct smtp_client_ops client_ops = {
 
 /* ---- dialling ---------------------------------------- */
 
+static const char *advice_for_silence(const struct probe *p)
+{
+    if (p->is_socket)
+        return "does its server run, and may this user write to the socket? Mail is kept meanwhile";
+    if (p->is_lmtp)
+        return "does its server run, and listen there (Dovecot: inet_listener in service lmtp)? Mail is kept meanwhile";
+    if (p->is_at_domain)
+        return "many networks block port 25: if no other domain's hosts answer either, mail has to go through a relayhost. Mail is kept "
+               "meanwhile";
+    if (p->hop->port == 25)
+        return "many networks block port 25: does the relayhost take mail at 587 (with a login)? Is there a firewall in between?";
+    return "is the port right? Is there a firewall in between?";
+}
+
+/* Another one of the host is next, if it comes to that. */
+static void forget_address(struct probe *p, const union addr *a)
+{
+    p->at = *a;
+    for (size_t i = 0; i < p->addrs.n; i++)
+        if (addr_eq(&p->addrs.at[i], a)) {
+            p->addrs.n--;
+            memmove(&p->addrs.at[i], &p->addrs.at[i + 1], (p->addrs.n - i) * sizeof *p->addrs.at);
+            return;
+        }
+}
+
 static void on_dialled(void *arg, struct conn *c, const struct err *why)
 {
     struct probe *p = arg;
     char text[ADDR_TEXT];
 
+    p->was_connected = c != NULL;
     if (!c) {
         p->outcome = NEXT_HOST;
         findings_add(p->f, probe_bad(p), "connect", "%s", why->text);
-        if (p->is_lmtp) {
-            findings_advise(p->f, "does its server run, and may this user write to the socket? Mail is kept meanwhile");
-            return;
-        }
-        findings_advise(
-            p->f, p->hop->port == 25
-                      ? "many networks block port 25: does the relayhost take mail at 587 (with a "
-                        "login)? Is there a firewall in between?"
-                      : "is the port right? Is there a firewall in between?");
+        findings_advise(p->f, "%s", advice_for_silence(p));
         return;
     }
     p->conn = c;
-    findings_add(p->f, FINDING_OK, "connect", "%s, in %.2f s", p->is_lmtp ? p->host : addr_format(conn_peer(c), text),
+    p->n_sessions += !p->is_without_tls;
+    findings_add(p->f, FINDING_OK, "connect", "%s, in %.2f s", p->is_socket ? p->host : addr_format(conn_peer(c), text),
                  (double)(clock_mono_us() - p->dialled_us) / 1e6);
+    if (!p->is_socket)
+        forget_address(p, conn_peer(c));
     conn_open(c, &conn_ops, p);
     if (!p->is_lmtp && config_tls_is_implicit(p->hop))
         start_tls(p);
@@ -350,8 +386,9 @@ static void hang_up(struct probe *p)
 enum outcome probe_converse(struct probe *p)
 {
     union addr from4, from6;
+    const struct addr_list once_more = { &p->at, 1 };
     const struct dial_options o = {
-        .to = &p->addrs,
+        .to = p->is_without_tls ? &once_more : &p->addrs,
         .timeout_ms = p->cfg->smtp_connect_timeout / 1000,
         .from4 = bind_to(p->cfg->smtp_bind_address, &from4),
         .from6 = bind_to(p->cfg->smtp_bind_address6, &from6),
@@ -361,7 +398,7 @@ enum outcome probe_converse(struct probe *p)
 
     p->outcome = UNDER_WAY;
     p->dialled_us = clock_mono_us();
-    if (p->is_lmtp)
+    if (p->is_socket)
         dial_unix(p->loop, p->host, o.timeout_ms, on_dialled, p);
     else
         dial_start(p->loop, &o, on_dialled, p);

@@ -6,6 +6,12 @@ relay_libroute_a_SOURCES = relay/alias.c relay/alias.h \
 	relay/expand.c relay/extension.c relay/extension.h relay/lookup.c relay/lookup.h relay/lookup_int.h relay/lookup_tables.c relay/match.c relay/match.h \
 	relay/own.c relay/own.h relay/resolve.c relay/resolve.h relay/resolve_int.h relay/rewriting.c relay/rewriting.h relay/route_hooks.h
 
+# from a next hop to its hosts and what TLS they get, for baton test too
+noinst_LIBRARIES += relay/libway.a
+relay_libway_a_SOURCES = relay/fetcher.c relay/fetcher.h relay/mta_sts.c relay/mta_sts.h relay/mta_sts_policy.c relay/mta_sts_policy.h \
+	relay/tls_policy.c relay/tls_policy.h relay/tls_policy_row.c relay/walk.c relay/walk.h \
+	relay/worker.c relay/worker.h
+
 # what clients are shown, for baton check too
 noinst_LIBRARIES += relay/libcerts.a
 relay_libcerts_a_SOURCES = relay/certs.c relay/certs.h
@@ -21,7 +27,6 @@ batond_SOURCES = \
 	relay/children.c \
 	relay/control.c relay/control.h \
 	relay/draft.c relay/draft.h \
-	relay/fetcher.c relay/fetcher.h \
 	relay/flow.c relay/flow.h \
 	relay/gate.c relay/gate.h \
 	relay/hooks.h \
@@ -30,7 +35,6 @@ batond_SOURCES = \
 	relay/listeners.c relay/listeners.h \
 	relay/logline.c relay/logline.h \
 	relay/main.c \
-	relay/mta_sts.c relay/mta_sts.h relay/mta_sts_policy.c relay/mta_sts_policy.h \
 	relay/notify.c relay/notify.h \
 	relay/operate.c relay/operate.h \
 	relay/outward.c relay/outward.h \
@@ -57,15 +61,12 @@ batond_SOURCES = \
 	relay/session_tls.c \
 	relay/settle.c \
 	relay/supervise.c relay/supervise.h relay/supervise_int.h \
-	relay/tls_policy.c relay/tls_policy.h relay/tls_policy_row.c \
 	relay/tls_setup.c relay/tls_setup.h \
 	relay/transport.c relay/transport.h \
-	relay/walk.c relay/walk.h \
-	relay/window.c relay/window.h \
-	relay/worker.c relay/worker.h
+	relay/window.c relay/window.h
 batond_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CARES_CFLAGS) $(SECCOMP_CFLAGS)
 batond_LDFLAGS = $(AM_LDFLAGS) $(LOADS_MODULES)
-batond_LDADD = server/libserver.a server/libmaps.a relay/libcerts.a relay/libroute.a server/librouting.a relay/libroute.a relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/net/libnet.a lib/map/libmap.a \
+batond_LDADD = server/libserver.a relay/libway.a server/libmaps.a relay/libcerts.a relay/libroute.a server/librouting.a relay/libroute.a relay/libjail.a config/libconfig.a lib/spool/libspool.a lib/smtp/libsmtp.a lib/mail/libmail.a lib/net/libnet.a lib/map/libmap.a \
 	lib/base/libbase.a $(MAP_LIBS) $(CONFUSE_LIBS) $(UV_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(MBEDTLS_LIBS) $(SECCOMP_LIBS)
 
 if HAVE_CMOCKA

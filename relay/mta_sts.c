@@ -45,6 +45,7 @@ struct mta_sts {
     struct fetcher *fetcher;
     struct dns *dns;
     char *folder;
+    bool only_looks; /* it does not keep what it fetches */
     struct domain *buckets[BUCKETS];
 };
 
@@ -56,21 +57,37 @@ struct mta_sts_ask {
 
 /* ---- the folder ---- */
 
-struct mta_sts *mta_sts_new(const struct config *cfg, uid_t uid, gid_t gid, struct err *e)
+static int make_folder(const struct mta_sts *s, uid_t uid, gid_t gid, struct err *e)
+{
+    if (mkdir(s->folder, 0700) < 0 && errno != EEXIST)
+        return err_sys(e, "make the folder %s", s->folder);
+    if (geteuid() == 0 && chown(s->folder, uid, gid) < 0)
+        return err_sys(e, "give the folder %s to its owner", s->folder);
+    return 0;
+}
+
+static struct mta_sts *make(const struct config *cfg, uid_t uid, gid_t gid, bool only_looks, struct err *e)
 {
     struct mta_sts *s = xcalloc(1, sizeof *s);
 
     s->cfg = cfg;
+    s->only_looks = only_looks;
     s->folder = xasprintf("%s/mta-sts", cfg->queue_directory);
-    if (mkdir(s->folder, 0700) < 0 && errno != EEXIST)
-        err_sys(e, "make the folder %s", s->folder);
-    else if (geteuid() == 0 && chown(s->folder, uid, gid) < 0)
-        err_sys(e, "give the folder %s to its owner", s->folder);
-    else if ((s->fetcher = fetcher_new(uid, gid, e)))
+    if ((only_looks || make_folder(s, uid, gid, e) == 0) && (s->fetcher = fetcher_new(uid, gid, e)))
         return s;
     free(s->folder);
     free(s);
     return NULL;
+}
+
+struct mta_sts *mta_sts_new(const struct config *cfg, uid_t uid, gid_t gid, struct err *e)
+{
+    return make(cfg, uid, gid, false, e);
+}
+
+struct mta_sts *mta_sts_look(const struct config *cfg, uid_t uid, gid_t gid, struct err *e)
+{
+    return make(cfg, uid, gid, true, e);
 }
 
 static char *file_of(const struct domain *d)
@@ -194,7 +211,8 @@ static void on_fetched(void *arg, struct span text, const char *why)
     memcpy(d->id, d->new_id, sizeof d->id);
     log_info("MTA-STS: %s has policy %s: mode %s, %zu mx, for %lld s", d->name, d->id, mta_sts_mode_name(p.mode), p.n_mx,
              (long long)p.max_age_s);
-    keep_in_file(d, text);
+    if (!d->of->only_looks)
+        keep_in_file(d, text);
     answer(d);
 }
 

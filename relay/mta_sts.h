@@ -18,6 +18,8 @@ struct mta_sts;
 
 /* Before the jail. NULL with *e: without baton-fetch there is none; what is said of it is for the log, and all else goes on. */
 struct mta_sts *mta_sts_new(const struct config *cfg, uid_t uid, gid_t gid, struct err *e);
+/* For somebody who only wants to know, and need not be the relay's user: nothing is kept on disk. */
+struct mta_sts *mta_sts_look(const struct config *cfg, uid_t uid, gid_t gid, struct err *e);
 int mta_sts_start(struct mta_sts *s, struct loop *l, struct dns *dns, struct err *e);
 void mta_sts_free(struct mta_sts *s); /* before the dns */
 

@@ -334,19 +334,6 @@ static char *absolute(const struct config *cfg, const char *path)
     return path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", cfg->queue_directory, path);
 }
 
-/* Those of that family first, in their order. */
-static void prefer_family(struct addr_list *l, int preference)
-{
-    int family = preference == CONFIG_IPV4 ? AF_INET : AF_INET6;
-
-    for (size_t i = 0, to = 0; i < l->n && preference; i++)
-        if (l->at[i].sa.sa_family == family) {
-            union addr a = l->at[i];
-            memmove(&l->at[to + 1], &l->at[to], (i - to) * sizeof(*l->at));
-            l->at[to++] = a;
-        }
-}
-
 static void on_host(void *arg, const struct walk_host *host, const struct err *why)
 {
     struct peer *p = arg;
@@ -364,7 +351,6 @@ static void on_host(void *arg, const struct walk_host *host, const struct err *w
     p->path = host->path ? absolute(p->relay->cfg, host->path) : NULL;
     addr_list_fini(&p->addrs);
     addr_list_copy(&p->addrs, host->addrs);
-    prefer_family(&p->addrs, p->relay->cfg->smtp_address_preference);
     p->is_without_tls = false;
     decide_tls(p);
 }
@@ -418,6 +404,7 @@ void peer_open(struct peer *p)
     struct relay *r = p->relay;
     const struct walk_options o = {
         .protocols = r->cfg->inet_protocols,
+        .preference = r->cfg->smtp_address_preference,
         .is_lmtp = p->dest->rules->way == TRANSPORT_LMTP,
         .port = p->dest->rules->way == TRANSPORT_LMTP ? r->cfg->lmtp_tcp_port : r->cfg->smtp_tcp_port,
         .is_direct = p->dest->is_direct,

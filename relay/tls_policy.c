@@ -90,7 +90,12 @@ static void tell_row(struct tls_policy_ask *a, struct span key, struct span valu
     struct err e;
 
     if (tls_policy_parse(value, a->hop, a->host, &row, &e) == 0) {
-        const struct tls_policy p = { .level = row.level, .match = row.match, .client = client_for(a->of, &row, &e) };
+        const struct tls_policy p = {
+            .level = row.level,
+            .match = row.match,
+            .client = client_for(a->of, &row, &e),
+            .by = "smtp_tls_policy_maps",
+        };
         char *match = row.match;
         a->done(a->arg, p.client ? &p : NULL, &e);
         free(match);
@@ -109,6 +114,7 @@ static void tell_level(struct tls_policy_ask *a)
         .level = level,
         .match = level == CONFIG_TLS_SECURE ? a->hop->host : NULL,
         .client = level >= CONFIG_TLS_VERIFY ? ps->verified : ps->unverified,
+        .by = "smtp_tls_security_level",
     };
     a->done(a->arg, &p, NULL);
 }
@@ -123,7 +129,7 @@ static bool may_have_sts(const struct tls_policy_ask *a)
 
 static void tell_enforced(struct tls_policy_ask *a, bool names_host)
 {
-    const struct tls_policy p = { .level = CONFIG_TLS_SECURE, .client = a->of->verified };
+    const struct tls_policy p = { .level = CONFIG_TLS_SECURE, .client = a->of->verified, .by = "MTA-STS" };
     struct err e;
 
     if (names_host) {
@@ -139,6 +145,7 @@ static void tell_tested(struct tls_policy_ask *a, bool names_host)
     const struct tls_policy p = {
         .level = config_tls_level(a->of->cfg, a->hop),
         .client = a->of->verified,
+        .by = "smtp_tls_security_level",
         .is_testing = true,
     };
 

@@ -16,6 +16,7 @@ struct tls_policy {
     enum config_tls_level level; /* never CONFIG_TLS_AUTO */
     char *match;                 /* names for tls_target.match; NULL: the host's */
     struct tls_client *client;   /* borrowed */
+    const char *by;              /* who says so: "smtp_tls_policy_maps", "smtp_tls_security_level", "MTA-STS" */
     bool is_testing;             /* a policy of MTA-STS says: deliver anyway, and tell what would have been refused */
 };
 
@@ -36,6 +37,8 @@ struct tls_policy_row {
     bool is_1_3_only, is_high;
     bool says_protocols, says_ciphers;
 };
+/* "secure" */
+const char *tls_level_name(enum config_tls_level level);
 int tls_policy_parse(struct span row, const struct relayhost *hop, const char *host, struct tls_policy_row *out, struct err *e);
 
 /* From where the policies of domains come; borrowed. NULL: they do not count. */

@@ -23,6 +23,15 @@ static const struct {
     { "fingerprint", CONFIG_TLS_AUTO, "certificates are not known by fingerprints here: write secure, and smtp_tls_CAfile" },
 };
 
+const char *tls_level_name(enum config_tls_level level)
+{
+    size_t i = 0;
+
+    while (i + 1 < ARRAY_LEN(levels) && levels[i].level != level)
+        i++;
+    return levels[i].name;
+}
+
 static int take_level(struct span word, struct tls_policy_row *out, struct err *e)
 {
     for (size_t i = 0; i < ARRAY_LEN(levels); i++) {

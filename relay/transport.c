@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 struct transports {
     const struct config *cfg; /* borrowed */
@@ -139,24 +138,6 @@ const struct transport_rules *transport_rules(struct transports *ts, const char 
     return ts->at[ts->n++] = r;
 }
 
-/* One name without a port that is not a relayhost. Whether it is its recipient's domain, their addresses say. */
-static bool may_be_direct(const struct config *cfg, const struct transport_rules *rules, const char *hop)
-{
-    struct relayhost h;
-    struct err e;
-
-    if (rules->way != TRANSPORT_SMTP || hop[strcspn(hop, " ,\t")])
-        return false;
-    for (size_t i = 0; i < cfg->relayhost.n; i++)
-        if (strcasecmp(cfg->relayhost.at[i].text, hop) == 0)
-            return false;
-    if (relayhost_parse(&h, span_str(hop), &e) < 0)
-        return true; /* no domain at all */
-    bool is_direct = !h.has_port && (!h.is_bracketed || h.is_address);
-    relayhost_fini(&h);
-    return is_direct;
-}
-
 bool transport_is_direct(const struct dest *d, const char *address)
 {
     return d->is_direct && span_ieq_str(address_text_domain(address), transport_nexthop(d->nexthop));
@@ -168,7 +149,7 @@ struct dest *transport_dest(struct transports *ts, struct queue *q, const char *
 
     if (!d->rules && strchr(nexthop, ':')) {
         d->rules = transport_rules(ts, nexthop);
-        d->is_direct = may_be_direct(ts->cfg, d->rules, transport_nexthop(nexthop));
+        d->is_direct = d->rules->way == TRANSPORT_SMTP && config_hop_is_direct(ts->cfg, transport_nexthop(nexthop));
         d->window.limit = d->rules->concurrency;
         d->window.initial = d->rules->initial;
     }

@@ -50,7 +50,7 @@ static int parse_hops(struct walk *w, const char *nexthop, const struct walk_opt
     return 0;
 }
 
-static bool is_at_domain(const struct walk *w)
+bool walk_is_at_domain(const struct walk *w)
 {
     return w->o.is_direct && w->at_hop == 0;
 }
@@ -62,7 +62,7 @@ static void add_trouble(struct walk *w, const struct err *why, const char *statu
     if (w->troubles.len)
         buf_adds(&w->troubles, "; ");
     buf_adds(&w->troubles, why->text);
-    w->has_temporary |= why->kind == ERR_TEMPORARY || (w->o.is_direct && !is_at_domain(w));
+    w->has_temporary |= why->kind == ERR_TEMPORARY || (w->o.is_direct && !walk_is_at_domain(w));
 }
 
 /* Behind the domain come others, which have been checked with the configuration. */
@@ -133,6 +133,11 @@ void walk_leave_hop(struct walk *w)
     w->at_mx = w->mx.n;
 }
 
+bool walk_has_more(const struct walk *w)
+{
+    return w->at_mx < w->mx.n || w->at_hop + 1 < w->n_hops;
+}
+
 const char *walk_status(const struct walk *w)
 {
     return w->status;
@@ -143,6 +148,12 @@ static void next_hop(struct walk *w)
     forget_mx(w);
     w->is_in_hop = false;
     w->at_hop++;
+}
+
+static void tell_left_out(const struct walk *w, const char *host, const char *why)
+{
+    if (w->o.watch && w->o.watch->left_out)
+        w->o.watch->left_out(w->arg, host, why);
 }
 
 static void note_loop(struct walk *w)
@@ -159,12 +170,15 @@ static void note_loop(struct walk *w)
 static bool may_offer(struct walk *w)
 {
     if (w->o.own && own_has_one_of(w->o.own, &w->addrs)) {
+        tell_left_out(w, w->name, "its address is one of this machine");
         w->at_mx = w->mx.n;
         note_loop(w);
         return false;
     }
-    if (w->o.address_limit && w->n_addrs >= w->o.address_limit)
+    if (w->o.address_limit && w->n_addrs >= w->o.address_limit) {
+        tell_left_out(w, w->name, "smtp_mx_address_limit has been reached");
         return false;
+    }
     if (w->o.address_limit && w->n_addrs + (int)w->addrs.n > w->o.address_limit)
         w->addrs.n = (size_t)(w->o.address_limit - w->n_addrs);
     w->n_addrs += (int)w->addrs.n;
@@ -172,11 +186,26 @@ static bool may_offer(struct walk *w)
     return true;
 }
 
+/* Those of that family first, in their order. */
+static void prefer_family(struct addr_list *l, int preference)
+{
+    int family = preference == CONFIG_IPV4 ? AF_INET : AF_INET6;
+
+    for (size_t i = 0, to = 0; i < l->n && preference; i++)
+        if (l->at[i].sa.sa_family == family) {
+            union addr a = l->at[i];
+            memmove(&l->at[to + 1], &l->at[to], (i - to) * sizeof(*l->at));
+            l->at[to++] = a;
+        }
+}
+
 static void got_addresses(void *arg, enum dns_outcome outcome, const struct addr_list *found, const struct err *why)
 {
     struct walk *w = arg;
 
     w->query = NULL;
+    if (w->o.watch && w->o.watch->addresses)
+        w->o.watch->addresses(w->arg, &w->hops[w->at_hop], w->name, outcome, found, why);
     if (outcome != DNS_FOUND) {
         add_trouble(w, why, "5.4.4");
         walk_next(w);
@@ -184,10 +213,11 @@ static void got_addresses(void *arg, enum dns_outcome outcome, const struct addr
     }
     addr_list_fini(&w->addrs);
     addr_list_copy(&w->addrs, found);
-    if (is_at_domain(w) && !may_offer(w)) {
+    if (walk_is_at_domain(w) && !may_offer(w)) {
         walk_next(w);
         return;
     }
+    prefer_family(&w->addrs, w->o.preference);
     const struct walk_host host = {
         .name = w->name,
         .addrs = &w->addrs,
@@ -226,13 +256,15 @@ static void got_mx(void *arg, enum dns_outcome outcome, const struct dns_mx_list
     struct err e;
 
     w->query = NULL;
+    if (w->o.watch && w->o.watch->mx)
+        w->o.watch->mx(w->arg, &w->hops[w->at_hop], outcome, found, why);
     if (outcome == DNS_NONE) {
         look_up(w, w->hops[w->at_hop].host);
         return;
     }
     if (outcome == DNS_FAILED) {
         add_trouble(w, why, "5.4.4");
-    } else if (found->is_null && is_at_domain(w)) {
+    } else if (found->is_null && walk_is_at_domain(w)) {
         err_set(&e, ERR_PERMANENT, "the domain %s takes no mail (null MX)", w->hops[w->at_hop].host);
         add_trouble(w, &e, "5.1.10");
     } else if (found->is_null) {
@@ -240,10 +272,12 @@ static void got_mx(void *arg, enum dns_outcome outcome, const struct dns_mx_list
                 w->hops[w->at_hop].host);
         add_trouble(w, &e, "5.1.10");
     } else {
-        size_t n = is_at_domain(w) ? nearer_than_we(w, found) : found->n;
+        size_t n = walk_is_at_domain(w) ? nearer_than_we(w, found) : found->n;
         w->mx.at = xcalloc(found->n, sizeof *w->mx.at);
         for (size_t i = 0; i < n; i++)
             w->mx.at[w->mx.n++] = (struct dns_mx){ xstrdup(found->at[i].host), found->at[i].preference };
+        if (n < found->n)
+            tell_left_out(w, found->at[n].host, "from this machine's own name in the list on, nobody is nearer to the mailbox");
         if (!n)
             note_loop(w);
     }

@@ -29,10 +29,20 @@ struct walk_host { /* borrowed from the walk till its next step */
  * to directly, ERR_PERMANENT. */
 typedef void walk_fn(void *arg, const struct walk_host *host, const struct err *why);
 
+/* For somebody who looks on: what was asked of name servers, as it is told. `found` and `why` as in net/dns.h. Each may be NULL. */
+struct walk_watch {
+    void (*mx)(void *arg, const struct relayhost *hop, enum dns_outcome outcome, const struct dns_mx_list *found, const struct err *why);
+    void (*addresses)(void *arg, const struct relayhost *hop, const char *host, enum dns_outcome outcome, const struct addr_list *found,
+                      const struct err *why);
+    void (*left_out)(void *arg, const char *host, const char *why); /* and all that are not better */
+};
+
 struct walk_options {
     int protocols;   /* CONFIG_IPV4 | CONFIG_IPV6 */
+    int preference;  /* one of both: that family's addresses first; 0: as they come */
     bool is_lmtp;    /* "unix:/path inet:host:24" (config.h: lmtp_hop_parse) */
     int port;        /* of what has none */
+    const struct walk_watch *watch; /* or NULL; borrowed for the walk's life */
     bool is_direct;  /* the next hop is the recipients' domain; then count: */
     const char *myhostname;
     const struct addr_list *own;        /* this machine's; borrowed for the walk's life */
@@ -46,6 +56,10 @@ struct walk *walk_new(struct dns *dns, struct loop *loop, const char *nexthop, c
 void walk_next(struct walk *w);
 /* No more hosts of the part of the next hop that the last one came from. */
 void walk_leave_hop(struct walk *w);
+/* The hosts at hand are the domain's own, and not those of smtp_fallback_relay. */
+bool walk_is_at_domain(const struct walk *w);
+/* Another host may follow the one at hand. */
+bool walk_has_more(const struct walk *w);
 /* After ERR_PERMANENT: "5.4.4", "5.1.10", "5.4.6". */
 const char *walk_status(const struct walk *w);
 /* No callback comes any more. NULL is fine. */

@@ -82,7 +82,7 @@ none {
 sub _is_door {
     my ($own, $header) = @_;
     return 1 if $own eq 'server' && $header =~ m{^relay/(?:auth|hooks|gate|resolve|worker|supervise|listeners|jail|route_hooks|own|lookup|match|extension|draft)\.h$};
-    return 1 if $own eq 'control' && $header =~ m{^relay/(?:control|hooks|resolve|alias|certs)\.h$}; # baton test goes the relay's way
+    return 1 if $own eq 'control' && $header =~ m{^relay/(?:control|hooks|resolve|alias|certs|walk|own|worker|tls_policy|mta_sts)\.h$}; # baton test goes the relay's way
     return 1 if $own eq 'agent' && $header =~ m{^(?:control/(?:queue_read|ask)|relay/alias)\.h$}; # mailq, newaliases
     return 0;
 }
