@@ -268,6 +268,7 @@ struct config_remark {
     int line;    /* in the file, or 0 */
     char *where; /* "/etc/baton/baton.conf:3", "the environment's BATON_RELAYHOST", or "" */
     char *text;  /* what is wrong and what to do, without a line end */
+    bool is_of_default; /* of a parameter that nobody has written: its value came from others */
 };
 
 /* All that there is to say about a file, in the order of its lines. */

@@ -158,6 +158,7 @@ void remark(struct config_report *r, enum config_severity s, struct place at, co
 void remark_param(struct config_report *r, const struct config *cfg, enum config_param p,
                   enum config_severity s, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
+void remark_once(struct config_report *r);
 void remark_sort(struct config_report *r);
 
 /* ---- scan.c: statements ---- */
@@ -180,6 +181,7 @@ struct scan {
     size_t at;
     int line;
     int section_line; /* 0: outside of sections */
+    int comment_line; /* of a comment that is never closed; 0: none */
     struct buf value;
     struct scan_item item;
 };

@@ -336,6 +336,7 @@ static struct config *finish(struct reader *rd, bool is_read)
         if (rd->report->n_errors == 0)
             check_rules(cfg, rd->report);
     }
+    remark_once(rd->report);
     remark_sort(rd->report);
     for (size_t i = 0; i < rd->n_sections; i++)
         section_fini(&rd->sections[i]);

@@ -75,6 +75,9 @@ int relayhost_parse(struct relayhost *h, struct span text, struct err *e)
     host = address_unwrap(host);
     if (span_istarts(host, "ipv6:"))
         host = span_from(host, 5);
+    if (!port.len && port_parse(text) > 0 && ascii_is_digit(text.at[0]))
+        return err_set(e, ERR_CONFIG, "\"%.*s\" is no host; a port stands behind a colon: [smtp.example.com]:%.*s", (int)text.len,
+                       text.at, (int)text.len, text.at);
     bool is_literal = address_is(host, AF_INET) || address_is(host, AF_INET6);
     if (!is_literal && !hostname_is_sane(host))
         return bad_relayhost(text, host, e);

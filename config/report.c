@@ -9,8 +9,8 @@
 
 #include <stdlib.h>
 
-static void remark_v(struct config_report *r, enum config_severity s, struct place at,
-                     const char *param, const char *fmt, va_list ap)
+static struct config_remark *remark_v(struct config_report *r, enum config_severity s, struct place at,
+                                      const char *param, const char *fmt, va_list ap)
 {
     struct buf text;
     char *where;
@@ -35,6 +35,7 @@ static void remark_v(struct config_report *r, enum config_severity s, struct pla
     };
     r->n_errors += s == CONFIG_ERROR;
     r->n_warnings += s == CONFIG_WARNING;
+    return &r->at[r->n - 1];
 }
 
 void remark(struct config_report *r, enum config_severity s, struct place at, const char *fmt, ...)
@@ -64,8 +65,42 @@ void remark_param(struct config_report *r, const struct config *cfg, enum config
     snprintf(name, sizeof name, "%s%s%s%s", cfg->view_of ? "listen " : "", cfg->view_of ? cfg->view_of : "",
              cfg->view_of ? ": " : "", config_params[p].name);
     va_start(ap, fmt);
-    remark_v(r, s, at, name, fmt, ap);
+    remark_v(r, s, at, name, fmt, ap)->is_of_default = v->origin != FROM_FILE && v->origin != FROM_ENVIRONMENT;
     va_end(ap);
+}
+
+/* What is said behind the name of the parameter. */
+static const char *said(const struct config_remark *m)
+{
+    const char *colon = strstr(m->text, ": ");
+    return colon ? colon : m->text;
+}
+
+static bool is_said_elsewhere(const struct config_report *r, const struct config_remark *m)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (!r->at[i].is_of_default && r->at[i].severity == m->severity && strcmp(said(&r->at[i]), said(m)) == 0)
+            return true;
+    return false;
+}
+
+/* "$mynetworks" is the default of others, and a fault in it theirs: it is told where it was written. */
+void remark_once(struct config_report *r)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < r->n; i++) {
+        struct config_remark *m = &r->at[i];
+        if (m->is_of_default && is_said_elsewhere(r, m)) {
+            r->n_errors -= m->severity == CONFIG_ERROR;
+            r->n_warnings -= m->severity == CONFIG_WARNING;
+            free(m->where);
+            free(m->text);
+        } else {
+            r->at[kept++] = *m;
+        }
+    }
+    r->n = kept;
 }
 
 /* By line, and what has none behind; those of one line stay in their order. An insertion: there are

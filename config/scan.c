@@ -201,6 +201,12 @@ static const struct scan_item *take_section(struct scan *s)
 
 static const struct scan_item *take_end(struct scan *s)
 {
+    if (s->comment_line) {
+        int line = s->comment_line;
+        s->comment_line = 0;
+        s->section_line = 0; /* its end may be in the comment */
+        return set_fault(s, line, "the comment that begins here is never closed: its */ is missing");
+    }
     if (s->section_line) {
         int line = s->section_line;
         s->section_line = 0;

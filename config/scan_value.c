@@ -23,12 +23,15 @@ static void skip_comment(struct scan *s)
         scan_skip_line(s);
         return;
     }
+    int line = s->line;
     s->at += 2;
     while (s->at < s->text.len && !(peek(s, 0) == '*' && peek(s, 1) == '/')) {
         if (peek(s, 0) == '\n')
             emit(s, '\n');
         step(s);
     }
+    if (s->at + 2 > s->text.len)
+        s->comment_line = line;
     s->at = s->at + 2 > s->text.len ? s->text.len : s->at + 2;
 }
 

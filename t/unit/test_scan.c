@@ -78,7 +78,8 @@ static void comments_become_blanks_wherever_they_stand(void **state)
         { "a = b # x = y\n// c = d\n/* e = f\n */ g = h", "a=\"b\"\ng=\"h\"\n" },
         { "a = { b, # one\n c, // two\n /* three */ d }", "a={\"b\",\n\"c\",\n\"d\"}\n" },
         { "a = \"# no // comment /* here */\"", "a=\"# no // comment /* here */\"\n" },
-        { "a = b /* never closed", "a=\"b\"\n" },
+        { "a = b /* never closed", "a=\"b\"\n!1 the comment that begins here is never closed: its */ is missing\n" },
+        { "a = b\n/* c {\nd = e }", "a=\"b\"\n!2 the comment that begins here is never closed: its */ is missing\n" },
     };
     (void)state;
     check(cases, ARRAY_LEN(cases));
