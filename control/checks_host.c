@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <net/if.h>
+#include <netdb.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +189,21 @@ static void check_port(const union addr *at, const char *name, struct findings *
     }
 }
 
+/* An interface, or a word that is not even in /etc/hosts. */
+static bool is_no_name(const char *word)
+{
+    struct addrinfo *found;
+
+    if (if_nametoindex(word))
+        return true;
+    if (strchr(word, '.'))
+        return false;
+    if (getaddrinfo(word, NULL, NULL, &found) != 0)
+        return true;
+    freeaddrinfo(found);
+    return false;
+}
+
 static void check_address(const struct config *cfg, const char *word, uint16_t port,
                           const char *name, struct findings *f)
 {
@@ -200,6 +217,12 @@ static void check_address(const struct config *cfg, const char *word, uint16_t p
     union addr at;
 
     for (; *texts; texts++) {
+        if (!addr_parse(&at, span_str(*texts), port) && is_no_name(*texts)) {
+            findings_add(f, FINDING_ERROR, "listen",
+                         "%s: \"%s\" is neither an address nor the full name of a machine: write its addresses, \"all\" or \"loopback-only\"",
+                         name, *texts);
+            continue;
+        }
         if (!addr_parse(&at, span_str(*texts), port)) {
             findings_add(f, FINDING_NOTE, "listen",
                          "%s: %s port %u (the name is looked up at start)", name, *texts, port);

@@ -132,7 +132,8 @@ static void on_complaint(void *arg, const char *text)
 static void tell_of_table(struct findings *f, const char *name, const char *spec, const struct err *e)
 {
     if (e->sys == ENOENT)
-        findings_add(f, FINDING_NOTE, "tables", "%s: %s: it does not exist", name, spec);
+        findings_add(f, FINDING_ERROR, "tables", "%s: %s does not exist: make it (it may be empty), or take it out of %s", name,
+                     spec, name);
     else if (e->sys == EACCES && geteuid() != 0)
         findings_add(f, FINDING_NOTE, "tables", "%s: %s (this user may not read it; root may)", name, e->text);
     else
@@ -176,6 +177,8 @@ static void check_map(void *arg, const char *name, const char *spec)
         return; /* a default refers to what is told elsewhere */
     struct map *m = map_open(spec, &o, &e);
     map_close(m);
+    if (!m && o.is_aliases && e.sys == ENOENT)
+        return; /* nobody is in it; check_aliases() says so */
     if (!m) {
         tell_of_table(f, name, spec, &e);
         return;
@@ -224,14 +227,15 @@ static void on_alias_complaint(void *arg, const char *text)
 }
 
 /* The text, for its rows are looked through; what cannot be opened check_maps() has told. */
-static bool read_aliases(struct aliases *a, const char *spec, struct findings *f)
+static bool read_aliases(struct aliases *a, const struct config *cfg, const char *spec, struct findings *f)
 {
     char *text = map_text_of(spec);
     struct err e;
     bool is_read = aliases_add(a, text ? text : spec, on_alias_complaint, f, &e) == 0;
 
     if (!is_read && e.sys == ENOENT)
-        findings_add(f, FINDING_NOTE, "aliases", "%s does not exist: nobody has an alias in it", spec);
+        findings_add(f, config_is_written(cfg, "alias_maps") ? FINDING_WARNING : FINDING_NOTE, "aliases",
+                     "%s does not exist: nobody has an alias in it", spec);
     else if (!is_read && !e.sys)
         findings_add(f, e.kind == ERR_TEMPORARY ? FINDING_NOTE : FINDING_ERROR, "aliases", "%s", e.text);
     free(text);
@@ -250,7 +254,7 @@ void check_aliases(const struct config *cfg, struct findings *f)
         aliases_have_local(a);
 #endif
     for (size_t i = 0; i < cfg->alias_maps.n; i++)
-        is_read |= read_aliases(a, cfg->alias_maps.at[i], f);
+        is_read |= read_aliases(a, cfg, cfg->alias_maps.at[i], f);
     if (is_read && aliases_find(a, SPAN("root"), &v, &e) == MAP_FOUND)
         findings_add(f, FINDING_OK, "aliases", "root's mail goes to %s", v.at[0]);
     else if (cfg->mydestination.n)

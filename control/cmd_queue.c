@@ -103,7 +103,7 @@ static int do_list(const struct command_options *o, const struct config *cfg, in
     if (!o->json && l.n == 0)
         puts("the queue is empty");
     else if (!o->json)
-        printf("%zu messages, %llu KiB\n", l.n, (unsigned long long)(l.bytes + 1023) / 1024);
+        printf("%zu %s, %llu KiB\n", l.n, l.n == 1 ? "message" : "messages", (unsigned long long)(l.bytes + 1023) / 1024);
     return EX_OK;
 }
 

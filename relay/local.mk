@@ -60,7 +60,7 @@ batond_SOURCES = \
 	relay/session_time.c \
 	relay/session_tls.c \
 	relay/settle.c \
-	relay/supervise.c relay/supervise.h relay/supervise_int.h \
+	relay/rehearse.c relay/supervise.c relay/supervise.h relay/supervise_int.h \
 	relay/tls_setup.c relay/tls_setup.h \
 	relay/transport.c relay/transport.h \
 	relay/window.c relay/window.h

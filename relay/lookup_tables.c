@@ -89,7 +89,7 @@ struct tables *tables_open(const char *param, const struct strlist *specs, const
             return NULL;
         }
         if (o && o->may_be_missing)
-            log_info("%s: nobody is in it", e->text);
+            log_debug("%s: nobody is in it", e->text);
     }
     return t;
 }

@@ -147,6 +147,18 @@ static const char **both(const char *const *a, const char *const *b)
     return all;
 }
 
+/* All that the configuration names, while we may. */
+static int open_outside(struct receive_worker *w, struct err *e)
+{
+    if (tls_init_process(e) < 0)
+        return -1;
+    w->r.resolver = resolver_new(w->r.cfg, e);
+    w->r.ours = w->r.resolver ? ours_open(w->r.cfg, e) : NULL;
+    if (!w->r.ours || open_restrictions(w, e) < 0 || open_auth(w, e) < 0)
+        return -1;
+    return server_hooks ? server_hooks->milters_open(w->r.cfg, e) : 0;
+}
+
 static int enter_jail(struct receive_worker *w, struct err *e)
 {
     const struct auth *auth = w->r.auth;
@@ -155,8 +167,6 @@ static int enter_jail(struct receive_worker *w, struct err *e)
     if (worker_ids(w->r.cfg, &ids, e) < 0)
         return -1;
     w->connects = connects_out(w->r.cfg);
-    if (server_hooks && server_hooks->milters_open(w->r.cfg, e) < 0)
-        return -1;
     const char **read_also =
         both(resolver_files(w->r.resolver), auth && auth->backend->readable ? auth->backend->readable(auth) : NULL);
     const struct jail_options jail = {
@@ -196,11 +206,11 @@ static int open_all(struct receive_worker *w, struct err *e)
         .shared = w->r.env->shared,
     };
 
-    if (tls_init_process(e) < 0)
+    if (open_outside(w, e) < 0)
         return -1;
-    w->r.resolver = resolver_new(w->r.cfg, e);
-    w->r.ours = w->r.resolver ? ours_open(w->r.cfg, e) : NULL;
-    if (!w->r.ours || open_restrictions(w, e) < 0 || open_auth(w, e) < 0 || enter_jail(w, e) < 0)
+    if (w->r.env->is_rehearsal)
+        return 0;
+    if (enter_jail(w, e) < 0)
         return -1;
     w->r.loop = worker_loop(stop, w, e);
     if (!w->r.loop || open_names(w, e) < 0)
@@ -253,9 +263,8 @@ int receive_main(const struct worker_env *env)
     list_init(&w.r.sessions);
     list_init(&w.r.auth_waiting);
     if (open_all(&w, &e) < 0) {
-        log_error("%s", e.text);
-        status = e.kind == ERR_CONFIG ? EX_CONFIG : EX_OSERR;
-    } else {
+        status = worker_failed(env, &e);
+    } else if (!env->is_rehearsal) {
         worker_ready(env);
         spool_gather(w.r.spool);
         worker_run(w.r.loop, write_out, &w);

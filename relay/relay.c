@@ -161,7 +161,7 @@ static int open_lmtp_tls(struct relay *r, struct tls_client_options o, struct er
         strcmp(r->cfg->lmtp_tls_CApath, r->cfg->smtp_tls_CApath) == 0)
         return 0; /* tls_verified will do */
     r->tls_lmtp = tls_client_new(&o, e);
-    return r->tls_lmtp ? 0 : -1;
+    return r->tls_lmtp ? 0 : err_prefix(e, o.ca_file ? "lmtp_tls_CAfile" : "lmtp_tls_CApath");
 }
 
 static int open_tls(struct relay *r, struct err *e)
@@ -178,7 +178,7 @@ static int open_tls(struct relay *r, struct err *e)
         return -1;
     r->tls_verified = tls_client_new(&o, e);
     if (!r->tls_verified)
-        return -1;
+        return o.ca_file || o.ca_path ? err_prefix(e, o.ca_file ? "smtp_tls_CAfile" : "smtp_tls_CApath") : -1;
     if (open_lmtp_tls(r, o, e) < 0)
         return -1;
     o.min_version = TLS_1_2;
@@ -233,6 +233,23 @@ static unsigned allow_connections(unsigned want)
     return want;
 }
 
+/* All that the configuration names, while we may. */
+static int open_outside(struct relay *r, const struct worker_ids *ids, struct err *e)
+{
+    if (!r->env->is_rehearsal)
+        open_mta_sts(r, ids); /* its process has no business with the secrets of logins and tables */
+    r->resolver = resolver_new(r->cfg, e);
+    if (!r->resolver)
+        return -1;
+    own_addresses(r->cfg, &r->own);
+    r->transports = transports_new(r->cfg);
+    read_secrets(r);
+    if (open_tls(r, e) < 0)
+        return -1;
+    r->tls_policies = tls_policies_new(r->cfg, r->tls_verified, r->tls_unverified, e);
+    return r->tls_policies ? 0 : -1;
+}
+
 static int open_all(struct relay *r, struct err *e)
 {
     struct worker_ids ids;
@@ -246,22 +263,12 @@ static int open_all(struct relay *r, struct err *e)
         .arg = r,
     };
 
-    if (worker_ids(r->cfg, &ids, e) < 0)
+    if (worker_ids(r->cfg, &ids, e) < 0 || open_outside(r, &ids, e) < 0)
         return -1;
-    open_mta_sts(r, &ids); /* its process has no business with the secrets of logins and tables */
-    r->resolver = resolver_new(r->cfg, e);
-    if (!r->resolver)
-        return -1;
-    own_addresses(r->cfg, &r->own);
+    if (r->env->is_rehearsal)
+        return 0;
     r->peers_max = allow_connections((unsigned)r->cfg->relay_connection_limit);
     queue_on_touch(r->queue, touched, r);
-    r->transports = transports_new(r->cfg);
-    read_secrets(r);
-    if (open_tls(r, e) < 0)
-        return -1;
-    r->tls_policies = tls_policies_new(r->cfg, r->tls_verified, r->tls_unverified, e);
-    if (!r->tls_policies)
-        return -1;
     const struct jail_options jail = {
         .role = JAIL_RELAY,
         .uid = ids.uid,
@@ -351,9 +358,8 @@ int relay_main(const struct worker_env *env)
     list_init(&r.loads);
     srandom((unsigned)(r.started_us ^ getpid()));
     if (open_all(&r, &e) < 0) {
-        log_error("%s", e.text);
-        status = e.kind == ERR_CONFIG ? EX_CONFIG : EX_OSERR;
-    } else {
+        status = worker_failed(env, &e);
+    } else if (!env->is_rehearsal) {
         r.is_started = true;
         log_what_waits(&r);
         poll_spool(&r, spool_poll);

@@ -33,7 +33,7 @@ struct route {
 struct resolver;
 
 /* Opens all tables, whose types have been registered (map/map.h); what is wrong in them is logged, a file of aliases that is
- * missing is passed over with a line in the log, and one that cannot be read is an error. */
+ * missing is passed over, and one that cannot be read is an error. */
 struct resolver *resolver_new(const struct config *cfg, struct err *e);
 /* What is under way is never answered. */
 void resolver_free(struct resolver *r);

@@ -64,7 +64,7 @@ static void say_what_needs_restart(const struct config *old, const struct config
 static int take_up(struct supervisor *s, const struct config *cfg)
 {
     struct err e;
-    struct tls_setup *tls = tls_setup_new(cfg, s->tickets, s->tls, &e);
+    struct tls_setup *tls = rehearse(s, cfg, &e) < 0 ? NULL : tls_setup_new(cfg, s->tickets, s->tls, &e);
 
     if (!tls || listeners_reopen(s->listeners, cfg, &e) < 0) {
         log_error("%s", e.text);
@@ -248,7 +248,7 @@ static int open_all(struct supervisor *s, struct err *e)
         return -1;
     number_services(s);
     s->signal_fd = open_signals(e);
-    if (s->signal_fd < 0)
+    if (s->signal_fd < 0 || rehearse(s, s->cfg, e) < 0)
         return -1;
     const struct jail_options jail = { .role = JAIL_SUPERVISOR };
     return jail_enter(&jail, e);

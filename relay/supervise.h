@@ -21,6 +21,7 @@ enum worker_role { ROLE_RELAY, ROLE_RECEIVE, ROLE_DELIVER };
 /* What a worker is born with. All of it is borrowed from the supervisor's memory, which the fork copied. */
 struct worker_env {
     enum worker_role role;
+    bool is_rehearsal; /* rehearse.c: what the configuration names is opened, as far as that goes before the jail, and that is all */
     const struct config *cfg;
     struct spool_shared *shared;
     const struct listeners *listeners;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * supervise_int.h - the supervisor, for its two files: supervise.c has its configuration, its signals and its loop,
- * children.c the workers that it starts, watches and replaces. */
+ * supervise_int.h - the supervisor, for its three files: supervise.c has its configuration, its signals and its loop,
+ * children.c the workers that it starts, watches and replaces, rehearse.c tries a configuration out. */
 #ifndef RELAY_SUPERVISE_INT_H
 #define RELAY_SUPERVISE_INT_H
 
@@ -38,6 +38,11 @@ struct supervisor {
     bool is_stopping, was_ready;
     int64_t stop_us;
 };
+
+/* ---- rehearse.c ---- */
+
+/* Whether workers could serve with `cfg`: opens what they open, in processes of their own. -1 with what the first of them says. */
+int rehearse(const struct supervisor *s, const struct config *cfg, struct err *e);
 
 /* ---- children.c ---- */
 

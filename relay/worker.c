@@ -8,6 +8,8 @@
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
+#include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 int worker_ids(const struct config *cfg, struct worker_ids *out, struct err *e)
@@ -76,6 +78,15 @@ void worker_ready(const struct worker_env *env)
 {
     while (write(env->ready_fd, "r", 1) < 0 && errno == EINTR)
         ;
+}
+
+int worker_failed(const struct worker_env *env, const struct err *e)
+{
+    if (!env->is_rehearsal)
+        log_error("%s", e->text);
+    else if (write(env->ready_fd, e->text, strlen(e->text)) < 0)
+        return EX_OSERR;
+    return e->kind == ERR_CONFIG ? EX_CONFIG : EX_OSERR;
 }
 
 void worker_is_stale(const struct worker_env *env)

@@ -24,6 +24,9 @@ void worker_run(struct loop *l, loop_fn *write_out, void *arg);
 /* Says once that this worker serves now. */
 void worker_ready(const struct worker_env *env);
 
+/* It cannot serve: says why, in the log or to whom it rehearses for. Returns the exit status. */
+int worker_failed(const struct worker_env *env, const struct err *e);
+
 /* A table has changed that only a new worker can read. The supervisor looks whether it is good, and if so puts a new
  * worker into this one's place, which gets a SIGTERM. May be said again and again. */
 void worker_is_stale(const struct worker_env *env);

@@ -202,8 +202,7 @@ int deliver_main(const struct worker_env *env)
     list_init(&w.d.mails);
     list_init(&w.d.askers);
     if (open_all(&w, &e) < 0) {
-        log_error("%s", e.text);
-        status = e.kind == ERR_CONFIG ? EX_CONFIG : EX_OSERR;
+        status = worker_failed(env, &e);
     } else {
         worker_ready(env);
         look_for_changes(&w);

@@ -144,7 +144,8 @@ static int open_it(struct resolver *r, const struct config *cfg, void **self, st
     choose_local(ro);
     if (cfg->mydestination.n && class_find_own(ro, e) < 0)
         return -1;
-    if (open_lists(ro, e) < 0 || open_all_tables(ro, e) < 0 || open_forward(ro, e) < 0)
+    /* The lists name the tables by default: what is wrong is told of the parameter that somebody has written. */
+    if (open_all_tables(ro, e) < 0 || open_lists(ro, e) < 0 || open_forward(ro, e) < 0)
         return -1;
     if (cfg->virtual_alias_infer_domains && cfg->virtual_alias_maps.n && !config_is_written(cfg, "virtual_alias_domains"))
         ro->inferred = infer_new(ro);

@@ -82,6 +82,31 @@ subtest 'a wrong configuration is not taken up' => sub {
     is(scalar(() = $relay->wait_messages(1)), 1, 'mail goes on as before');
 };
 
+subtest 'nor one that names what is not there' => sub {
+    my %wrong = (smtp_tls_CAfile => '/nonexistent/ca.pem');
+    $wrong{virtual_alias_maps} = 'hash:/nonexistent/virtual' if has_server();
+    for my $name (sort keys %wrong) {
+        my $t = Baton::Test->new;
+        my $relay = $t->fake_relay;
+        $t->config(relayhost => $relay->address, $name => $wrong{$name});
+        $t->start_batond(ready => 0);
+        my $log = qr/error: $name: .*\/nonexistent\/.*: No such file/;
+        ok($t->wait_log($log), "$name: the log says what is missing");
+        is($t->wait_exit >> 8, 78, 'and batond leaves with 78');
+        is(() = $t->log_text =~ /nonexistent/g, 1, 'it is said once') or diag $t->log_text;
+
+        $t->config(relayhost => $relay->address);
+        $t->start_batond;
+        $t->config(relayhost => $relay->address, $name => $wrong{$name});
+        $t->reload_batond;
+        ok($t->wait_log($log), 'after a reload the log says it, too');
+        ok($t->wait_log(qr/reload refused/), 'the reload is refused');
+        $t->sendmail(['-f', 'me@example.test', 'you@example.test'], input => $text);
+        is(scalar(() = $relay->wait_messages(1)), 1, 'mail goes on as before');
+        unlike($t->log_text, qr/left with status/, 'and no worker had to leave');
+    }
+};
+
 subtest 'a worker that is killed is replaced, and nothing is lost' => sub {
     my $t = Baton::Test->new;
     my $relay = $t->fake_relay(listen => 0);

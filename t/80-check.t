@@ -57,14 +57,22 @@ Baton::Test::spew($table, "root: you\@b.test\nnonsense\n");
 finds('a table that is right', 0, qr/^ok +tables +alias_maps: hash:\Q$table\E$/m, { %h, alias_maps => "hash:$table" });
 unlike(check({ %h, mydestination => 'b.test', alias_maps => "hash:$table" })->{out}, qr/ends in a colon/, 'aliases count as aliases among recipients too');
 finds('a row that is none', 0, qr/^warning +aliases +\Q$table\E:2: expected "name: address/m, { %h, alias_maps => "lmdb:$table" });
-finds('a table that is missing', 0, qr{^note +tables +alias_maps: hash:/nonexistent/x: it does not exist}m,
+finds('aliases that are missing', 0, qr{^warning +aliases +hash:/nonexistent/x does not exist: nobody has an alias in it}m,
     { %h, alias_maps => 'hash:/nonexistent/x' });
+is(() = check({ %h, alias_maps => 'hash:/nonexistent/x' })->{out} =~ m{/nonexistent/x}g, 1, 'which is said once');
+is(check({ %h, alias_maps => 'hash:/nonexistent/x' })->{err}, '', 'and nothing beside it');
 finds('a table that is a folder', 78, qr{^error +tables +alias_maps: /etc is a folder}m, { %h, alias_maps => 'regexp:/etc' });
 finds('aliases that others serve', 0, qr{^note +aliases +socketmap:unix:/x:y: others are asked for it}m,
     { %h, alias_maps => 'socketmap:unix:/x:y' });
 finds('a type of table that does not exist', 78, qr{^error +config +.*alias_maps.*"hsah"; there are: hash, }m,
     { %h, alias_maps => 'hsah:/x' });
 finds('a table without its full name', 78, qr{^error +config +.*"hash:x" is no full file name}m, { %h, alias_maps => 'hash:x' });
+
+finds('a table that is missing', 78, qr{^error +tables +transport_maps: hash:/nonexistent/x does not exist: make it}m,
+    { %h, transport_maps => 'hash:/nonexistent/x' }) if has_server();
+my $nets = check({ %h, mynetworks => '10.0.0' });
+is(() = $nets->{out} =~ /"10\.0\.0" is not a network/g, 1, 'what is wrong in a value is not said of those that refer to it');
+finds('a port without its colon', 78, qr/^error +config +.*"587" is no host; a port stands behind a colon: /m, { relayhost => 'h.test 587' });
 
 finds("a spool that cannot be", 78, qr/^error +sp(?:ool|ace) +/m, { queue_directory => '/proc/baton' });
 finds('a spool that is a file', 78, qr/^error +spool +.*is not a folder/m, { queue_directory => $t->conf });
@@ -73,6 +81,8 @@ finds('a log that cannot be', Baton::Test::is_root() ? 78 : 0, qr{^(?:error|warn
 my $busy = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', ReuseAddr => 1) or die $!;
 finds('a port that is taken', 0, qr/^note +listen +.*127\.0\.0\.1:@{[$busy->sockport]} is taken: by batond, if it runs/m, {},
     'listen x { address = 127.0.0.1, port = ' . $busy->sockport . " }\n");
+finds("an interface for an address", 78, qr/^error +listen +.*"lo" is neither an address nor the full name of a machine: write its addresses, "all" or "loopback-only"/m,
+    { inet_interfaces => 'lo' });
 finds('an address of another machine', 78, qr/^error +listen +.*this machine has no address 192\.0\.2\.1:/m, {},
     "listen x { address = 192.0.2.1, port = 2525 }\n");
 

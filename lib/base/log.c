@@ -27,7 +27,7 @@ static struct {
     char host[256];
     char *file;
     int pid;
-    bool is_holding;
+    bool is_holding, is_silent;
     size_t n_held;
     char held[4 * LINE_MAX_BYTES];
     time_t second; /* whose date is in `date` */
@@ -132,6 +132,11 @@ int log_reopen(void)
     return 0;
 }
 
+void log_silence(void)
+{
+    the_log.is_silent = true;
+}
+
 enum log_level log_level(void)
 {
     return the_log.level;
@@ -182,7 +187,7 @@ static void log_line(enum log_level level, const char *fmt, va_list ap)
 {
     int keep = errno;
 
-    if (level > the_log.level)
+    if (level > the_log.level || the_log.is_silent)
         return;
     if (the_log.kind == LOG_TO_SYSLOG) {
         char line[LINE_MAX_BYTES];

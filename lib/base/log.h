@@ -34,6 +34,8 @@ int log_reopen(void);
 void log_hold(bool holds);
 void log_flush(void);
 enum log_level log_level(void);
+/* Nothing is written any more by this process: for a fork that only tries something. */
+void log_silence(void);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
