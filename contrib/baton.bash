@@ -16,7 +16,7 @@ _baton() {
     case $command in
     '') mapfile -t COMPREPLY < <(compgen -W "check config start stop reload status queue map test sink import -c --json --help" -- "$word") ;;
     queue)
-        mapfile -t COMPREPLY < <(compgen -W "list show hold release retry delete ALL
+        mapfile -t COMPREPLY < <(compgen -W "list show hold release retry flush delete ALL
             $(baton queue list 2>/dev/null | awk '/^[0-9A-Za-z]+[*!]? /{ sub(/[*!]$/, "", $1); print $1 }')" -- "$word") ;;
     config) mapfile -t COMPREPLY < <(compgen -W "$(baton config 2>/dev/null | sed -n 's/^\([a-z_A-Z]*\) = .*/\1/p')" -- "$word") ;;
     import)

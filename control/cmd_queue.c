@@ -233,7 +233,7 @@ static int change(const struct command_options *o, const struct config *cfg, con
         return EX_USAGE;
     }
     buf_init(&question, BUF_NO_MAX);
-    buf_addf(&question, "queue %s", argv[0]);
+    buf_addf(&question, "queue %s", strcmp(argv[0], "flush") == 0 ? "retry" : argv[0]);
     for (int i = 1; i < argc; i++)
         buf_addf(&question, " %s", argv[i]);
     FILE *in = ask(cfg, buf_cstr(&question), &e);
@@ -280,8 +280,23 @@ static const struct action {
     int (*run)(const struct command_options *o, const struct config *cfg, int argc, char **argv);
 } actions[] = {
     { "list", do_list }, { "show", do_show },       { "cat", do_cat },       { "hold", do_hold },
-    { "retry", do_retry }, { "release", do_release }, { "delete", do_delete },
+    { "retry", do_retry }, { "flush", do_retry },   { "release", do_release }, { "delete", do_delete },
 };
+
+static int no_such_action(const char *word)
+{
+    const char *names[ARRAY_LEN(actions)];
+
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+        names[i] = actions[i].name;
+    const char *nearest = command_nearest(word, names, ARRAY_LEN(names));
+    fprintf(stderr, "baton queue: there is no \"%s\"", word);
+    if (nearest)
+        fprintf(stderr, "; did you mean %s?\n", nearest);
+    else
+        fprintf(stderr, "\n");
+    return nearest ? EX_USAGE : command_usage(&cmd_queue);
+}
 
 static int run(const struct command_options *o, int argc, char **argv)
 {
@@ -302,8 +317,7 @@ static int run(const struct command_options *o, int argc, char **argv)
         config_free(cfg);
         return status;
     }
-    fprintf(stderr, "baton queue: there is no \"%s\"\n", argv[0]);
-    return command_usage(&cmd_queue);
+    return no_such_action(argv[0]);
 }
 
 const struct command cmd_queue = {
@@ -315,7 +329,7 @@ const struct command cmd_queue = {
              "  cat       its content, as it will be sent\n"
              "  hold      keep it till it is released\n"
              "  release   the end of a hold\n"
-             "  retry     try it now; without ids all that waits\n"
+             "  retry     try it now; without ids all that waits (flush is the same)\n"
              "  delete    drop it, without telling anybody\n"
              "For hold, release and delete, ALL stands for every message. With --json list and show print an object a\n"
              "line. Works with and without a running batond.\n",

@@ -30,8 +30,12 @@ struct command {
 extern const struct command cmd_check, cmd_config, cmd_import, cmd_map, cmd_queue, cmd_reload, cmd_sink, cmd_start, cmd_status, cmd_stop,
     cmd_test;
 
+/* What `baton` does with these words, argv[0] being its own name; returns the exit status. */
+int command_main(int argc, char **argv);
 /* The configuration, all that is wrong with it told on stderr; NULL: return EX_CONFIG. */
 struct config *command_config(const struct command_options *o);
+/* What somebody probably meant who wrote `word`: one of `names`, or NULL. */
+const char *command_nearest(const char *word, const char *const *names, size_t n);
 /* Prints the usage to stderr; returns EX_USAGE. */
 int command_usage(const struct command *c);
 

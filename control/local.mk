@@ -29,6 +29,7 @@ baton_SOURCES = \
 	control/main.c \
 	control/maildir.c control/maildir.h \
 	control/offline.c control/offline.h \
+	control/postfix_names.c control/postfix_names.h \
 	control/postmap.c \
 	control/probe.c control/probe.h control/probe_int.h control/probe_session.c control/probe_walk.c \
 	control/sink.c control/sink.h \
@@ -39,4 +40,4 @@ baton_LDADD = control/libqueue.a relay/libway.a server/libmaps.a relay/libcerts.
 
 # what waits, for mailq too
 noinst_LIBRARIES += control/libqueue.a
-control_libqueue_a_SOURCES = control/ask.c control/ask.h control/queue_read.c control/queue_read.h
+control_libqueue_a_SOURCES = control/ask.c control/ask.h control/queue_print.c control/queue_read.c control/queue_read.h

@@ -5,6 +5,7 @@
 #include "control/command.h"
 
 #include "base/mem.h"
+#include "control/postfix_names.h"
 #include "control/tables.h"
 #include "relay/hooks.h"
 
@@ -23,6 +24,35 @@ static const struct command *find(const char *name)
         if (strcmp(commands[i]->name, name) == 0)
             return commands[i];
     return NULL;
+}
+
+const char *command_nearest(const char *word, const char *const *names, size_t n)
+{
+    const char *best = NULL;
+    size_t best_distance = strlen(word) / 3 + 2;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t d = span_distance(span_str(word), span_str(names[i]));
+        if (d < best_distance && d < strlen(word)) {
+            best = names[i];
+            best_distance = d;
+        }
+    }
+    return best;
+}
+
+static int no_such_command(const char *word)
+{
+    const char *names[ARRAY_LEN(commands)];
+
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        names[i] = commands[i]->name;
+    const char *nearest = command_nearest(word, names, ARRAY_LEN(names));
+    fprintf(stderr, "baton: there is no command \"%s\"", word);
+    if (nearest)
+        fprintf(stderr, "; did you mean %s?", nearest);
+    fprintf(stderr, "\n\"baton --help\" lists them.\n");
+    return EX_USAGE;
 }
 
 static void print_help(FILE *to)
@@ -86,22 +116,24 @@ static int take_options(struct found *f, int argc, char **argv)
     return kept;
 }
 
-int main(int argc, char **argv)
+int command_main(int argc, char **argv)
 {
     struct found f = { 0 };
-    const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
 
-    map_register_all();
-    if (server_maps)
-        server_maps->register_all();
-    if (strcmp(name, "postmap") == 0 || strcmp(name, "postalias") == 0)
-        return postmap_main(argc, argv, name[4] == 'a');
     argc = take_options(&f, argc, argv);
+    if (argc > 1 && strcmp(argv[1], "help") == 0) { /* as others have it */
+        f.wants_help = true;
+        argv++;
+        argc--;
+    }
+    f.wants_version |= argc > 1 && strcmp(argv[1], "version") == 0;
     if (f.wants_version) {
         printf("baton %s\n", PACKAGE_VERSION);
         return EX_OK;
     }
     const struct command *c = argc > 1 ? find(argv[1]) : NULL;
+    if (!c && argc > 1)
+        return no_such_command(argv[1]);
     if (f.wants_help) {
         if (c)
             printf("usage: baton %s", c->usage);
@@ -114,8 +146,6 @@ int main(int argc, char **argv)
         return EX_USAGE;
     }
     if (!c) {
-        if (argc > 1)
-            fprintf(stderr, "baton: there is no command \"%s\"\n", argv[1]);
         print_help(stderr);
         return EX_USAGE;
     }
@@ -125,4 +155,17 @@ int main(int argc, char **argv)
         return status ? status : EX_IOERR;
     }
     return status;
+}
+
+int main(int argc, char **argv)
+{
+    const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
+
+    map_register_all();
+    if (server_maps)
+        server_maps->register_all();
+    if (strcmp(name, "postmap") == 0 || strcmp(name, "postalias") == 0)
+        return postmap_main(argc, argv, name[4] == 'a');
+    postfix_main_fn *other = postfix_name(name);
+    return other ? other(argc, argv) : command_main(argc, argv);
 }

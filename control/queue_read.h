@@ -31,5 +31,7 @@ typedef void queue_item_fn(void *arg, const struct queue_item *item);
 /* Every message (by age, when the relay is asked); with `id` (text, or NULL) only that one. -1: neither the relay nor the spool could be asked, or there is no such
  * message (ERR_PERMANENT). */
 int queue_read(const struct config *cfg, const char *id, queue_item_fn *fn, void *arg, struct err *e);
+/* All of it on stdout, as mailq has it. */
+int queue_print(const struct config *cfg, struct err *e);
 
 #endif

@@ -126,6 +126,12 @@ is($t->run([ $baton, 'config', '-c' ])->{code}, 64, '-c without a file: exit 64'
 like($t->run([ $baton, '--version' ])->{out}, qr/^baton \d/, '--version');
 $r = $t->run([ $baton, 'config', '-h', 'log', '-c', '/nonexistent' ]);
 is($r->{code}, 78, 'options that all share may stand behind the command');
+for my $case ([ ['stauts'], 'status' ], [ ['quue'], 'queue' ], [ [ 'queue', 'relase' ], 'release' ], [ [ 'queue', 'lst' ], 'list' ]) {
+    $r = $t->run([ $baton, @{ $case->[0] } ]);
+    is($r->{code}, 64, "@{ $case->[0] }: exit 64");
+    like($r->{err}, qr/there is no "\w+"; did you mean $case->[1]\?$|there is no command "\w+"; did you mean $case->[1]\?$/m, 'and what was meant');
+}
+is($t->run([ $baton, 'help', 'queue' ])->{out}, $t->run([ $baton, 'queue', '--help' ])->{out}, 'help queue is queue --help');
 my $full = $t->run([ '/bin/sh', '-c', "exec '$baton' config -d >/dev/full" ]);
 is($full->{code}, 74, 'output that cannot be written: exit 74');
 

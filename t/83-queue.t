@@ -48,6 +48,7 @@ for my $runs (1, 0) {
         $relay->up;
         $t->start_batond if !$runs;
         is($t->baton(['queue', 'retry'])->{code}, 0, 'retry') if $runs;
+        is($t->baton(['queue', 'flush'])->{code}, 0, 'flush is the same') if $runs;
         is(scalar(() = $relay->wait_messages(1)), 1, 'what is not held goes');
         ok((wait_until { my @i = ids($t); @i == 1 && $i[0] eq $ids[0] } 10), 'what is held stays');
         $t->stop_batond;
