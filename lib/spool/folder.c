@@ -92,6 +92,14 @@ static int write_version(const char *dir, uid_t owner, struct err *e)
     return 0;
 }
 
+int folder_missing(const char *dir, struct err *e)
+{
+    err_set(e, ERR_CONFIG, "there is no queue in %s yet: batond makes it when it is started for the first time", dir);
+    if (e)
+        e->sys = ENOENT;
+    return -1;
+}
+
 int folder_version(struct spool_io *io, const char *dir, uid_t *owner, struct err *e)
 {
     char path[PATH_MAX], text[16] = "";
@@ -100,7 +108,7 @@ int folder_version(struct spool_io *io, const char *dir, uid_t *owner, struct er
     snprintf(path, sizeof path, "%s/VERSION", dir);
     int fd = io->open(io, path, O_RDONLY, 0);
     if (fd < 0)
-        return err_sys(e, "%s is not a spool: open %s", dir, path);
+        return errno == ENOENT ? folder_missing(dir, e) : err_sys(e, "%s is not a spool: open %s", dir, path);
     ssize_t n = io_read(io, fd, text, sizeof text - 1, 0);
     int rc = io->stat(io, fd, &st);
     io->close(io, fd);

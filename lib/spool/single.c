@@ -2,7 +2,7 @@
 #include "spool/single.h"
 
 #include "base/mem.h"
-#include "spool/spool.h"
+#include "spool/spool_int.h"
 #include "spool/sum.h"
 
 #include <errno.h>
@@ -35,7 +35,7 @@ struct single *single_new(struct spool_io *io, const char *dir, const char *fold
     s->sum = sum_new(id);
     s->fd = io->open(io, s->tmp_path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
     if (s->fd < 0) {
-        err_sys(e, "create %s", s->tmp_path);
+        errno == ENOENT ? folder_missing(dir, e) : err_sys(e, "create %s", s->tmp_path);
         s->is_finished = true; /* it is not ours to remove */
         single_free(s);
         return NULL;

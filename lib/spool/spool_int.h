@@ -104,7 +104,9 @@ uint64_t spool_next_id(struct spool *s);
 void spool_path(const struct spool *s, const char *folder, uint64_t name, char *out /* PATH_MAX */);
 void spool_damaged(struct spool *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* folder.c: refuses a newer spool. */
+/* folder.c: the error of a spool that is not there. */
+int folder_missing(const char *dir, struct err *e);
+/* Refuses a newer spool. */
 int folder_version(struct spool_io *io, const char *dir, uid_t *owner, struct err *e);
 
 /* commit.c: starts a job when none runs and something waits for one. */
