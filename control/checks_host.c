@@ -5,6 +5,7 @@
 #include "net/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <net/if.h>
@@ -12,6 +13,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -134,6 +136,26 @@ void check_space(const struct config *cfg, struct findings *f)
         findings_add(f, FINDING_ERROR, "space", "the file system of %s is mounted read-only", at);
 }
 
+/* A package of another mail system may have put its own there. What cannot be read is believed. */
+static bool is_batons(const char *program)
+{
+    static const char mark[] = "BATON_CONF";
+    int fd = open(program, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    bool is_it = true;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0) {
+        void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (at != MAP_FAILED) {
+            is_it = memmem(at, (size_t)st.st_size, mark, sizeof mark - 1) != NULL;
+            munmap(at, (size_t)st.st_size);
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    return is_it;
+}
+
 /* With batond down, mail goes into the drop, by the right of the group. */
 void check_sendmail(const struct config *cfg, struct findings *f)
 {
@@ -145,7 +167,12 @@ void check_sendmail(const struct config *cfg, struct findings *f)
         findings_add(f, FINDING_NOTE, "sendmail", "%s: %s", program, strerror(errno));
         return;
     }
-    if (!(st.st_mode & S_ISGID))
+    if (!is_batons(program))
+        findings_add(f, FINDING_WARNING, "sendmail",
+                     "%s is another mail system's: what programs send does not come here. Remove that one's package and install "
+                     "Baton again (on Debian as a package: make deb)",
+                     program);
+    else if (!(st.st_mode & S_ISGID))
         findings_add(
             f, FINDING_NOTE, "sendmail",
             "%s is not setgid: while batond is down, only the owner of the spool can hand mail in",

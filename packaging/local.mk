@@ -1,7 +1,8 @@
 # packaging: what turns an installed Baton into a service: unit, user, links, an example of a configuration
 PACKAGING_IN = packaging/systemd/baton.service packaging/sysusers.d/baton.conf packaging/tmpfiles.d/baton.conf
 EXTRA_DIST += $(PACKAGING_IN:=.in) packaging/baton.conf.example packaging/container/Containerfile \
-	packaging/container/as-in-container packaging/systemd/as-in-unit
+	packaging/container/as-in-container packaging/systemd/as-in-unit \
+	packaging/debian/make-deb packaging/debian/postinst packaging/debian/postrm packaging/debian/prerm
 dist_doc_DATA = README.md NEWS packaging/baton.conf.example packaging/systemd/mailboxes.conf
 
 # Paths are known to make, not to config.status
@@ -21,14 +22,19 @@ tmpfilesdir = $(prefix)/lib/tmpfiles.d
 tmpfiles_DATA = packaging/tmpfiles.d/baton.conf
 endif
 
-# mailq and newaliases are sendmail by name, postmap and postalias are baton; the links are relative, so that a DESTDIR may be moved.
+POSTFIX_NAMES = postmap postalias postqueue postsuper postcat postconf postfix
+
+# mailq and newaliases are sendmail by name, those of Postfix are baton; the links are relative, so that a DESTDIR may be moved.
 install-exec-hook:
 	@$(MKDIR_P) "$(DESTDIR)$(bindir)"
 	for name in mailq newaliases; do ln -srf "$(DESTDIR)$(sbindir)/sendmail" "$(DESTDIR)$(bindir)/$$name" || exit; done
+	$(MKDIR_P) "$(DESTDIR)$(sysconfdir)/baton"
+	@to="$(DESTDIR)$(prefix)/lib/sendmail"; if test "$(prefix)" = /usr && { test -L "$$to" || ! test -e "$$to"; }; then \
+	  $(MKDIR_P) "$(DESTDIR)$(prefix)/lib"; ln -srf "$(DESTDIR)$(sbindir)/sendmail" "$$to"; fi
 if POSTMAP
-	@for name in postmap postalias; do to="$(DESTDIR)$(sbindir)/$$name"; \
+	@for name in $(POSTFIX_NAMES); do to="$(DESTDIR)$(sbindir)/$$name"; \
 	  if test -e "$$to" && ! test "$$to" -ef "$(DESTDIR)$(sbindir)/baton"; then \
-	    echo "$$to is somebody else's (Postfix's?) and stays; \`baton map' does the same"; \
+	    echo "$$to is somebody else's (Postfix's?) and stays; \`baton' does the same"; \
 	  else ln -srf "$(DESTDIR)$(sbindir)/baton" "$$to" || exit; fi; done
 endif
 if SETGID
@@ -43,9 +49,11 @@ if SETGID
 endif
 
 uninstall-hook:
-	@for name in postmap postalias; do to="$(DESTDIR)$(sbindir)/$$name"; \
+	@for name in $(POSTFIX_NAMES); do to="$(DESTDIR)$(sbindir)/$$name"; \
 	  case `readlink "$$to" 2>/dev/null` in baton|*/baton) rm -f "$$to";; esac; done
 	rm -f "$(DESTDIR)$(bindir)/mailq" "$(DESTDIR)$(bindir)/newaliases"
+	@to="$(DESTDIR)$(prefix)/lib/sendmail"; case `readlink "$$to" 2>/dev/null` in ../sbin/sendmail) rm -f "$$to";; esac
+	@rmdir "$(DESTDIR)$(sysconfdir)/baton" 2>/dev/null || :
 
 # The user and the group, on a machine where no package manager or systemd-sysusers does it
 install-user:
@@ -53,3 +61,8 @@ install-user:
 	getent passwd $(MAIL_OWNER) >/dev/null || useradd --system --gid $(SETGID_GROUP) --home-dir $(SPOOL) --no-create-home \
 	  --shell /usr/sbin/nologin --comment 'Baton mail transfer agent' $(MAIL_OWNER)
 .PHONY: install-user
+
+# A Debian package, of a build for /usr
+deb: all
+	$(srcdir)/packaging/debian/make-deb "$(abs_top_srcdir)" "$(abs_top_builddir)" $(PACKAGE_VERSION) $(MAIL_OWNER) $(SETGID_GROUP)
+.PHONY: deb
