@@ -14,10 +14,12 @@ lib_net_libnet_a_SOURCES = \
 	lib/net/offload.c lib/net/offload.h lib/net/offload_patient.c \
 	lib/net/outbox.c \
 	lib/net/tls.c lib/net/tls.h lib/net/tls_int.h \
+	lib/net/tls_authorities.c \
 	lib/net/tls_cert.c \
 	lib/net/tls_chain.c \
 	lib/net/tls_client.c \
 	lib/net/tls_link.c \
+	lib/net/tls_print.c \
 	lib/net/tls_server.c \
 	lib/net/tls_ticket.c
 lib_net_libnet_a_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(CARES_CFLAGS) $(IDN2_CFLAGS)

@@ -147,6 +147,16 @@ void tls_config_no_1_3(mbedtls_ssl_config *conf)
 #endif
 }
 
+bool tls_session_is_1_3(const mbedtls_ssl_session *s)
+{
+#if WITH_TLS_1_3
+    return s->PRIV(tls_version) == MBEDTLS_SSL_VERSION_TLS1_3;
+#else
+    (void)s;
+    return false;
+#endif
+}
+
 void tls_config_tickets(mbedtls_ssl_config *conf, int endpoint)
 {
 #if WITH_TLS_1_3

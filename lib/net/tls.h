@@ -29,6 +29,10 @@ enum tls_grade {
     TLS_GRADE_HIGH,   /* forward secrecy and AEAD only */
 };
 
+/* What fingerprints are made with. */
+enum tls_digest { TLS_SHA256, TLS_SHA384, TLS_SHA512, TLS_SHA1, TLS_MD5 };
+#define TLS_PRINT_SIZE 192 /* SHA-512: 64 times "AB:" */
+
 /* How a handshake ended. */
 struct tls_info {
     char protocol[12];    /* "TLSv1.3" */
@@ -39,8 +43,13 @@ struct tls_info {
     bool is_verified; /* trusted, and the certificate is for the host we wanted */
     char why_not[400]; /* in words, when not verified: "the certificate has expired on 2026-01-01"; "the certificate
                         * is for mail.example.com, not for smtp.example.com"; else "" */
+    bool has_certificate; /* the peer has shown one, in this handshake or, of a server, in that which was resumed */
     char subject[200]; /* the peer's certificate, "" without one */
     char issuer[200];
+    char common_name[100]; /* of its subject, and of its issuer (or whose organization it is); "" where there is none */
+    char issuer_name[100];
+    char fingerprint[TLS_PRINT_SIZE]; /* "AB:CD:..." of the certificate, and of its key (SubjectPublicKeyInfo), where */
+    char key_fingerprint[TLS_PRINT_SIZE]; /* somebody goes by them: server, TLS_FINGERPRINT; else "" */
     char names[300];    /* the names it is for, with blanks between */
     char not_after[24]; /* "2026-12-31 23:59:59" */
     char sni[256];      /* server: what the client asked for, "" if nothing */
@@ -57,8 +66,7 @@ struct tls_client_options {
     bool no_system_cas;  /* otherwise the system's authorities are trusted when neither of both is given */
     enum tls_version min_version;
     enum tls_grade grade;
-    const char *cert_file; /* for servers that want to know us; NULL: none */
-    const char *key_file;  /* NULL: it is in cert_file */
+    const struct tls_certs *certs; /* for servers that want to know us; kept. NULL: none */
 };
 
 struct tls_client;
@@ -77,6 +85,7 @@ enum tls_demand {
     TLS_ENCRYPT,     /* any certificate will do; `info` says what is wrong with it */
     TLS_VERIFY_CHAIN, /* from an authority we trust; for whomever */
     TLS_VERIFY,      /* from an authority we trust, for this host name or address */
+    TLS_FINGERPRINT, /* one of those named, or one with a key of those named, whoever has made it and for whomever */
 };
 
 struct tls_target {
@@ -84,6 +93,8 @@ struct tls_target {
     const char *host;   /* name or address; goes into SNI when it is a name */
     const char *match;  /* names the certificate may be for, blanks between; ".example.com": any name below; NULL: `host` */
     uint16_t port;      /* with the host, the key of the session to resume */
+    const char *fingerprints; /* for TLS_FINGERPRINT: "AB:CD:...", blanks, commas or | between, in either case */
+    enum tls_digest digest;   /* that they were made with */
 };
 
 /* ---- server ---------------------------------------- */
@@ -130,6 +141,15 @@ void tls_tickets_only_read(struct tls_tickets *t);
 /* For this process; others keep theirs. */
 void tls_tickets_free(struct tls_tickets *t);
 
+/* Whom clients' certificates may come from. */
+struct tls_authorities;
+
+/* A PEM file, and a folder of such; each may be NULL. An error names what is missing, or holds no certificate. */
+struct tls_authorities *tls_authorities_load(const char *ca_file, const char *ca_path, struct err *e);
+/* NULL is fine. */
+void tls_authorities_free(struct tls_authorities *a);
+size_t tls_authorities_count(const struct tls_authorities *a);
+
 struct tls_server_options {
     /* At least one. Whom the client asks for (SNI) chooses among them, of each kind of key one; nobody, or a name that none
      * is for: the first, and such of the others as share a name with it. */
@@ -139,6 +159,14 @@ struct tls_server_options {
     enum tls_grade grade;
     bool no_tickets;
     struct tls_tickets *tickets; /* borrowed; NULL: keys of its own */
+    /* Clients are asked for certificates. One that has none, or one that nobody knows, gets through all the same: `info` says
+     * what there is. Who has shown one is given no ticket: it is looked at anew in each session, and a session that is resumed
+     * has none. */
+    bool asks;
+    const struct tls_authorities *authorities; /* borrowed for the life of the server; NULL: none are trusted */
+    bool names_authorities;  /* to the client, who may choose by them */
+    unsigned max_depth;      /* authorities above the client's certificate at most */
+    enum tls_digest digest;
 };
 
 struct tls_server;

@@ -193,6 +193,23 @@ static void format_name(const mbedtls_x509_name *name, char *out, size_t size)
     }
 }
 
+/* The first of that kind. One with a NUL or the like in it names nobody. */
+static bool find_value(const mbedtls_x509_name *name, struct span oid, char *out, size_t size)
+{
+    *out = '\0';
+    for (; name; name = name->next) {
+        struct span value = span_of((char *)name->val.p, name->val.len);
+        if (!span_eq(span_of((char *)name->oid.p, name->oid.len), oid))
+            continue;
+        for (size_t i = 0; i < value.len; i++)
+            if ((unsigned char)value.at[i] < ' ' || value.at[i] == 0x7f)
+                return false;
+        snprintf(out, size, "%.*s", (int)value.len, value.len ? value.at : "");
+        return *out != '\0';
+    }
+    return false;
+}
+
 static void format_time(const mbedtls_x509_time *t, char *out, size_t size)
 {
     snprintf(out, size, "%04d-%02d-%02d %02d:%02d:%02d", t->year % 10000, t->mon % 100, t->day % 100, t->hour % 100,
@@ -203,6 +220,10 @@ void tls_cert_describe(const mbedtls_x509_crt *crt, struct tls_info *info)
 {
     format_name(&crt->subject, info->subject, sizeof(info->subject));
     format_name(&crt->issuer, info->issuer, sizeof(info->issuer));
+    find_value(&crt->subject, SPAN(MBEDTLS_OID_AT_CN), info->common_name, sizeof(info->common_name));
+    if (!find_value(&crt->issuer, SPAN(MBEDTLS_OID_AT_CN), info->issuer_name, sizeof(info->issuer_name)))
+        find_value(&crt->issuer, SPAN(MBEDTLS_OID_AT_ORGANIZATION), info->issuer_name, sizeof(info->issuer_name));
+    info->has_certificate = true;
     format_time(&crt->valid_to, info->not_after, sizeof(info->not_after));
     tls_cert_list_names(crt, info->names, sizeof(info->names));
 }
@@ -241,7 +262,7 @@ void tls_cert_complain(const mbedtls_x509_crt *crt, uint32_t flags, int depth, s
         snprintf(out, size, "%s is weak: a short key, or signed with SHA-1 or MD5", which);
     } else if (flags & (MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
                         MBEDTLS_X509_BADCERT_NS_CERT_TYPE)) {
-        snprintf(out, size, "%s was not made for a server", which);
+        snprintf(out, size, "%s was not made for this use", which);
     } else {
         snprintf(out, size, "%s is not valid", which);
     }

@@ -5,28 +5,17 @@
  * The handshake itself accepts any certificate (VERIFY_OPTIONAL); what is wrong with it is gathered on the way, and the
  * judgement falls here, at its end and before a byte of ours is sent: so that also what need not be verified can be
  * told, and every refusal is a sentence. Authorities are kept packed, and unpacked while connections are there. */
-#include "base/buf.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "net/dns.h"
 #include "net/tls_int.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #define MAX_SESSIONS 32
 #define SESSION_LIFE 3600 /* seconds; a certificate is looked at anew at least that often */
-
-static const char *const system_bundles[] = {
-    "/etc/ssl/certs/ca-certificates.crt", /* Debian, Alpine, Arch */
-    "/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora, RHEL */
-    "/etc/ssl/ca-bundle.pem",             /* SUSE */
-    "/etc/ssl/cert.pem",                  /* BSD, Alpine */
-};
 
 struct session {
     struct list link;
@@ -39,96 +28,20 @@ struct session {
 struct tls_client {
     unsigned refs; /* the maker's, and one a connection */
     mbedtls_ssl_config conf;
-    struct buf packed; /* DER certificates one after another, each says how long it is */
-    size_t n_authorities;
-    char *from;
+    struct tls_authorities trusted;
     size_t n_links;               /* connections that may want the authorities */
     mbedtls_x509_crt authorities; /* unpacked while n_links > 0 */
-    struct tls_cert *cert;
+    struct tls_certs certs;       /* ours */
     struct list sessions; /* the latest first */
     size_t n_sessions;
 };
 
 /* ---- authorities ---------------------------------------- */
 
-/* Returns how many certificates it has found. */
-static size_t pack(struct tls_client *t, const char *text, size_t size)
-{
-    mbedtls_x509_crt all;
-    size_t n = 0;
-    mbedtls_x509_crt_init(&all);
-    if (mbedtls_x509_crt_parse(&all, (const unsigned char *)text, size + 1) >= 0) {
-        for (const mbedtls_x509_crt *c = &all; c && c->raw.p; c = c->next, n++)
-            buf_add(&t->packed, c->raw.p, c->raw.len);
-    }
-    mbedtls_x509_crt_free(&all);
-    t->n_authorities += n;
-    return n;
-}
-
-static int add_file(struct tls_client *t, const char *path, struct err *e)
-{
-    size_t size;
-    char *text = tls_read_file(path, false, &size, e);
-    if (!text)
-        return -1;
-    size_t n = pack(t, text, size);
-    free(text);
-    return n ? 0 : err_set(e, ERR_CONFIG, "%s holds no certificate in PEM form", path);
-}
-
-/* Files that are no certificates are passed over: such folders hold a README and other things too. */
-static int add_folder(struct tls_client *t, const char *path, struct err *e)
-{
-    DIR *d = opendir(path);
-    if (!d)
-        return err_sys(e, "read the folder %s", path);
-    for (struct dirent *f; (f = readdir(d));) {
-        if (f->d_name[0] == '.')
-            continue;
-        char *file = xasprintf("%s/%s", path, f->d_name);
-        add_file(t, file, NULL);
-        free(file);
-    }
-    closedir(d);
-    return t->n_authorities ? 0 : err_set(e, ERR_CONFIG, "no file in %s holds a certificate in PEM form", path);
-}
-
-static int load_authorities(struct tls_client *t, const struct tls_client_options *o, struct err *e)
-{
-    if (o->ca_file && add_file(t, o->ca_file, e) < 0)
-        return -1;
-    if (o->ca_path && add_folder(t, o->ca_path, e) < 0)
-        return -1;
-    if (o->ca_file || o->ca_path) {
-        t->from = xstrdup(o->ca_file ? o->ca_file : o->ca_path);
-        return 0;
-    }
-    for (size_t i = 0; !o->no_system_cas && !t->n_authorities && i < ARRAY_LEN(system_bundles); i++) {
-        if (add_file(t, system_bundles[i], NULL) == 0)
-            t->from = xstrdup(system_bundles[i]);
-    }
-    return 0;
-}
-
-static size_t der_size(const unsigned char *p, const unsigned char *end)
-{
-    unsigned char *at = (unsigned char *)p;
-    size_t len;
-    if (mbedtls_asn1_get_tag(&at, end, &len, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE))
-        bug("a packed certificate is broken");
-    return (size_t)(at - p) + len;
-}
-
 static void unpack_authorities(struct tls_client *t)
 {
-    mbedtls_x509_crt_init(&t->authorities);
-    const unsigned char *p = (const unsigned char *)buf_span(&t->packed).at, *end = p + t->packed.len;
-    for (size_t size; p < end; p += size) {
-        size = der_size(p, end);
-        mbedtls_x509_crt_parse_der_nocopy(&t->authorities, p, size);
-    }
-    mbedtls_ssl_conf_ca_chain(&t->conf, t->n_authorities ? &t->authorities : NULL, NULL);
+    tls_authorities_unpack(&t->trusted, &t->authorities);
+    mbedtls_ssl_conf_ca_chain(&t->conf, t->trusted.n ? &t->authorities : NULL, NULL);
 }
 
 static void drop_authorities(struct tls_client *t)
@@ -142,7 +55,7 @@ static void drop_authorities(struct tls_client *t)
 
 static char *session_key(const struct tls_link *k)
 {
-    return xasprintf("%s %u %s", k->host, k->port, k->match ? k->match : "");
+    return xasprintf("%s %u %s %s", k->host, k->port, k->match ? k->match : "", k->fingerprints ? k->fingerprints : "");
 }
 
 static void session_free(struct tls_client *t, struct session *s)
@@ -211,6 +124,18 @@ void tls_client_keep_session(struct tls_link *k)
 
 /* ---- a handshake ---------------------------------------- */
 
+/* Who has made it, when, and for whom: of no concern. */
+static void judge_print(struct tls_link *k, const mbedtls_x509_crt *crt)
+{
+    struct tls_info *i = &k->info;
+    tls_print_describe(crt, k->digest, i);
+    i->is_trusted = i->is_verified = tls_print_is_among(i, k->fingerprints);
+    i->why_not[0] = '\0';
+    if (!i->is_verified)
+        snprintf(i->why_not, sizeof(i->why_not), "neither the certificate's fingerprint (%.95s) nor its key's (%.95s) is one that we accept",
+                 i->fingerprint, i->key_fingerprint);
+}
+
 /* Called for each certificate of the chain, the authority's first. */
 static int learn_chain(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
@@ -222,10 +147,14 @@ static int learn_chain(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *fl
     k->flags |= *flags;
     struct tls_info *i = &k->info;
     if (*flags && !*i->why_not)
-        tls_cert_complain(crt, *flags, depth, k->client->n_authorities, i->why_not, sizeof(i->why_not));
+        tls_cert_complain(crt, *flags, depth, k->client->trusted.n, i->why_not, sizeof(i->why_not));
     if (depth > 0)
         return 0;
     tls_cert_describe(crt, i);
+    if (k->demand == TLS_FINGERPRINT) {
+        judge_print(k, crt);
+        return 0;
+    }
     bool is_for_us = tls_cert_is_for(crt, k->match ? k->match : k->host);
     if (!is_for_us && !*i->why_not)
         snprintf(i->why_not, sizeof(i->why_not), "the certificate is for %s, not for %s",
@@ -242,6 +171,8 @@ static int set_name(struct tls_link *k, const struct tls_target *target, struct 
     k->demand = target->demand;
     k->port = target->port;
     k->match = target->match ? xstrdup(target->match) : NULL;
+    k->digest = target->digest;
+    k->fingerprints = target->demand == TLS_FINGERPRINT ? xstrdup(target->fingerprints ? target->fingerprints : "") : NULL;
     k->host = k->has_host_name ? dns_ascii_name(span_str(target->host), e) : xstrdup(target->host ? target->host : "");
     if (!k->host)
         return -1;
@@ -298,29 +229,33 @@ int tls_client_judge(struct tls_link *k, struct err *e)
 
 /* ---- the context ---------------------------------------- */
 
+/* Each is counted, so that one may be shown by several contexts. */
+static int show(struct tls_client *t, const struct tls_certs *certs, struct err *e)
+{
+    for (size_t i = 0; i < certs->n; i++) {
+        struct tls_cert *c = tls_cert_keep(certs->at[i]);
+        tls_certs_add(&t->certs, c);
+        int code = mbedtls_ssl_conf_own_cert(&t->conf, &c->chain, &c->key);
+        if (code)
+            return err_tls(e, ERR_CONFIG, code, c->file);
+    }
+    return 0;
+}
+
 struct tls_client *tls_client_new(const struct tls_client_options *o, struct err *e)
 {
     struct tls_client *t = xcalloc(1, sizeof(*t));
     t->refs = 1;
     list_init(&t->sessions);
-    buf_init(&t->packed, BUF_NO_MAX);
     mbedtls_ssl_config_init(&t->conf);
     if (tls_config_init(&t->conf, MBEDTLS_SSL_IS_CLIENT, o->min_version, o->grade, e) < 0)
         goto fail;
     mbedtls_ssl_conf_authmode(&t->conf, MBEDTLS_SSL_VERIFY_OPTIONAL);
     tls_config_tickets(&t->conf, MBEDTLS_SSL_IS_CLIENT);
-    if (load_authorities(t, o, e) < 0)
+    if (tls_authorities_init(&t->trusted, o->ca_file, o->ca_path, !o->no_system_cas, e) < 0)
         goto fail;
-    if (o->cert_file) {
-        t->cert = tls_cert_load(o->cert_file, o->key_file, e);
-        if (!t->cert)
-            goto fail;
-        int code = mbedtls_ssl_conf_own_cert(&t->conf, &t->cert->chain, &t->cert->key);
-        if (code) {
-            err_tls(e, ERR_CONFIG, code, o->cert_file);
-            goto fail;
-        }
-    }
+    if (o->certs && show(t, o->certs, e) < 0)
+        goto fail;
     return t;
 fail:
     tls_client_free(t);
@@ -329,13 +264,18 @@ fail:
 
 struct tls_client *tls_client_like(const struct tls_client *t, enum tls_version min_version, enum tls_grade grade, struct err *e)
 {
-    const struct tls_client_options o = { .min_version = min_version, .grade = grade, .no_system_cas = true };
+    const struct tls_client_options o = {
+        .min_version = min_version,
+        .grade = grade,
+        .no_system_cas = true,
+        .certs = &t->certs,
+    };
     struct tls_client *other = tls_client_new(&o, e);
 
     if (other) {
-        buf_addspan(&other->packed, buf_span(&t->packed));
-        other->n_authorities = t->n_authorities;
-        other->from = t->from ? xstrdup(t->from) : NULL;
+        buf_addspan(&other->trusted.packed, buf_span(&t->trusted.packed));
+        other->trusted.n = t->trusted.n;
+        other->trusted.from = t->trusted.from ? xstrdup(t->trusted.from) : NULL;
     }
     return other;
 }
@@ -347,18 +287,17 @@ void tls_client_free(struct tls_client *t)
     list_each(it, &t->sessions)
         session_free(t, list_entry(it, struct session, link));
     mbedtls_ssl_config_free(&t->conf);
-    tls_cert_free(t->cert);
-    buf_fini(&t->packed);
-    free(t->from);
+    tls_certs_fini(&t->certs);
+    tls_authorities_fini(&t->trusted);
     free(t);
 }
 
 size_t tls_client_n_authorities(const struct tls_client *t)
 {
-    return t->n_authorities;
+    return t->trusted.n;
 }
 
 const char *tls_client_authorities_from(const struct tls_client *t)
 {
-    return t->from ? t->from : "";
+    return t->trusted.from ? t->trusted.from : "";
 }

@@ -5,6 +5,7 @@
 #ifndef NET_TLS_INT_H
 #define NET_TLS_INT_H
 
+#include "base/buf.h"
 #include "net/addr.h"
 #include "net/tls.h"
 
@@ -37,6 +38,8 @@ void tls_config_tickets(mbedtls_ssl_config *conf, int endpoint);
 bool tls_is_ticket(int code); /* not an error: the server has sent us a session ticket */
 int tls_parse_key(mbedtls_pk_context *key, const unsigned char *pem, size_t size);
 int tls_check_pair(const mbedtls_pk_context *pub, const mbedtls_pk_context *key);
+/* A ticket that is written for it needs a byte at least, even if it is to open nothing. */
+bool tls_session_is_1_3(const mbedtls_ssl_session *s);
 void tls_describe_cipher(const mbedtls_ssl_context *ssl, struct tls_info *info);
 
 /* ---- tls_cert.c: certificates ---------------------------------------- */
@@ -65,12 +68,33 @@ void tls_cert_complain(const mbedtls_x509_crt *crt, uint32_t flags, int depth, s
 char *tls_read_file(const char *path, bool secret, size_t *size, struct err *e);
 int tls_refuse_open_key(const char *path, struct err *e); /* -1: the words for it */
 
+/* ---- tls_print.c: fingerprints ---------------------------------------- */
+
+void tls_print_describe(const mbedtls_x509_crt *crt, enum tls_digest digest, struct tls_info *info);
+/* `list`: see tls_target.fingerprints. */
+bool tls_print_is_among(const struct tls_info *info, const char *list);
+
+/* ---- tls_authorities.c ---------------------------------------- */
+
+struct tls_authorities {
+    struct buf packed; /* DER certificates one after another, each says how long it is */
+    size_t n;
+    char *from; /* the file or folder, or NULL */
+};
+
+/* `system`: those of the system, when neither of both is named. */
+int tls_authorities_init(struct tls_authorities *a, const char *ca_file, const char *ca_path, bool system, struct err *e);
+void tls_authorities_fini(struct tls_authorities *a);
+/* Points into `a`. */
+void tls_authorities_unpack(const struct tls_authorities *a, mbedtls_x509_crt *out);
+
 /* ---- tls_ticket.c ---------------------------------------- */
 
 struct tls_sealer { /* one for each tls_server: what it binds its tickets to, and what it has just opened */
     struct tls_tickets *tickets;
     unsigned char bound_to[4];
     bool is_opened;
+    bool is_shut; /* whoever it is made for has shown a certificate: it is to open nothing */
 };
 int tls_ticket_write(void *sealer, const mbedtls_ssl_session *session, unsigned char *start, const unsigned char *end,
                      size_t *len, uint32_t *lifetime);
@@ -86,7 +110,8 @@ struct tls_link {
     struct tls_client *client; /* one of both; counted */
     struct tls_server *server;
     enum tls_demand demand;
-    char *host, *match;
+    char *host, *match, *fingerprints;
+    enum tls_digest digest;
     uint16_t port;
     bool has_host_name; /* `host` is a name, not an address */
     bool saw_chain;     /* the peer has shown a certificate in this handshake: it was not resumed */
@@ -124,5 +149,7 @@ void tls_server_detach(struct tls_link *k);
 /* Around each step of a handshake: notes whether a ticket has been opened in it. */
 void tls_server_before(struct tls_link *k);
 void tls_server_after(struct tls_link *k);
+/* At its end: what the certificate is worth, if there was one. */
+void tls_server_judge(struct tls_link *k);
 
 #endif

@@ -72,6 +72,7 @@ void tls_link_free(struct tls_link *k)
         tls_server_detach(k);
     free(k->host);
     free(k->match);
+    free(k->fingerprints);
     free(k);
 }
 
@@ -100,6 +101,8 @@ enum tls_step tls_link_handshake(struct tls_link *k, struct err *e)
         return TLS_STEP_FAILED;
     }
     tls_describe_cipher(&k->ssl, &k->info);
+    if (k->server)
+        tls_server_judge(k);
     if (k->client && tls_client_judge(k, e) < 0) {
         mbedtls_ssl_send_alert_message(&k->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, MBEDTLS_SSL_ALERT_MSG_BAD_CERT);
         return TLS_STEP_FAILED;

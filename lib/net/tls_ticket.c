@@ -9,7 +9,8 @@
  *   ticket = key's id (8) | when sealed (8) | nonce (12) | AES-256-GCM of the session | tag (16)
  *
  * What stands before the nonce is authenticated too, with the terms of the server (versions, ciphers): a ticket from times
- * of laxer ones is of no use after a reload. */
+ * of laxer ones is of no use after a reload, nor is one of a listener that asks no certificates where they are asked. Of a session
+ * in which a certificate was shown there is no ticket. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/tls_int.h"
@@ -109,6 +110,19 @@ static int unseal(const struct ticket_key *k, const struct terms *terms, unsigne
     return code;
 }
 
+/* RFC 5077 3.3: an empty one is none. TLS 1.3 has no empty ones: a byte that opens nothing, to be thrown away at once. */
+static int write_none(const mbedtls_ssl_session *session, unsigned char *start, const unsigned char *end, size_t *len,
+                      uint32_t *lifetime)
+{
+    *lifetime = 0;
+    *len = tls_session_is_1_3(session) ? 1 : 0;
+    if (end - start < (ptrdiff_t)*len)
+        return MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
+    if (*len)
+        *start = 0;
+    return 0;
+}
+
 int tls_ticket_write(void *sealer, const mbedtls_ssl_session *session, unsigned char *start, const unsigned char *end,
                      size_t *len, uint32_t *lifetime)
 {
@@ -117,6 +131,8 @@ int tls_ticket_write(void *sealer, const mbedtls_ssl_session *session, unsigned 
     uint64_t id = atomic_load(&k->id), now = (uint64_t)(clock_real_us() / USEC_PER_SEC);
     struct terms terms;
     size_t n = 0;
+    if (s->is_shut)
+        return write_none(session, start, end, len, lifetime);
     if (end - start < SEALED_AT + TAG_SIZE)
         return MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
     memcpy(start, &id, ID_SIZE);

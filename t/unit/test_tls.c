@@ -309,7 +309,7 @@ static void every_refusal_says_why_in_words(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(judgements); i++) {
-        struct tls_target target = { judgements[i].demand, judgements[i].host, judgements[i].match, 25 };
+        struct tls_target target = { .demand = judgements[i].demand, .host = judgements[i].host, .match = judgements[i].match, .port = 25 };
         struct end c = shake(judgements[i].cert, judgements[i].ca, &target);
         if (!judgements[i].why != (c.why.kind == ERR_NONE) ||
             (judgements[i].why && !strstr(c.why.text, judgements[i].why)))
