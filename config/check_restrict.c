@@ -138,6 +138,32 @@ static void logins_have_tables(struct list *of)
                      name_of(&of->l->at[i]));
 }
 
+/* ---- clients' certificates ---- */
+
+static const char *why_no_ccert_helps(const struct config *cfg, enum restriction_id id)
+{
+    bool by_authority = id == RESTRICTION_permit_tls_all_clientcerts, by_table = id == RESTRICTION_permit_tls_clientcerts;
+
+    if (!by_authority && !by_table && id != RESTRICTION_check_ccert_access)
+        return NULL;
+    if (cfg->view_of ? !cfg->smtpd_tls_ask_ccert && !cfg->smtpd_tls_req_ccert : !config_asks_ccerts(cfg))
+        return "no listener asks its clients for certificates: write smtpd_tls_ask_ccert = yes, here or in a listen section";
+    if (by_table && !cfg->relay_clientcerts.n)
+        return "no certificates are named: write their fingerprints into a table, and its name into relay_clientcerts";
+    if (by_authority && !cfg->smtpd_tls_CAfile[0] && !cfg->smtpd_tls_CApath[0])
+        return "no authorities are named: write smtpd_tls_CAfile";
+    return NULL;
+}
+
+static void ccerts_can_be_known(struct list *of)
+{
+    for (size_t i = 0; i < of->l->n; i++) {
+        const char *why = why_no_ccert_helps(of->cfg, of->l->at[i].id);
+        if (why)
+            complain(of, CONFIG_WARNING, "%s is without effect, for %s", name_of(&of->l->at[i]), why);
+    }
+}
+
 /* ---- open relays ---- */
 
 enum fate { FATE_OPEN, FATE_CLOSED, FATE_NEITHER }; /* of mail from anybody to anywhere */
@@ -145,6 +171,15 @@ enum fate { FATE_OPEN, FATE_CLOSED, FATE_NEITHER }; /* of mail from anybody to a
 static bool answers_everybody(const char *table, const char *with)
 {
     return strncasecmp(table, "static:", 7) == 0 && strncasecmp(table + 7, with, strlen(with)) == 0;
+}
+
+/* Anybody can make a certificate. */
+static bool answers_with_static(const struct strlist *maps)
+{
+    for (size_t i = 0; i < maps->n; i++)
+        if (strncasecmp(maps->at[i], "static:", 7) == 0)
+            return true;
+    return false;
 }
 
 static enum fate fate_of(const struct config *cfg, const struct restriction_list *l, int depth);
@@ -155,6 +190,8 @@ static enum fate fate_by(const struct config *cfg, const struct restriction *r, 
 
     switch (r->id) {
     case RESTRICTION_permit: return FATE_OPEN;
+    case RESTRICTION_permit_tls_clientcerts: return answers_with_static(&cfg->relay_clientcerts) ? FATE_OPEN : FATE_NEITHER;
+    case RESTRICTION_permit_tls_all_clientcerts: return config_trusts_any_ccert(cfg) ? FATE_OPEN : FATE_NEITHER;
     case RESTRICTION_reject:
     case RESTRICTION_defer:
     case RESTRICTION_defer_if_permit:
@@ -185,6 +222,21 @@ static enum fate fate_of(const struct config *cfg, const struct restriction_list
     return FATE_NEITHER;
 }
 
+/* Whether an open list may be so because of certificates. */
+static bool by_certificate(const struct config *cfg)
+{
+    const struct restriction_list *lists[] = { &cfg->smtpd_relay_restrictions, &cfg->smtpd_recipient_restrictions };
+
+    for (size_t l = 0; l < ARRAY_LEN(lists); l++)
+        for (size_t i = 0; i < lists[l]->n; i++) {
+            enum restriction_id id = lists[l]->at[i].id;
+            if ((id == RESTRICTION_permit_tls_clientcerts || id == RESTRICTION_permit_tls_all_clientcerts) &&
+                fate_by(cfg, &lists[l]->at[i], 0) == FATE_OPEN)
+                return true;
+        }
+    return false;
+}
+
 static void is_no_open_relay(const struct config *cfg, struct config_report *r)
 {
     enum fate relay = fate_of(cfg, &cfg->smtpd_relay_restrictions, DEPTH_MAX);
@@ -194,8 +246,12 @@ static void is_no_open_relay(const struct config *cfg, struct config_report *r)
         return;
     if (relay == FATE_OPEN || rcpt == FATE_OPEN)
         remark_param(r, cfg, relay == FATE_OPEN ? PARAM_smtpd_relay_restrictions : PARAM_smtpd_recipient_restrictions, CONFIG_ERROR,
-                     "everybody is permitted before anything is refused: an open relay, which anybody could send anything to "
-                     "anywhere through; write reject_unauth_destination in front of it");
+                     "everybody%s is permitted before anything is refused: an open relay, which anybody could send anything to "
+                     "anywhere through; %s",
+                     by_certificate(cfg) ? " with a certificate, and anybody gets one," : "",
+                     by_certificate(cfg) ? "name an authority of your own in smtpd_tls_CAfile, and certificates, not static:, in "
+                                           "relay_clientcerts"
+                                         : "write reject_unauth_destination in front of it");
     else
         remark_param(r, cfg, PARAM_smtpd_relay_restrictions, CONFIG_ERROR,
                      "neither this nor smtpd_recipient_restrictions refuses mail for the domains of others: an open relay, which "
@@ -244,10 +300,11 @@ static void tells_who_a_client_is(struct list *of)
     for (size_t i = 0; i < of->l->n; i++) {
         enum restriction_id id = of->l->at[i].id;
         if (id != RESTRICTION_permit_inet_interfaces && id != RESTRICTION_permit_mynetworks &&
-            id != RESTRICTION_permit_sasl_authenticated && id != RESTRICTION_check_address_map)
+            id != RESTRICTION_permit_sasl_authenticated && id != RESTRICTION_permit_tls_clientcerts &&
+            id != RESTRICTION_permit_tls_all_clientcerts && id != RESTRICTION_check_address_map)
             complain(of, CONFIG_ERROR,
-                     "\"%s\" does not stand here: write permit_inet_interfaces, permit_mynetworks, permit_sasl_authenticated "
-                     "or check_address_map type:table",
+                     "\"%s\" does not stand here: write permit_inet_interfaces, permit_mynetworks, permit_sasl_authenticated, "
+                     "permit_tls_clientcerts, permit_tls_all_clientcerts or check_address_map type:table",
                      name_of(&of->l->at[i]));
     }
 }
@@ -261,6 +318,7 @@ static void check_list(struct list *of)
     all_is_asked(of);
     logins_have_tables(of);
     asks_no_address_map(of);
+    ccerts_can_be_known(of);
 }
 
 static int known_at(const struct config *cfg, enum restriction_place place)
@@ -317,6 +375,7 @@ void check_restrictions(const struct config *cfg, struct config_report *r)
     struct list ours = { cfg, r, &cfg->local_header_rewrite_clients, PARAM_local_header_rewrite_clients, NULL, RESTRICTION_NEEDS_CLIENT,
                          true };
     tells_who_a_client_is(&ours);
+    ccerts_can_be_known(&ours);
     rbl_reply_is_understood(cfg, r);
     if (is_good)
         is_no_open_relay(cfg, r);

@@ -122,6 +122,12 @@ enum config_listen_tls {
     CONFIG_LISTEN_TLS_IMPLICIT, /* from the first byte */
 };
 
+enum config_ccert { /* whether clients are asked for certificates */
+    CONFIG_CCERT_NO,
+    CONFIG_CCERT_ASK,
+    CONFIG_CCERT_REQUIRE, /* and those without one that is trusted are disconnected */
+};
+
 /* Which addresses a rewriting counts for; the same bits as enum resolve_where. */
 enum config_rewrite {
     CONFIG_ENVELOPE_SENDER = 1,
@@ -334,6 +340,12 @@ const struct config *config_each_view(const struct config *cfg, size_t i);
 bool config_has_certificate(const struct config *cfg);
 /* What counts for clients of that section, NULL for the default one: never CONFIG_LISTEN_TLS_AUTO. */
 enum config_listen_tls config_listen_tls(const struct config *cfg, const struct listen *l);
+/* Certificates of clients there. */
+enum config_ccert config_listen_ccert(const struct config *cfg, const struct listen *l);
+/* Whether any listener asks for them. */
+bool config_asks_ccerts(const struct config *cfg);
+/* Whether the authorities that are named for clients are those of the system, which give anybody a certificate. */
+bool config_trusts_any_ccert(const struct config *cfg);
 
 /* What counts for clients of that section, NULL for the default one: never CONFIG_LISTEN_AUTH_AUTO. */
 enum config_listen_auth config_listen_auth(const struct config *cfg, const struct listen *l);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/tls.h"
 #include "smtp/server.h"
 
 #include <stddef.h>
@@ -96,6 +97,15 @@ static const struct config_word sasl_options[] = {
 static const struct config_word tls_ciphers[] = {
     { "medium", CONFIG_CIPHERS_MEDIUM },
     { "high", CONFIG_CIPHERS_HIGH },
+    { NULL, 0 },
+};
+
+static const struct config_word tls_digests[] = {
+    { "sha256", TLS_SHA256 },
+    { "sha384", TLS_SHA384 },
+    { "sha512", TLS_SHA512 },
+    { "sha1", TLS_SHA1 },
+    { "md5", TLS_MD5 },
     { NULL, 0 },
 };
 

@@ -183,8 +183,8 @@ PARAM(smtp_generic_maps, MAPS, "", ANY, RELAY | CONTROL | SERVER, LIVE,
     "Lookup tables that rewrite addresses in envelopes and headers when mail leaves by SMTP: keys as in `canonical_maps`.")
 PARAM(local_header_rewrite_clients, RESTRICTIONS, "permit_mynetworks, permit_sasl_authenticated", ANY, RECEIVE | SERVER, LIVE,
     "Whose headers are put right (missing Date:, Message-Id: and From:, addresses without a domain) and rewritten (`canonical_maps` and its "
-    "kin), beside those of programs of this machine: `permit_mynetworks`, `permit_sasl_authenticated`, `permit_inet_interfaces` (who comes "
-    "from an address of `inet_interfaces`), `check_address_map type:table` (whose address is a key of the table; a table that is a file, "
+    "kin), beside those of programs of this machine: `permit_mynetworks`, `permit_sasl_authenticated`, `permit_tls_clientcerts`, `permit_tls_all_clientcerts`, "
+    "`permit_inet_interfaces` (who comes from an address of `inet_interfaces`), `check_address_map type:table` (whose address is a key of the table; a table that is a file, "
     "without networks unless it is cidr:). The headers of others stay as they are. Envelopes are rewritten whoever the client is.")
 
 /* ---- mailboxes of this machine ---- */
@@ -561,8 +561,28 @@ PARAM(smtpd_tls_ciphers, ENUM, "medium", WORDS(tls_ciphers), RECEIVE, LIVE,
 PARAM(smtpd_tls_loglevel, INT, "0", RANGE(0, 4), RECEIVE | LISTENER, LIVE,
     "1: a line in the log for each TLS connection; 2 and more: also when a handshake begins, the name asked for, and whether "
     "a session was resumed. A handshake that fails is logged at 0 too.")
+PARAM(smtpd_tls_ask_ccert, BOOL, "no", ANY, RECEIVE | CONTROL | LISTENER, LIVE,
+    "Ask clients for a certificate. One that has none, or one that nobody knows, is served as before; what the certificate is worth "
+    "is for restrictions to say, see CLIENT CERTIFICATES. A `listen` section may have its own.")
+PARAM(smtpd_tls_req_ccert, BOOL, "no", ANY, RECEIVE | CONTROL | LISTENER, LIVE,
+    "Where TLS is demanded: disconnect clients whose certificate is not from one of our authorities, or that have none. Where TLS is "
+    "only offered it is without effect. A `listen` section may have its own.")
+PARAM(smtpd_tls_CAfile, PATH, "", ANY, RECEIVE | CONTROL, LIVE,
+    "A PEM file with the certificates of the authorities that clients' certificates may come from; clients are told their names. "
+    "Neither this nor `smtpd_tls_CApath`: no client's certificate is trusted, the system's authorities count for nothing here, and "
+    "clients are known by fingerprints alone.")
+PARAM(smtpd_tls_CApath, PATH, "", ANY, RECEIVE | CONTROL, LIVE,
+    "A folder of such files. Clients are not told their names.")
+PARAM(smtpd_tls_ccert_verifydepth, INT, "9", RANGE(0, 100), RECEIVE, LIVE,
+    "How many authorities may stand above a client's certificate: 1 when the one named in `smtpd_tls_CAfile` has made it itself.")
+PARAM(smtpd_tls_fingerprint_digest, ENUM, "sha256", WORDS(tls_digests), RECEIVE | CONTROL, LIVE,
+    "What fingerprints of clients' certificates and keys are made with: `sha256`, `sha384`, `sha512`, or, for tables from former "
+    "times, `sha1` or `md5`.")
+PARAM(relay_clientcerts, MAPS, "", ANY, RECEIVE | SERVER | CONTROL | LISTENER, LIVE,
+    "Lookup tables with the fingerprints of clients' certificates, or of their keys, that `permit_tls_clientcerts` lets through. "
+    "The value does not count.")
 PARAM(smtpd_tls_received_header, BOOL, "no", ANY, RECEIVE | LISTENER, LIVE,
-    "Write the version and cipher of TLS into the Received: header.")
+    "Write the version and cipher of TLS into the Received: header, and the client's certificate.")
 PARAM(smtpd_starttls_timeout, TIME, "300s", RANGE(1, 3600), RECEIVE | LISTENER, LIVE,
     "How long a TLS handshake may take, all of it.")
 

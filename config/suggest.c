@@ -73,13 +73,8 @@ static const struct {
     { "smtpd_authorized_xforward_hosts", NOT_HERE },
     { "smtpd_enforce_tls", "write smtpd_tls_security_level = \"encrypt\"" },
     { "smtpd_restriction_classes", "write a section for each class: restriction_class NAME { restrictions = \"...\" }" },
-    { "smtpd_tls_CAfile", "client certificates are not asked for: delete the line (intermediate "
-                          "certificates belong into smtpd_tls_cert_file)" },
-    { "smtpd_tls_CApath", "client certificates are not asked for: delete the line" },
-    { "smtpd_tls_ask_ccert", "client certificates are not asked for: delete the line" },
     { "smtpd_tls_dh1024_param_file", NOT_NEEDED },
     { "smtpd_tls_mandatory_ciphers", "write smtpd_tls_ciphers, which counts for all TLS" },
-    { "smtpd_tls_req_ccert", "client certificates are not asked for: delete the line" },
     { "smtpd_tls_session_cache_database", NOT_NEEDED " (sessions are resumed by tickets)" },
     { "smtpd_tls_wrappermode", "write tls = implicit into a section listen NAME { port = 465 }" },
     { "smtpd_upstream_proxy_protocol", "write proxy = \"haproxy\" and proxy_networks in a listen section" },

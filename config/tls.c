@@ -3,6 +3,11 @@
  * tls.c - what clients are to be shown, and what is asked of them. */
 #include "config/config_int.h"
 
+#include "base/mem.h"
+#include "net/tls.h"
+
+#include <string.h>
+
 enum { PORT_SUBMISSIONS = 465 };
 
 bool config_has_certificate(const struct config *cfg)
@@ -31,6 +36,44 @@ enum config_listen_tls config_listen_tls(const struct config *cfg, const struct 
         tls = CONFIG_LISTEN_TLS_IMPLICIT;
     /* There is nothing to offer: check.c has warned. Where it is demanded, that was an error. */
     return tls == CONFIG_LISTEN_TLS_MAY && !config_has_certificate(cfg) ? CONFIG_LISTEN_TLS_NO : tls;
+}
+
+enum config_ccert config_listen_ccert(const struct config *cfg, const struct listen *l)
+{
+    const struct config *view = config_view(cfg, l);
+    enum config_listen_tls tls = config_listen_tls(cfg, l);
+
+    if (tls == CONFIG_LISTEN_TLS_NO)
+        return CONFIG_CCERT_NO;
+    if (tls != CONFIG_LISTEN_TLS_MAY && view->smtpd_tls_req_ccert)
+        return CONFIG_CCERT_REQUIRE;
+    return view->smtpd_tls_ask_ccert ? CONFIG_CCERT_ASK : CONFIG_CCERT_NO;
+}
+
+bool config_asks_ccerts(const struct config *cfg)
+{
+    bool asks = !cfg->n_listens && config_listen_ccert(cfg, NULL);
+
+    for (size_t i = 0; i < cfg->n_listens; i++)
+        asks |= config_listen_ccert(cfg, &cfg->listens[i]) != CONFIG_CCERT_NO;
+    return asks;
+}
+
+static bool is_below(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+    return strncmp(path, folder, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+bool config_trusts_any_ccert(const struct config *cfg)
+{
+    static const char *const places[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem",
+                                          "/etc/pki/tls", "/etc/pki/ca-trust", "/usr/share/ca-certificates", "/usr/lib/ssl/certs" };
+    bool any = is_below(cfg->smtpd_tls_CApath, "/etc/ssl/certs");
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        any |= is_below(cfg->smtpd_tls_CAfile, places[i]) || is_below(cfg->smtpd_tls_CApath, places[i]);
+    return any;
 }
 
 /* ---- rules ---- */
@@ -83,8 +126,63 @@ static void tls_has_a_certificate(const struct config *cfg, struct config_report
     }
 }
 
+/* ---- rules about clients' certificates ---- */
+
+static bool has_client_authorities(const struct config *cfg)
+{
+    return cfg->smtpd_tls_CAfile[0] || cfg->smtpd_tls_CApath[0];
+}
+
+#define NAME_AUTHORITIES "set smtpd_tls_CAfile to the certificates of the authorities that clients' certificates come from"
+
+/* Nobody could ever get in. */
+static void who_is_let_in_can_be_trusted(const struct config *cfg, struct config_report *r)
+{
+    if (has_client_authorities(cfg))
+        return;
+    if (!cfg->n_listens && config_listen_ccert(cfg, NULL) == CONFIG_CCERT_REQUIRE)
+        remark_param(r, cfg, PARAM_smtpd_tls_req_ccert, CONFIG_ERROR,
+                     "no certificate of a client can be trusted, so all are disconnected: " NAME_AUTHORITIES);
+    for (size_t i = 0; i < cfg->n_listens; i++)
+        if (config_listen_ccert(cfg, &cfg->listens[i]) == CONFIG_CCERT_REQUIRE)
+            remark(r, CONFIG_ERROR, (struct place){ .file = cfg->file, .line = cfg->listens[i].line },
+                   "listen %s: smtpd_tls_req_ccert: no certificate of a client can be trusted, so all are disconnected: " NAME_AUTHORITIES,
+                   cfg->listens[i].name);
+}
+
+/* As in Postfix, where it is logged. */
+static void what_is_required_counts(const struct config *cfg, struct config_report *r)
+{
+    const char *why = "TLS is not demanded there, so it is without effect: clients are not asked for certificates; write "
+                      "smtpd_tls_security_level = \"encrypt\", or tls = encrypt in a listen section, or smtpd_tls_ask_ccert = yes";
+
+    if (!cfg->n_listens && cfg->smtpd_tls_req_ccert && config_listen_ccert(cfg, NULL) == CONFIG_CCERT_NO)
+        remark_param(r, cfg, PARAM_smtpd_tls_req_ccert, CONFIG_WARNING, "%s", why);
+    for (size_t i = 0; i < cfg->n_listens; i++) {
+        const struct listen *l = &cfg->listens[i];
+        bool is_own = config_view(cfg, l)->smtpd_tls_req_ccert && !cfg->smtpd_tls_req_ccert; /* of all listeners some demand TLS, and some do not */
+        if (is_own && config_listen_ccert(cfg, l) != CONFIG_CCERT_REQUIRE)
+            remark(r, CONFIG_WARNING, (struct place){ .file = cfg->file, .line = l->line }, "listen %s: smtpd_tls_req_ccert: %s", l->name,
+                   why);
+    }
+}
+
+static void digest_is_strong(const struct config *cfg, struct config_report *r)
+{
+    int digest = cfg->smtpd_tls_fingerprint_digest;
+
+    if (digest == TLS_SHA1 || digest == TLS_MD5)
+        remark_param(r, cfg, PARAM_smtpd_tls_fingerprint_digest, CONFIG_NOTICE,
+                     "%s is weak by today's measure: write the fingerprints anew with sha256 when you can (openssl x509 -noout "
+                     "-fingerprint -sha256 -in FILE)",
+                     cfg->values[PARAM_smtpd_tls_fingerprint_digest].shown);
+}
+
 void check_tls(const struct config *cfg, struct config_report *r)
 {
     certificates_are_named_whole(cfg, r);
     tls_has_a_certificate(cfg, r);
+    who_is_let_in_can_be_trusted(cfg, r);
+    what_is_required_counts(cfg, r);
+    digest_is_strong(cfg, r);
 }

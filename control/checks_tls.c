@@ -38,6 +38,45 @@ static void check_versions(const char *param, const struct tls_range *r, struct 
                      "%s demands TLSv1.3, which %s cannot speak: write \">=TLSv1.2\"", param, tls_library());
 }
 
+/* ---- certificates of clients ---- */
+
+enum { AUTHORITIES_MANY = 20 }; /* as many as nobody has of his own */
+
+static bool permits_all_trusted(const struct config *cfg)
+{
+    const struct restriction_list *l;
+    bool any = false;
+
+    for (size_t p = 0; p < N_RESTRICT_PLACES + cfg->n_restriction_classes; p++) {
+        l = p < N_RESTRICT_PLACES ? config_restrictions(cfg, (enum restriction_place)p)
+                                  : &cfg->restriction_classes[p - N_RESTRICT_PLACES].restrictions;
+        for (size_t i = 0; i < l->n; i++)
+            any |= l->at[i].id == RESTRICTION_permit_tls_all_clientcerts;
+    }
+    return any;
+}
+
+/* Where nobody is asked the files are not read by batond, and so no more than worth a word. */
+static void check_client_authorities(const struct config *cfg, struct findings *f)
+{
+    struct tls_authorities *a = NULL;
+    bool asks = config_asks_ccerts(cfg);
+    struct err e;
+
+    if (certs_load_authorities(cfg, &a, &e) < 0)
+        findings_add(f, !asks ? FINDING_WARNING : e.sys == EACCES && geteuid() != 0 ? FINDING_NOTE : FINDING_ERROR, "client certs", "%s%s", e.text,
+                     asks ? "" : "; clients are not asked for certificates, so it does not matter now");
+    else if (asks && tls_authorities_count(a) > AUTHORITIES_MANY && permits_all_trusted(cfg))
+        findings_add(f, FINDING_WARNING, "client certs",
+                     "permit_tls_all_clientcerts permits whoever has a certificate of one of %zu authorities: are all of them yours? Public "
+                     "ones give anybody a certificate",
+                     tls_authorities_count(a));
+    else if (asks)
+        findings_add(f, FINDING_OK, "client certs", "asked for; %zu authorities to trust them by%s", tls_authorities_count(a),
+                     a ? "" : ": clients are known by fingerprints alone");
+    tls_authorities_free(a);
+}
+
 void check_certificates(const struct config *cfg, struct findings *f)
 {
     struct tls_certs all = { 0 };
@@ -65,5 +104,6 @@ void check_certificates(const struct config *cfg, struct findings *f)
         check_fits(cfg, &all, f);
     check_versions("smtpd_tls_protocols", &cfg->smtpd_tls_protocols, f);
     check_versions("smtpd_tls_mandatory_protocols", &cfg->smtpd_tls_mandatory_protocols, f);
+    check_client_authorities(cfg, f);
     tls_certs_fini(&all);
 }

@@ -90,6 +90,7 @@ static const struct {
     { "*sasl_*", AUTH },
     { "smtpd_*tls*", TLS_IN },
     { "smtpd_starttls_*", TLS_IN },
+    { "relay_clientcerts", TLS_IN },
     { "*tls*", TLS_OUT },
     { "milter_*", FILTERS },
     { "*_milters", FILTERS },
@@ -225,12 +226,6 @@ static const struct import_name names[] = { /* the first that fits; * stands for
     { "smtp_sasl_tls_security_options", "*", NOTHING },
     { "smtp_sasl_mechanism_filter", "", NULL, "the best mechanism that the relayhost offers is taken" },
     { "smtp_sasl_type", "cyrus", NULL, "the mechanisms are Baton's own" },
-    { "smtpd_tls_CAfile", "", NULL,
-      "clients are not asked for certificates; the certificates of authorities belong behind the own one, into "
-      "smtpd_tls_cert_file" },
-    { "smtpd_tls_CApath", "", NULL, "clients are not asked for certificates" },
-    { "smtpd_tls_ask_ccert", "no", NULL, "clients are not asked for certificates" },
-    { "smtpd_tls_req_ccert", "no", NULL, "clients are not asked for certificates" },
     { "tls_server_sni_maps", "", NULL,
       "name all the files in smtpd_tls_chain_files: the one for the name that a client asks for is found by itself" },
 };

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { DAY_S = 86400 };
 
@@ -54,6 +55,17 @@ int certs_load(const struct config *cfg, struct tls_certs *l, struct err *e)
         }
     }
     return 0;
+}
+
+int certs_load_authorities(const struct config *cfg, struct tls_authorities **out, struct err *e)
+{
+    const char *file = cfg->smtpd_tls_CAfile[0] ? cfg->smtpd_tls_CAfile : NULL;
+    const char *path = cfg->smtpd_tls_CApath[0] ? cfg->smtpd_tls_CApath : NULL;
+
+    if (!file && !path)
+        return 0;
+    *out = tls_authorities_load(file, path, e);
+    return *out ? 0 : blame(file && (!path || strstr(e->text, file)) ? "smtpd_tls_CAfile" : "smtpd_tls_CApath", e);
 }
 
 bool certs_complain(const struct tls_cert *c, char *out, size_t size)

@@ -16,6 +16,9 @@ int certs_load_source(const struct config *cfg, unsigned source, struct tls_cert
 /* All of them, or, with an error, none. */
 int certs_load(const struct config *cfg, struct tls_certs *l, struct err *e);
 
+/* Whose certificates of clients are trusted, by smtpd_tls_CAfile and smtpd_tls_CApath: *out stays NULL when neither is set. */
+int certs_load_authorities(const struct config *cfg, struct tls_authorities **out, struct err *e);
+
 /* What is wrong with the time of a certificate, in words; false when nothing is. */
 bool certs_complain(const struct tls_cert *c, char *out, size_t size);
 

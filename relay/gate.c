@@ -145,6 +145,7 @@ static void tell_facts(const struct session *s, struct gate_facts *f)
         .refused = s->gate->no.code ? &s->gate->no : NULL,
         .draft = s->gate->at == GATE_END && s->draft && s->draft->is_shown ? s->draft : NULL,
         .tls = s->conn ? conn_tls(s->conn) : NULL,
+        .certificate = session_certificate(s),
         .local = s->conn ? conn_local(s->conn) : NULL,
         .dns = s->receiver->dns,
     };

@@ -70,6 +70,7 @@ struct gate_facts {
     const struct refusal *refused; /* a step before has refused it, and this one is only told; or NULL */
     struct draft *draft;         /* at GATE_END: the content, when a step wants it; or NULL */
     const struct tls_info *tls;  /* or NULL: in the clear */
+    const struct tls_info *certificate; /* the same, when the client has shown one; or NULL */
     const union addr *local;     /* where it has come to, or NULL */
     struct dns *dns;             /* NULL: nothing that the configuration names has to be looked up */
     const char *auth_method;     /* "PLAIN", or NULL: not logged in */

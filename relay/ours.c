@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/tls.h"
 #include "relay/own.h"
 
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 struct ours {
     const struct restriction_list *list; /* the configuration's */
     struct map **maps;                   /* as many as there are restrictions; NULL where one has no table */
+    struct map **ccerts;                 /* relay_clientcerts, when they are asked */
+    size_t n_ccerts;
     struct addr_list own;
 };
 
@@ -36,6 +39,19 @@ static struct map *open_table(const char *spec, struct err *e)
     return m;
 }
 
+static int open_ccerts(struct ours *o, const struct config *cfg, struct err *e)
+{
+    const struct strlist *specs = &cfg->relay_clientcerts;
+
+    if (o->ccerts)
+        return 0;
+    o->ccerts = xcalloc(specs->n ? specs->n : 1, sizeof(struct map *));
+    for (; o->n_ccerts < specs->n; o->n_ccerts++)
+        if (!(o->ccerts[o->n_ccerts] = open_table(specs->at[o->n_ccerts], e)))
+            return -1;
+    return 0;
+}
+
 struct ours *ours_open(const struct config *cfg, struct err *e)
 {
     struct ours *o = xcalloc(1, sizeof *o);
@@ -44,10 +60,10 @@ struct ours *ours_open(const struct config *cfg, struct err *e)
     o->maps = xcalloc(o->list->n ? o->list->n : 1, sizeof(struct map *));
     own_addresses(cfg, &o->own);
     for (size_t i = 0; i < o->list->n; i++) {
-        if (o->list->at[i].id != RESTRICTION_check_address_map)
-            continue;
-        o->maps[i] = open_table(o->list->at[i].arg, e);
-        if (!o->maps[i]) {
+        enum restriction_id id = o->list->at[i].id;
+        if (id == RESTRICTION_check_address_map)
+            o->maps[i] = open_table(o->list->at[i].arg, e);
+        if (id == RESTRICTION_check_address_map ? !o->maps[i] : id == RESTRICTION_permit_tls_clientcerts && open_ccerts(o, cfg, e) < 0) {
             ours_close(o);
             return NULL;
         }
@@ -63,6 +79,9 @@ void ours_close(struct ours *o)
         if (o->maps[i])
             map_close(o->maps[i]);
     free(o->maps);
+    for (size_t i = 0; i < o->n_ccerts; i++)
+        map_close(o->ccerts[i]);
+    free(o->ccerts);
     addr_list_fini(&o->own);
     free(o);
 }
@@ -80,6 +99,18 @@ static enum map_result ask(struct map *m, const char *address)
     return result;
 }
 
+/* Each fingerprint in all tables before the next. */
+static enum map_result ask_ccerts(struct ours *o, const struct tls_info *certificate)
+{
+    const char *prints[] = { certificate ? certificate->fingerprint : "", certificate ? certificate->key_fingerprint : "" };
+    enum map_result result = MAP_NOT_FOUND;
+
+    for (size_t p = 0; p < ARRAY_LEN(prints); p++)
+        for (size_t i = 0; *prints[p] && i < o->n_ccerts && result == MAP_NOT_FOUND; i++)
+            result = ask(o->ccerts[i], prints[p]);
+    return result;
+}
+
 enum map_result ours_has(struct ours *o, const struct ours_client *c)
 {
     enum map_result result = c->is_local ? MAP_FOUND : MAP_NOT_FOUND;
@@ -90,6 +121,8 @@ enum map_result ours_has(struct ours *o, const struct ours_client *c)
         case RESTRICTION_permit_inet_interfaces: is_one = addr_list_has_host(&o->own, c->peer); break;
         case RESTRICTION_permit_mynetworks: is_one = c->is_trusted; break;
         case RESTRICTION_permit_sasl_authenticated: is_one = c->is_logged_in; break;
+        case RESTRICTION_permit_tls_all_clientcerts: is_one = c->certificate && c->certificate->is_trusted; break;
+        case RESTRICTION_permit_tls_clientcerts: result = ask_ccerts(o, c->certificate); break;
         default: result = ask(o->maps[i], c->address);
         }
         if (is_one)
@@ -102,6 +135,9 @@ bool ours_are_stale(const struct ours *o)
 {
     for (size_t i = 0; i < o->list->n; i++)
         if (o->maps[i] && map_is_stale(o->maps[i]))
+            return true;
+    for (size_t i = 0; i < o->n_ccerts; i++)
+        if (map_is_stale(o->ccerts[i]))
             return true;
     return false;
 }

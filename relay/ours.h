@@ -9,11 +9,13 @@
 #include "net/addr.h"
 
 struct ours;
+struct tls_info;
 
 struct ours_client {
     const union addr *peer;
     const char *address; /* as text, the key of check_address_map */
     bool is_local, is_trusted, is_logged_in; /* a program of this machine; in mynetworks */
+    const struct tls_info *certificate;      /* that it has shown, or NULL */
 };
 
 /* Before the jail: opens the tables, and finds the addresses of inet_interfaces. NULL: a table cannot be opened. `cfg` is borrowed. */

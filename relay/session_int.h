@@ -32,6 +32,7 @@ struct session {
     bool is_unknown;            /* a proxy could not say who it is: `peer` is the proxy, and its trust not the client's */
     bool is_unlimited;          /* no limits of limits.h, whatever its address */
     bool is_abrupt;             /* its end does not wait for the client's */
+    bool is_spoken_for;         /* by XCLIENT: a certificate is that of the proxy, who has shown it */
     struct anvil_seat seat;
     size_t weight;              /* ceiling.c's */
     uid_t uid;
@@ -95,6 +96,8 @@ bool session_tls_is_under_way(const struct session *s);
 /* STARTTLS: whether, and, after the 220, go. */
 void session_starttls(void *arg, struct smtp_cmd *c);
 void session_start_tls(void *arg);
+/* The client's certificate; NULL: none was shown. */
+const struct tls_info *session_certificate(const struct session *s);
 /* What there is to say of it in Received:. `text` has room for it. */
 #define SESSION_TLS_TEXT 100
 void session_tls_received(const struct session *s, struct received *f, char *text);

@@ -169,6 +169,7 @@ void session_xclient(void *arg, struct smtp_cmd *c, const struct smtp_xclient *x
     log_info("%s: XCLIENT: speaks for %s", before, s->client);
     smtp_server_set_bare_lf(s->server, policy_bare_lf(s->cfg, s->is_unknown ? NULL : &s->peer.sa));
     s->is_unlimited = s->is_unknown;
+    s->is_spoken_for |= is_given(x, SMTP_XCLIENT_ADDR) || is_given(x, SMTP_XCLIENT_NAME) || is_given(x, SMTP_XCLIENT_LOGIN);
     gate_close(s); /* what was found out of the client was of another one */
     if (limits_client(s))
         smtp_answer(c, 220, NULL, "Ok");

@@ -30,9 +30,16 @@ void session_tls_terms(const struct session *s, struct smtp_server_config *sc)
     sc->auth_needs_tls = s->cfg->smtpd_tls_auth_only && !s->is_local;
 }
 
+static enum config_ccert ccert_mode(const struct session *s)
+{
+    return config_listen_ccert(s->receiver->cfg, s->section);
+}
+
 static struct tls_server *server_of(const struct session *s)
 {
-    return s->receiver->env->tls ? tls_setup_server(s->receiver->env->tls, mode(s) != CONFIG_LISTEN_TLS_MAY) : NULL;
+    if (!s->receiver->env->tls)
+        return NULL;
+    return tls_setup_server(s->receiver->env->tls, mode(s) != CONFIG_LISTEN_TLS_MAY, ccert_mode(s) != CONFIG_CCERT_NO);
 }
 
 /* ---- the handshake ---- */
@@ -52,12 +59,25 @@ static void log_established(const struct session *s, const struct tls_info *i)
     if (level >= 2)
         log_info("TLS connection from %s: %s, name asked for: %s", s->client,
                  i->is_resumed ? "a session resumed" : "a new session", i->sni[0] ? i->sni : "none");
+    if (level >= 2 && i->has_certificate)
+        log_info("%s: subject_CN=%s, issuer=%s, fingerprint=%s, pkey_fingerprint=%s%s%s", s->client, log_safe_str(i->common_name),
+                 log_safe_str(i->issuer_name), i->fingerprint, i->key_fingerprint, i->is_trusted ? "" : ", not trusted: ",
+                 i->is_trusted ? "" : i->why_not);
 }
 
 static void fail(struct session *s, const char *why)
 {
     log_info("SSL_accept error from %s: %s", s->client, why);
     session_bury(s);
+}
+
+/* It is told within TLS, where also a client hears it whose library knows no words for alerts. */
+static void refuse_certificate(struct session *s, const struct tls_info *i)
+{
+    const char *what = i->has_certificate ? "Client certificate not trusted" : "No client certificate presented";
+
+    log_info("NOQUEUE: abort: TLS from %s: %s%s%s", s->client, what, i->why_not[0] ? ": " : "", i->why_not);
+    session_shut(s, "4.7.1", what);
 }
 
 static void on_handshake(void *arg, const struct tls_info *info, const struct err *why)
@@ -75,6 +95,10 @@ static void on_handshake(void *arg, const struct tls_info *info, const struct er
     log_established(s, info);
     if (!smtp_server_is_encrypted(s->server))
         smtp_server_tls_started(s->server);
+    if (ccert_mode(s) == CONFIG_CCERT_REQUIRE && !info->is_trusted) {
+        refuse_certificate(s, info);
+        return;
+    }
     session_pump(s);
 }
 
@@ -129,6 +153,12 @@ void session_start_tls(void *arg)
 
 /* ---- what is told of it ---- */
 
+const struct tls_info *session_certificate(const struct session *s)
+{
+    const struct tls_info *i = s->conn ? conn_tls(s->conn) : NULL;
+    return i && i->has_certificate && !s->is_spoken_for ? i : NULL;
+}
+
 void session_tls_received(const struct session *s, struct received *f, char *text)
 {
     const struct tls_info *i = s->conn ? conn_tls(s->conn) : NULL;
@@ -138,4 +168,12 @@ void session_tls_received(const struct session *s, struct received *f, char *tex
         return;
     snprintf(text, SESSION_TLS_TEXT, "%s with cipher %s (%u/%u bits)", i->protocol, i->cipher, i->cipher_bits, i->cipher_bits);
     f->tls = text;
+    const struct tls_info *certificate = session_certificate(s);
+    f->asks_certificate = ccert_mode(s) != CONFIG_CCERT_NO;
+    if (!certificate)
+        return;
+    f->has_certificate = true;
+    f->cert_name = certificate->common_name;
+    f->cert_issuer = certificate->issuer_name;
+    f->cert_is_trusted = certificate->is_trusted;
 }

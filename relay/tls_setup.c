@@ -9,7 +9,8 @@
 
 struct tls_setup {
     struct tls_certs certs;
-    struct tls_server *offered, *demanded;
+    struct tls_authorities *authorities;
+    struct tls_server *servers[2][2]; /* [it is demanded][clients are asked for certificates]; those that a listener wants */
 };
 
 static int get_certificates(struct tls_setup *t, const struct config *cfg, const struct tls_setup *old, struct err *e)
@@ -25,7 +26,7 @@ static int get_certificates(struct tls_setup *t, const struct config *cfg, const
 }
 
 static struct tls_server *make_server(const struct tls_setup *t, const struct config *cfg, const struct tls_range *versions,
-                                      struct tls_tickets *tickets, struct err *e)
+                                      struct tls_tickets *tickets, bool asks, struct err *e)
 {
     const struct tls_server_options o = {
         .certs = &t->certs,
@@ -33,8 +34,37 @@ static struct tls_server *make_server(const struct tls_setup *t, const struct co
         .no_1_3 = versions->max < 13,
         .grade = cfg->smtpd_tls_ciphers == CONFIG_CIPHERS_HIGH ? TLS_GRADE_HIGH : TLS_GRADE_MEDIUM,
         .tickets = tickets,
+        .asks = asks,
+        .authorities = t->authorities,
+        .names_authorities = cfg->smtpd_tls_CAfile[0] != '\0',
+        .max_depth = (unsigned)cfg->smtpd_tls_ccert_verifydepth,
+        .digest = (enum tls_digest)cfg->smtpd_tls_fingerprint_digest,
     };
     return tls_server_new(&o, e);
+}
+
+/* For listeners that offer TLS, and for those that demand it. */
+static int make_both(struct tls_setup *t, const struct config *cfg, struct tls_tickets *tickets, bool asks, struct err *e)
+{
+    const struct {
+        const char *name;
+        const struct tls_range *versions;
+    } terms[2] = {
+        { "smtpd_tls_protocols", &cfg->smtpd_tls_protocols },
+        { "smtpd_tls_mandatory_protocols", &cfg->smtpd_tls_mandatory_protocols },
+    };
+
+    for (int demanded = 0; demanded < 2; demanded++) {
+        t->servers[demanded][asks] = make_server(t, cfg, terms[demanded].versions, tickets, asks, e);
+        if (!t->servers[demanded][asks])
+            return err_prefix(e, "%s", terms[demanded].name);
+    }
+    return 0;
+}
+
+static int get_authorities(struct tls_setup *t, const struct config *cfg, struct err *e)
+{
+    return config_asks_ccerts(cfg) ? certs_load_authorities(cfg, &t->authorities, e) : 0;
 }
 
 struct tls_setup *tls_setup_new(const struct config *cfg, struct tls_tickets *tickets, const struct tls_setup *old,
@@ -46,16 +76,11 @@ struct tls_setup *tls_setup_new(const struct config *cfg, struct tls_tickets *ti
         return t;
     if (get_certificates(t, cfg, old, e) < 0)
         goto fail;
-    t->offered = make_server(t, cfg, &cfg->smtpd_tls_protocols, tickets, e);
-    if (!t->offered) {
-        err_prefix(e, "smtpd_tls_protocols");
+    if (get_authorities(t, cfg, e) < 0)
         goto fail;
-    }
-    t->demanded = make_server(t, cfg, &cfg->smtpd_tls_mandatory_protocols, tickets, e);
-    if (!t->demanded) {
-        err_prefix(e, "smtpd_tls_mandatory_protocols");
-        goto fail;
-    }
+    for (int asks = 0; asks < (config_asks_ccerts(cfg) ? 2 : 1); asks++)
+        if (make_both(t, cfg, tickets, asks, e) < 0)
+            goto fail;
     tls_setup_warn(t);
     return t;
 fail:
@@ -67,8 +92,9 @@ void tls_setup_free(struct tls_setup *t)
 {
     if (!t)
         return;
-    tls_server_free(t->offered);
-    tls_server_free(t->demanded);
+    for (int i = 0; i < 4; i++)
+        tls_server_free(t->servers[i >> 1][i & 1]);
+    tls_authorities_free(t->authorities);
     tls_certs_fini(&t->certs);
     free(t);
 }
@@ -82,7 +108,7 @@ void tls_setup_warn(const struct tls_setup *t)
             log_warn("%s", text);
 }
 
-struct tls_server *tls_setup_server(const struct tls_setup *t, bool is_demanded)
+struct tls_server *tls_setup_server(const struct tls_setup *t, bool is_demanded, bool asks)
 {
-    return is_demanded ? t->demanded : t->offered;
+    return t->servers[is_demanded][asks];
 }

@@ -18,7 +18,8 @@ struct tls_setup *tls_setup_new(const struct config *cfg, struct tls_tickets *ti
 void tls_setup_free(struct tls_setup *t);
 /* Logs certificates that have expired or soon will. */
 void tls_setup_warn(const struct tls_setup *t);
-/* For the listeners that demand TLS, or those that offer it; NULL when there is no certificate. */
-struct tls_server *tls_setup_server(const struct tls_setup *t, bool is_demanded);
+/* For the listeners that demand TLS, or those that offer it, and that ask clients for certificates, or do not; NULL when there is no
+ * certificate. */
+struct tls_server *tls_setup_server(const struct tls_setup *t, bool is_demanded, bool asks);
 
 #endif

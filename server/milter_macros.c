@@ -133,13 +133,13 @@ static const char *cipher_bits(const struct milter_question *q, struct value *v)
 static const char *cert_subject(const struct milter_question *q, struct value *v)
 {
     (void)v;
-    return q->facts.tls && q->facts.tls->subject[0] ? q->facts.tls->subject : NULL;
+    return q->facts.certificate && q->facts.certificate->common_name[0] ? q->facts.certificate->common_name : NULL;
 }
 
 static const char *cert_issuer(const struct milter_question *q, struct value *v)
 {
     (void)v;
-    return q->facts.tls && q->facts.tls->issuer[0] ? q->facts.tls->issuer : NULL;
+    return q->facts.certificate && q->facts.certificate->issuer_name[0] ? q->facts.certificate->issuer_name : NULL;
 }
 
 static const char *mail_address(const struct milter_question *q, struct value *v)

@@ -3,6 +3,7 @@
  * policy_request.c - what a policy server is told, and what it answers. */
 #include "base/cidr.h"
 #include "base/mem.h"
+#include "mail/xtext.h"
 #include "net/tls.h"
 #include "server/policy_service.h"
 
@@ -65,6 +66,22 @@ static void add_message(const struct check *c, struct buf *out)
     add_number(out, "size", c->f.size);
 }
 
+/* Postfix writes names in xtext, and those of nobody whom it does not trust. */
+static void add_xtext(struct buf *out, const char *name, const char *value)
+{
+    buf_addf(out, "%s=", name);
+    xtext_encode(span_str(value), out);
+    buf_addc(out, '\n');
+}
+
+static void add_certificate(const struct tls_info *i, struct buf *out)
+{
+    add_xtext(out, "ccert_subject", i && i->is_trusted ? i->common_name : "");
+    add_xtext(out, "ccert_issuer", i && i->is_trusted ? i->issuer_name : "");
+    add(out, "ccert_fingerprint", i ? i->fingerprint : "");
+    add(out, "ccert_pubkey_fingerprint", i ? i->key_fingerprint : "");
+}
+
 static void add_login(const struct check *c, struct buf *out)
 {
     const struct tls_info *tls = c->f.tls;
@@ -72,10 +89,7 @@ static void add_login(const struct check *c, struct buf *out)
     add(out, "sasl_method", c->f.auth_method);
     add(out, "sasl_username", c->f.login);
     add(out, "sasl_sender", "");
-    add(out, "ccert_subject", "");
-    add(out, "ccert_issuer", "");
-    add(out, "ccert_fingerprint", "");
-    add(out, "ccert_pubkey_fingerprint", "");
+    add_certificate(c->f.certificate, out);
     add(out, "encryption_protocol", tls ? tls->protocol : "");
     add(out, "encryption_cipher", tls ? tls->cipher : "");
     add_number(out, "encryption_keysize", tls ? tls->cipher_bits : 0);

@@ -68,6 +68,8 @@ static int open_view(struct restrictions *r, const struct config *view, struct e
         if (map_may_block(restrictions_table(r, view->rbl_reply_maps.at[i])))
             return err_set(e, ERR_CONFIG, "rbl_reply_maps: %s may keep clients waiting: write a table that is a file",
                            view->rbl_reply_maps.at[i]);
+    if (open_maps(r, &view->relay_clientcerts, e) < 0)
+        return -1;
     return open_maps(r, &view->smtpd_sender_login_maps, e);
 }
 

@@ -114,7 +114,7 @@ subtest 'whose headers are rewritten' => sub {
 };
 
 subtest 'local_header_rewrite_clients that is wrong' => sub {
-    for ([ 'permit_tls_clientcerts', qr/no certificate is asked of clients/ ], [ 'permit', qr/"permit" does not stand here: write permit_inet/ ],
+    for ([ 'permit_tls_clientcerts', qr/permit_tls_clientcerts is without effect, for no listener asks its clients/ ], [ 'permit', qr/"permit" does not stand here: write permit_inet/ ],
         [ 'check_address_map', qr/what it takes is missing/ ]) {
         my $t = Baton::Test->new;
         $t->config(local_header_rewrite_clients => $_->[0]);

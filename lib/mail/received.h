@@ -26,6 +26,8 @@ struct received { /* all borrowed; a stranger's text (helo, names) is made harml
     const char *helo;      /* NULL when it said none */
     const char *client_name, *client_address; /* "unknown", "192.0.2.1" or "2001:db8::1" (gets "IPv6:" here) */
     const char *tls;       /* "TLSv1.3 with cipher NAME (256/256 bits)", our own words, or NULL: becomes a comment */
+    bool asks_certificate, has_certificate, cert_is_trusted; /* with `tls`: of the client, and what came of it */
+    const char *cert_name, *cert_issuer; /* the common names */
     const char *login;     /* the authenticated user, named in a comment, or NULL */
     bool is_esmtp, is_lmtp, is_tls, is_authenticated, is_utf8; /* "with" (RFC 3848, RFC 6531 4.3) */
 };

@@ -83,9 +83,66 @@ static void a_wrong_name_is_told_with_the_right_one(void **state)
                    "restriction_class of that name; did you mean permit_mynetworks?");
     assert_refused("smtpd_recipient_restrictions = zzz\n", "\"zzz\": there is no such restriction");
     assert_refused("smtpd_recipient_restrictions = \"permit_mx_backup, reject\"\n", "write the domains into relay_domains");
-    assert_refused("smtpd_client_restrictions = permit_tls_clientcerts\n", "no certificate is asked of clients");
     assert_refused("smtpd_client_restrictions = \"hash:/etc/x\"\n", "check_client_access");
     assert_refused("smtpd_restriction_classes = a\n", "restriction_class NAME {");
+}
+
+#define TLS "smtpd_tls_cert_file = /etc/ssl/mail.pem\n"
+
+static void certificates_of_clients_are_asked_for_and_named(void **state)
+{
+    static const struct {
+        const char *text, *what;
+    } cases[] = {
+        { "permit_tls_clientcerts", "permit_tls_clientcerts is without effect, for no listener asks its clients" },
+        { "check_ccert_access hash:/x", "check_ccert_access is without effect, for no listener asks its clients" },
+        { "permit_tls_clientcerts\"\n" TLS "smtpd_tls_ask_ccert = yes\n#\"", "without effect, for no certificates are named" },
+        { "permit_tls_all_clientcerts\"\n" TLS "smtpd_tls_ask_ccert = yes\n#\"", "without effect, for no authorities are named" },
+        { "permit_tls_all_clientcerts\"\n" TLS "smtpd_tls_CAfile = /ca\nsmtpd_tls_req_ccert = yes\n#\"", "it is without effect: clients are not asked" },
+        { "permit_tls_clientcerts\"\n" TLS "smtpd_tls_ask_ccert = yes\nsmtpd_tls_fingerprint_digest = md5\n#\"", "md5 is weak" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *text = xasprintf("smtpd_client_restrictions = \"%s\"\n", cases[i].text);
+        config_free(good(text));
+        if (!strstr(said.at, cases[i].what))
+            fail_msg("%s\nsaid: %s", text, said.at);
+        free(text);
+    }
+    config_free(good("smtpd_client_restrictions = \"permit_tls_clientcerts, check_ccert_access hash:/x\"\n" TLS
+                     "listen smtp { smtpd_tls_ask_ccert = yes }\nrelay_clientcerts = \"hash:/y\"\nsmtpd_tls_CAfile = /ca\n"));
+    assert_null(strstr(said.at, "without effect"));
+    assert_refused(TLS "smtpd_tls_security_level = encrypt\nsmtpd_tls_req_ccert = yes\n", "no certificate of a client can be trusted");
+    assert_refused(TLS "listen x { tls = implicit smtpd_tls_req_ccert = yes }\n", "listen x: smtpd_tls_req_ccert: no certificate of a client");
+}
+
+static void certificates_that_anybody_gets_make_an_open_relay(void **state)
+{
+    (void)state;
+    const char *all = "smtpd_relay_restrictions = \"permit_tls_all_clientcerts, reject_unauth_destination\"\n";
+    const char *listed = "smtpd_relay_restrictions = \"permit_tls_clientcerts, reject_unauth_destination\"\n";
+    static const struct {
+        bool is_all, is_open;
+        const char *more;
+    } cases[] = {
+        { true, true, "smtpd_tls_CAfile = /etc/ssl/certs/ca-certificates.crt\n" },
+        { true, true, "smtpd_tls_CApath = /etc/ssl/certs/\n" },
+        { true, false, "smtpd_tls_CAfile = /etc/baton/ca.pem\n" },
+        { true, false, "smtpd_tls_CAfile = /etc/ssl/certs/our-own.pem\n" },
+        { false, false, "smtpd_tls_CAfile = /etc/ssl/certs/ca-certificates.crt\nrelay_clientcerts = \"hash:/x\"\n" },
+        { false, true, "relay_clientcerts = \"hash:/x, static:yes\"\n" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *text = xasprintf("%s%ssmtpd_tls_ask_ccert = yes\n" TLS, cases[i].is_all ? all : listed, cases[i].more);
+        if (cases[i].is_open)
+            assert_refused(text, "everybody with a certificate, and anybody gets one, is permitted");
+        else
+            config_free(good(text));
+        free(text);
+    }
+    assert_refused("smtpd_relay_restrictions = \"permit_mynetworks, permit_tls_clientcerts\"\n", "an open relay");
 }
 
 static void an_argument_has_to_be_one(void **state)
@@ -173,6 +230,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_are_read_in_every_spelling),
         cmocka_unit_test(a_wrong_name_is_told_with_the_right_one),
+        cmocka_unit_test(certificates_of_clients_are_asked_for_and_named),
+        cmocka_unit_test(certificates_that_anybody_gets_make_an_open_relay),
         cmocka_unit_test(an_argument_has_to_be_one),
         cmocka_unit_test(what_is_never_asked_is_refused),
         cmocka_unit_test(what_is_not_known_yet_cannot_be_asked),

@@ -12,7 +12,8 @@ Baton::Client - an SMTP client that says what a test wants it to say
     is($c->say('EHLO me'), ...);                        # a line out, a reply in
     $c->send_raw("QUIT\r\n");                           # bytes out; as many as go for now
     $c->deliver;                                        # a small message: the reply to its end, or the refusal
-    $c->starttls(ca => $file) or diag $c->{error};      # STARTTLS and the handshake, by OpenSSL; name => SNI
+    $c->starttls(ca => $file) or diag $c->{error};      # STARTTLS and the handshake, by OpenSSL; name => SNI, version => 'TLSv1_2',
+                                                        # cert => $file and key => $file: the client's own
     $c->handshake;                                      # TLS at once
 
 =cut
@@ -105,6 +106,8 @@ sub handshake {
     my ($self, %o) = @_;
     require IO::Socket::SSL;
     my %ssl = $o{ca} ? (SSL_ca_file => $o{ca}, SSL_verify_mode => 1, SSL_verifycn_scheme => 'none') : (SSL_verify_mode => 0);
+    $ssl{SSL_cert_file} = $o{cert}, $ssl{SSL_key_file} = $o{key}, $ssl{SSL_use_cert} = 1 if $o{cert};
+    $ssl{SSL_version} = $o{version} if $o{version};
     local $SIG{PIPE} = 'IGNORE';
     $self->{s}->blocking(1);
     $self->{is_tls} = IO::Socket::SSL->start_SSL($self->{s}, %ssl, ($o{name} ? (SSL_hostname => $o{name}) : ()), Timeout => 10);
