@@ -210,10 +210,10 @@ static void one_client_cannot_take_all(const struct config *cfg, struct config_r
                      limit);
 }
 
-/* relay/ceiling.h: a connection counts 8 KiB at least, and new ones come up to three quarters. */
+/* relay/ceiling.h: a worker counts 4 MiB, a connection 8 KiB at least, and new ones come up to three quarters. */
 static void memory_fits_connections(const struct config *cfg, struct config_report *r)
 {
-    uint64_t need = (uint64_t)cfg->default_process_limit * 8192 / 3 * 4;
+    uint64_t need = (uint64_t)cfg->default_process_limit * 8192 / 3 * 4 + config_receivers(cfg) * UINT64_C(4194304);
 
     if (cfg->receive_memory_limit < need)
         remark_param(r, cfg, PARAM_receive_memory_limit, CONFIG_WARNING,

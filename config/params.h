@@ -523,8 +523,8 @@ PARAM(anvil_status_update_time, TIME, "600s", RANGE(1, 86400), RECEIVE, LIVE,
     "How often the highest counts are logged, when there were any.")
 
 PARAM(receive_memory_limit, SIZE, "268435456", RANGE(16777216, INT64_MAX), RECEIVE, LIVE,
-    "Memory that all clients together may take in all receive workers: 8 KiB each at least, about 48 KiB within TLS, and what "
-    "waits of their messages. Above three quarters of it new connections get 421 and new mail gets 452; what has begun goes "
+    "Memory that all receive workers together may take: 4 MiB each for the program, 8 KiB for a client at least, about 48 KiB "
+    "within TLS, and what waits of their messages; from a quarter on it is measured, as the system counts it. Above three quarters of it new connections get 421 and new mail gets 452; what has begun goes "
     "on, large messages in files.")
 
 PARAM(receive_workers, INT, "0", RANGE(0, 32), RECEIVE, LIVE,

@@ -4,15 +4,14 @@
  *
  * Counted is what clients can make grow, as it is allocated: a connection with its buffers and TLS, header sections while
  * they are gathered, envelopes, content, and messages until their commit has called back, also those whose client has
- * gone. Each worker keeps its own sum and tells the others when it has changed by STEP.
+ * gone. Each worker keeps its own sum and tells the others when it has changed by STEP. From 4/16 of the limit on it tells
+ * what its process has really grown by, with the allocator's holes, when that is more. The program itself is counted with
+ * CEILING_PROGRAM a worker, but with a quarter of the limit at most.
  *
  *   up to 12/16  all is well
  *   above        new connections get 421, new mail 452; content that waits in memory moves to a file
  *   above 14/16  whoever holds more than his share gets no more: 452 for the message, 421 where there is none
  * Programs on this machine go on to 15/16 and 16/16: they find a place when others have filled theirs.
- *
- * What the processes take is that, up to a third more for the allocator's holes, and some 3 MB a worker. Measured with 2,000
- * clients that send 700 MB of headers and content at 64 MiB: 74 to 83 MiB in two workers.
  *
  * A share, CEILING_CONNECTION and CEILING_MESSAGE more for a message, is counted as taken from the beginning: so what has
  * begun and is of an ordinary kind ends well, however full it is. */
@@ -27,6 +26,7 @@ struct smtp_cmd;
 
 #define CEILING_CONNECTION ((size_t)8 * 1024)
 #define CEILING_MESSAGE    ((size_t)32 * 1024)
+#define CEILING_PROGRAM    ((size_t)4 * 1024 * 1024)
 
 /* ---- the supervisor: shared memory, made before it forks ---- */
 
@@ -37,6 +37,8 @@ void ceiling_forget_worker(struct ceiling *c, unsigned worker);
 
 /* ---- workers ---- */
 
+/* Before the first client; resident_open() comes first. */
+void ceiling_start(struct receiver *r);
 /* Bytes that all workers hold. */
 uint64_t ceiling_used(const struct ceiling *c);
 /* What has no session: a commit whose client may be gone. */
@@ -53,7 +55,7 @@ bool ceiling_allows_more(struct session *s);
 bool ceiling_is_near(struct session *s);
 /* Counts what the session holds now. False: its buffers hold too much, and it should go. */
 bool ceiling_weigh(struct session *s);
-/* It is_dead and holds nothing. When a flood or a crowd is over, what the allocator has left goes back to the system. */
+/* Its memory goes now. When a flood or a crowd is over, what the allocator has left goes back to the system. */
 void ceiling_left(struct session *s);
 
 #endif

@@ -48,6 +48,7 @@ batond_SOURCES = \
 	relay/queue_order.c \
 	relay/receive.c \
 	relay/relay.c relay/relay_int.h \
+	relay/resident.c relay/resident.h \
 	relay/schedule.c \
 	relay/session.c relay/session.h relay/session_int.h \
 	relay/session_auth.c \

@@ -10,9 +10,11 @@
 #include "net/offload.h"
 #include "net/tls.h"
 #include "relay/auth.h"
+#include "relay/ceiling.h"
 #include "relay/hooks.h"
 #include "relay/jail.h"
 #include "relay/ours.h"
+#include "relay/resident.h"
 #include "relay/session_int.h"
 #include "relay/worker.h"
 
@@ -210,6 +212,7 @@ static int open_all(struct receive_worker *w, struct err *e)
         return -1;
     if (w->r.env->is_rehearsal)
         return 0;
+    resident_open();
     if (enter_jail(w, e) < 0)
         return -1;
     w->r.loop = worker_loop(stop, w, e);
@@ -245,6 +248,7 @@ static void close_all(struct receive_worker *w)
     if (server_hooks)
         server_hooks->milters_close();
     loop_free(w->r.loop);
+    resident_close();
 }
 
 static void write_out(void *arg)
@@ -265,6 +269,7 @@ int receive_main(const struct worker_env *env)
     if (open_all(&w, &e) < 0) {
         status = worker_failed(env, &e);
     } else if (!env->is_rehearsal) {
+        ceiling_start(&w.r);
         worker_ready(env);
         spool_gather(w.r.spool);
         worker_run(w.r.loop, write_out, &w);

@@ -23,6 +23,7 @@ static void free_session(void *arg)
     conn_close(s->conn);
     timer_stop(&s->pause);
     timer_stop(&s->handshake);
+    ceiling_left(s);
     free(s->reverse_name);
     free(s);
 }
@@ -43,7 +44,7 @@ void session_bury(struct session *s)
     limits_left(s->receiver, s->on);
     list_remove(&s->link);
     s->receiver->n_sessions--;
-    ceiling_left(s);
+    ceiling_weigh(s);
     timer_stop(&s->pause);
     timer_stop(&s->handshake);
     later_start(&s->free_later, s->receiver->loop, free_session, s);
@@ -112,6 +113,10 @@ static void on_data(void *arg, struct span bytes)
     session_time_came(s, bytes.len);
     smtp_server_input(s->server, bytes);
     session_pump(s);
+    if (s->is_dead) { /* in a crowd the end of the turn is far, and there may be much to free */
+        later_cancel(&s->free_later);
+        free_session(s);
+    }
 }
 
 static void on_drained(void *arg)

@@ -34,6 +34,9 @@ struct receiver { /* what all sessions of a worker share; receive.c's */
     uint64_t held_bytes, told_bytes; /* ceiling.c's, as what follows */
     unsigned most_sessions;    /* since memory was given back */
     bool was_near;
+    uint64_t limit_bytes;
+    uint64_t start_bytes;      /* what the process had before it had clients */
+    int64_t gave_back_us;
     struct timer give_back_timer;
     int64_t full_warned_us, space_checked_us;
     uint64_t space_bytes;
