@@ -12,6 +12,7 @@ lib_map_libmap_a_SOURCES = \
 	lib/map/map_inline.c \
 	lib/map/map_lmdb.c \
 	lib/map/map_names.c \
+	lib/map/map_pattern.c \
 	lib/map/map_pcre.c \
 	lib/map/map_regexp.c \
 	lib/map/map_register.c \

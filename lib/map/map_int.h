@@ -144,8 +144,17 @@ void *map_rules_open(const struct map_source *src, const struct map_engine *engi
 void map_rules_close(void *self);
 enum map_result map_rules_lookup(void *self, struct span key, struct buf *value, struct err *e);
 
-/* "/pattern/flags", any delimiter: cuts both off the front of *rest. map_pattern.c */
+/* ---- "/pattern/flags" (map_pattern.c) ---- */
+
+/* Cuts both off the front of *rest; any delimiter. */
 int map_cut_pattern(struct span *rest, struct span *pattern, struct span *flags, struct err *e);
+
+struct map_flag {
+    char letter; /* 0: the end of the table */
+    uint32_t bits;
+};
+/* Each letter turns over what it stands for in *flags. */
+int map_turn_flags(struct span letters, const struct map_flag *known, uint32_t *flags, struct err *e);
 
 /* ---- sockets (map_dial.c) ---- */
 

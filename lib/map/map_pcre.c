@@ -21,28 +21,11 @@ struct pattern {
     pcre2_match_context *limits;
 };
 
-static int read_flags(struct span s, uint32_t *flags, struct err *e)
-{
-    static const struct {
-        char letter;
-        uint32_t flag;
-    } known[] = {
-        { 'i', PCRE2_CASELESS }, { 'm', PCRE2_MULTILINE },      { 's', PCRE2_DOTALL },   { 'x', PCRE2_EXTENDED },
-        { 'A', PCRE2_ANCHORED }, { 'E', PCRE2_DOLLAR_ENDONLY }, { 'U', PCRE2_UNGREEDY }, { 'X', 0 /* always so in PCRE2 */ },
-    };
-
-    *flags = PCRE2_CASELESS | PCRE2_DOTALL;
-    for (size_t i = 0; i < s.len; i++) {
-        size_t k = 0;
-        while (k < ARRAY_LEN(known) && known[k].letter != s.at[i])
-            k++;
-        if (k == ARRAY_LEN(known))
-            return err_set(e, ERR_CONFIG, "there is no flag \"%c\": there are i, m, s, x, A, E, U and X",
-                           s.at[i] > 0x20 && s.at[i] < 0x7f ? s.at[i] : '?');
-        *flags ^= known[k].flag;
-    }
-    return 0;
-}
+static const struct map_flag flags_known[] = {
+    { 'i', PCRE2_CASELESS }, { 'm', PCRE2_MULTILINE },      { 's', PCRE2_DOTALL },   { 'x', PCRE2_EXTENDED },
+    { 'A', PCRE2_ANCHORED }, { 'E', PCRE2_DOLLAR_ENDONLY }, { 'U', PCRE2_UNGREEDY }, { 'X', 0 /* always so in PCRE2 */ },
+    { 0, 0 },
+};
 
 static void free_pattern(void *pattern)
 {
@@ -59,10 +42,10 @@ static void *compile(struct span *rest, size_t *n_groups, struct err *e)
     struct span text, letters;
     PCRE2_UCHAR why[200];
     PCRE2_SIZE at;
-    uint32_t flags, n = 0;
+    uint32_t flags = PCRE2_CASELESS | PCRE2_DOTALL, n = 0;
     int error;
 
-    if (map_cut_pattern(rest, &text, &letters, e) < 0 || read_flags(letters, &flags, e) < 0)
+    if (map_cut_pattern(rest, &text, &letters, e) < 0 || map_turn_flags(letters, flags_known, &flags, e) < 0)
         return NULL;
     /* Letters beyond ASCII are letters, where the pattern is UTF-8; keys that are not are matched up to there. */
     if (!span_is_ascii(text) && span_is_utf8(text))

@@ -9,48 +9,7 @@
 #include <regex.h>
 #include <stdlib.h>
 
-int map_cut_pattern(struct span *rest, struct span *pattern, struct span *flags, struct err *e)
-{
-    if (!rest->len)
-        return err_set(e, ERR_CONFIG, "there is no pattern");
-    char delimiter = rest->at[0];
-    if (ascii_is_alnum((unsigned char)delimiter) || delimiter == '\\')
-        return err_set(e, ERR_CONFIG, "\"%.*s\": a pattern stands between two delimiters: /pattern/",
-                       (int)(rest->len > 100 ? 100 : rest->len), rest->at);
-    size_t i = 1;
-    while (i < rest->len && rest->at[i] != delimiter)
-        i += rest->at[i] == '\\' ? 2 : 1;
-    if (i >= rest->len)
-        return err_set(e, ERR_CONFIG, "the pattern is not closed by a second %c", delimiter);
-    *pattern = span_of(rest->at + 1, i - 1);
-    struct span behind = span_from(*rest, i + 1);
-    size_t n = 0;
-    while (n < behind.len && behind.at[n] != ' ' && behind.at[n] != '\t')
-        n++;
-    *flags = span_of(behind.at, n);
-    *rest = span_from(behind, n);
-    return 0;
-}
-
-static int read_flags(struct span s, int *flags, struct err *e)
-{
-    static const struct {
-        char letter;
-        int flag;
-    } known[] = { { 'i', REG_ICASE }, { 'm', REG_NEWLINE }, { 'x', REG_EXTENDED } };
-
-    *flags = REG_ICASE | REG_EXTENDED;
-    for (size_t i = 0; i < s.len; i++) {
-        size_t k = 0;
-        while (k < ARRAY_LEN(known) && known[k].letter != s.at[i])
-            k++;
-        if (k == ARRAY_LEN(known))
-            return err_set(e, ERR_CONFIG, "there is no flag \"%c\": there are i, m and x",
-                           s.at[i] > 0x20 && s.at[i] < 0x7f ? s.at[i] : '?');
-        *flags ^= known[k].flag;
-    }
-    return 0;
-}
+static const struct map_flag flags_known[] = { { 'i', REG_ICASE }, { 'm', REG_NEWLINE }, { 'x', REG_EXTENDED }, { 0, 0 } };
 
 static void free_pattern(void *pattern)
 {
@@ -62,13 +21,13 @@ static void *compile(struct span *rest, size_t *n_groups, struct err *e)
 {
     struct span pattern, letters;
     char text[200];
-    int flags;
+    uint32_t flags = REG_ICASE | REG_EXTENDED;
 
-    if (map_cut_pattern(rest, &pattern, &letters, e) < 0 || read_flags(letters, &flags, e) < 0)
+    if (map_cut_pattern(rest, &pattern, &letters, e) < 0 || map_turn_flags(letters, flags_known, &flags, e) < 0)
         return NULL;
     regex_t *r = xcalloc(1, sizeof *r);
     char *copy = span_dup(pattern);
-    int error = regcomp(r, copy, flags);
+    int error = regcomp(r, copy, (int)flags);
     free(copy);
     if (error) {
         regerror(error, r, text, sizeof text);
