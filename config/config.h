@@ -36,6 +36,7 @@ struct strlist { /* zeroes: an empty one */
 };
 
 void strlist_add(struct strlist *l, struct span s); /* copies */
+bool strlist_has(const struct strlist *l, const char *s);
 void strlist_clear(struct strlist *l);
 
 struct cidr_list {

@@ -164,6 +164,14 @@ void strlist_add(struct strlist *l, struct span s)
     l->at[l->n++] = span_dup(s);
 }
 
+bool strlist_has(const struct strlist *l, const char *s)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (strcmp(l->at[i], s) == 0)
+            return true;
+    return false;
+}
+
 void strlist_clear(struct strlist *l)
 {
     for (size_t i = 0; i < l->n; i++)

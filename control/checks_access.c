@@ -6,14 +6,11 @@
 
 #include "base/mem.h"
 #include "config/access.h"
+#include "control/reach.h"
 #include "map/map.h"
 
-#include <errno.h>
-#include <netdb.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { ROWS_TOLD = 5 };
@@ -62,55 +59,22 @@ static void check_rows(void *arg, const char *name, const char *spec)
 
 /* ---- policy servers ---- */
 
-static int connect_unix(const struct config *cfg, struct span path)
+/* "unix:/path", "unix:path" below the queue's folder, "inet:host:port", "inet:port" */
+static int connect_to(const struct config *cfg, struct span place, struct err *e)
 {
-    struct sockaddr_un to = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct span at = span_from(place, 5);
+    size_t colon = span_rfind(at, ':');
+    char *host, *port;
 
-    if (path.len && path.at[0] == '/')
-        snprintf(to.sun_path, sizeof to.sun_path, "%.*s", (int)path.len, path.at);
-    else
-        snprintf(to.sun_path, sizeof to.sun_path, "%.80s/%.*s", cfg->queue_directory, (int)path.len, path.at);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+    if (span_starts(place, "unix:")) {
+        host = at.len && at.at[0] == '/' ? span_dup(at) : xasprintf("%s/%.*s", cfg->queue_directory, (int)at.len, at.at);
+        int fd = reach_unix(host, e);
+        free(host);
         return fd;
-    int why = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = why;
-    return -1;
-}
-
-static int connect_first(const struct addrinfo *a)
-{
-    const struct timeval limit = { .tv_sec = 3 };
-    int fd = -1, why = ENOENT;
-
-    for (; a; a = a->ai_next) {
-        fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-        if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) == 0)
-            return fd;
-        why = errno;
-        if (fd >= 0)
-            close(fd);
     }
-    errno = why == EINPROGRESS ? ETIMEDOUT : why;
-    return -1;
-}
-
-static int connect_inet(struct span place)
-{
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
-    size_t colon = span_rfind(place, ':');
-    char *host = span_dup(span_of(place.at, colon < place.len ? colon : 0));
-    char *port = span_dup(span_from(place, colon < place.len ? colon + 1 : 0));
-    int fd = -1;
-
-    errno = ENOENT;
-    if (getaddrinfo(*host ? host : "127.0.0.1", port, &hints, &found) == 0)
-        fd = connect_first(found);
-    if (found)
-        freeaddrinfo(found);
+    host = colon > 0 && colon < at.len ? span_dup(span_of(at.at, colon)) : xstrdup("127.0.0.1");
+    port = span_dup(colon < at.len ? span_from(at, colon + 1) : at);
+    int fd = reach_inet(host, port, e);
     free(host);
     free(port);
     return fd;
@@ -119,19 +83,20 @@ static int connect_inet(struct span place)
 static void check_service(const struct config *cfg, struct findings *f, const char *arg)
 {
     struct span rest = span_str(arg), place = rest;
+    struct err e;
 
     if (rest.len > 1 && rest.at[0] == '{') {
         rest = span_of(rest.at + 1, rest.len - 2);
         map_next_spec(&rest, &place);
     }
-    int fd = span_starts(place, "unix:") ? connect_unix(cfg, span_from(place, 5)) : connect_inet(span_from(place, 5));
+    int fd = connect_to(cfg, place, &e);
     if (fd >= 0) {
         findings_add(f, FINDING_OK, "access", "policy server %.*s serves", (int)place.len, place.at);
         close(fd);
         return;
     }
     findings_add(f, FINDING_WARNING, "access", "policy server %.*s: %s: clients get %s till it serves", (int)place.len, place.at,
-                 strerror(errno), cfg->smtpd_policy_service_default_action);
+                 e.sys ? strerror(e.sys) : e.text, cfg->smtpd_policy_service_default_action);
 }
 
 static void check_services(const struct config *cfg, struct findings *f, const struct restriction_list *l)

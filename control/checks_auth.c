@@ -6,23 +6,20 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "config/sasl_conf.h"
+#include "control/reach.h"
 #include "smtp/auth_wire.h"
 
 #include <errno.h>
 #include <grp.h>
-#include <netdb.h>
-#include <poll.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define SUBJECT "login of users"
-enum { LIVE_LIMIT_MS = 5000 };
 
 /* ---- who may open it ---- */
 
@@ -168,49 +165,14 @@ void check_auth(const struct config *cfg, struct findings *f)
 
 /* ---- --live ---- */
 
-static int connect_unix(const char *path, struct err *e)
+static int connect_to(const struct config_sasl_place *place, struct err *e)
 {
-    struct sockaddr_un to = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (strlen(path) >= sizeof to.sun_path) {
-        err_set(e, ERR_CONFIG, "%s: the path is too long for a socket", path);
-    } else {
-        memcpy(to.sun_path, path, strlen(path));
-        if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof to) == 0)
-            return fd;
-        err_sys(e, "connect to %s", path);
-    }
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
-static int connect_host(const struct relayhost *h, struct err *e)
-{
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
-    const struct timeval limit = { .tv_sec = LIVE_LIMIT_MS / 1000 };
-    struct addrinfo *all;
     char port[8];
-    int fd = -1;
 
-    snprintf(port, sizeof port, "%u", (unsigned)h->port);
-    int code = getaddrinfo(h->host, port, &hints, &all);
-    if (code)
-        return err_set(e, ERR_TEMPORARY, "%s: %s", h->host, gai_strerror(code));
-    for (const struct addrinfo *a = all; a && fd < 0; a = a->ai_next) {
-        fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd < 0)
-            continue;
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-        if (connect(fd, a->ai_addr, a->ai_addrlen) == 0)
-            break;
-        err_sys(e, "connect to %s port %s", h->host, port);
-        close(fd);
-        fd = -1;
-    }
-    freeaddrinfo(all);
-    return fd;
+    if (place->path)
+        return reach_unix(place->path, e);
+    snprintf(port, sizeof port, "%u", (unsigned)place->host.port);
+    return reach_inet(place->host.host, port, e);
 }
 
 static void on_ready(void *arg)
@@ -237,7 +199,7 @@ static int read_some(int fd, struct auth_wire *w, struct err *e)
 
 static int shake_hands(int fd, struct auth_wire *w, struct err *e)
 {
-    int64_t end = clock_mono_us() + LIVE_LIMIT_MS * 1000;
+    int64_t end = clock_mono_us() + REACH_LIMIT_MS * INT64_C(1000);
     struct buf hello;
 
     buf_init(&hello, BUF_NO_MAX);
@@ -247,8 +209,7 @@ static int shake_hands(int fd, struct auth_wire *w, struct err *e)
     if (n < 0)
         return err_sys(e, "write");
     while (!w->is_ready) {
-        int64_t left = (end - clock_mono_us()) / 1000;
-        if (left <= 0 || poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, (int)left) == 0)
+        if (!reach_wait(fd, end))
             return err_set(e, ERR_TEMPORARY,
                            "it does not say what mechanisms it has; is it a socket for clients, not auth-userdb or auth-master?");
         if (read_some(fd, w, e) < 0)
@@ -285,7 +246,7 @@ void probe_auth(const struct config *cfg, struct findings *f)
 
     if (!config_uses_auth(cfg) || cfg->smtpd_sasl_type != CONFIG_SASL_DOVECOT || config_sasl_place(cfg, &place, &e) < 0)
         return;
-    int fd = place.path ? connect_unix(place.path, &e) : connect_host(&place.host, &e);
+    int fd = connect_to(&place, &e);
     auth_wire_init(&w);
     if (fd < 0 || shake_hands(fd, &w, &e) < 0)
         findings_add(f, FINDING_ERROR, SUBJECT, "Dovecot: %s", e.text);

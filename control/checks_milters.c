@@ -6,20 +6,17 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "control/reach.h"
 #include "smtp/milter.h"
 
 #include <errno.h>
 #include <grp.h>
-#include <netdb.h>
-#include <poll.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum { WAIT_MS = 5000 };
 
 /* ---- each once, whatever names it ---- */
 
@@ -27,11 +24,11 @@ typedef void filter_fn(const struct config *cfg, const char *from, const struct 
 
 static bool was_seen(struct strlist *seen, const char *name)
 {
-    for (size_t i = 0; i < seen->n; i++)
-        if (strcmp(seen->at[i], name) == 0)
-            return true;
-    strlist_add(seen, span_str(name));
-    return false;
+    bool was = strlist_has(seen, name);
+
+    if (!was)
+        strlist_add(seen, span_str(name));
+    return was;
 }
 
 static void each_filter(const struct config *cfg, struct findings *f, filter_fn *fn)
@@ -51,82 +48,28 @@ static void each_filter(const struct config *cfg, struct findings *f, filter_fn 
     strlist_clear(&seen);
 }
 
-/* ---- connecting ---- */
-
-static int connect_unix(const char *path)
-{
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
-
-    if (strlen(path) >= sizeof a.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    memcpy(a.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0)
-        return fd;
-    int sys = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = sys;
-    return -1;
-}
-
-/* Waits no longer than WAIT_MS for each address. */
-static int connect_to(const struct addrinfo *a)
-{
-    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), failed = 0;
-    socklen_t len = sizeof failed;
-
-    if (fd < 0)
-        return -1;
-    if (connect(fd, a->ai_addr, a->ai_addrlen) < 0) {
-        struct pollfd p = { .fd = fd, .events = POLLOUT };
-        failed = errno;
-        if (failed == EINPROGRESS)
-            failed = poll(&p, 1, WAIT_MS) != 1 ? ETIMEDOUT : getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &len) < 0 ? errno : failed;
-    }
-    if (!failed)
-        return fd;
-    close(fd);
-    errno = failed;
-    return -1;
-}
-
-static int connect_inet(const struct milter_spec *m, struct err *e)
-{
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-    struct addrinfo *found = NULL;
-    char port[8];
-    int fd = -1;
-
-    snprintf(port, sizeof port, "%u", m->port);
-    int rc = getaddrinfo(m->host, port, &hints, &found);
-    if (rc)
-        return err_set(e, ERR_TEMPORARY, "%s", gai_strerror(rc));
-    for (const struct addrinfo *a = found; a && fd < 0; a = a->ai_next)
-        fd = connect_to(a);
-    if (fd < 0)
-        err_sys(e, "connect");
-    freeaddrinfo(found);
-    return fd;
-}
-
 /* ---- without the network ---- */
 
 /* errno of a connection made as the workers' user, 0 when it was made. */
+static int try_unix(const char *path)
+{
+    struct err e;
+
+    return reach_unix(path, &e) >= 0 ? 0 : e.sys ? e.sys : ENAMETOOLONG; /* the end of this program closes it */
+}
+
 static int try_as_owner(const struct config *cfg, const char *path)
 {
     const struct passwd *pw = geteuid() == 0 ? getpwnam(cfg->mail_owner) : NULL;
     int status;
 
     if (!pw || pw->pw_uid == 0)
-        return connect_unix(path) < 0 ? errno : 0; /* the end of this program closes it */
+        return try_unix(path);
     pid_t pid = fork();
     if (pid == 0) {
         if (initgroups(pw->pw_name, pw->pw_gid) < 0 || setgid(pw->pw_gid) < 0 || setuid(pw->pw_uid) < 0)
             _exit(errno & 0xff);
-        _exit(connect_unix(path) < 0 ? errno & 0xff : 0);
+        _exit(try_unix(path) & 0xff);
     }
     if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
         return errno;
@@ -181,11 +124,9 @@ static void tell_negotiated(const char *from, const struct milter_spec *m, const
 /* False: nothing (more) came in time. */
 static bool read_some(int fd, struct milter *proto, int64_t end_us)
 {
-    int64_t left_ms = (end_us - clock_mono_us()) / 1000;
-    struct pollfd p = { .fd = fd, .events = POLLIN };
     char bytes[4096];
 
-    if (left_ms <= 0 || poll(&p, 1, (int)left_ms) != 1)
+    if (!reach_wait(fd, end_us))
         return false;
     ssize_t n = read(fd, bytes, sizeof bytes);
     if (n <= 0)
@@ -198,7 +139,7 @@ static void negotiate(int fd, const struct config *cfg, const char *from, const 
 {
     struct milter *proto = milter_new((unsigned)(m->protocol ? m->protocol : cfg->milter_protocol));
     struct milter_news news = { 0 };
-    int64_t end = clock_mono_us() + WAIT_MS * INT64_C(1000);
+    int64_t end = clock_mono_us() + REACH_LIMIT_MS * INT64_C(1000);
     struct span out = milter_output(proto);
     bool has_come = send(fd, out.at, out.len, MSG_NOSIGNAL) == (ssize_t)out.len;
 
@@ -217,14 +158,24 @@ static void negotiate(int fd, const struct config *cfg, const char *from, const 
     milter_free(proto);
 }
 
+static int connect_to(const struct milter_spec *m, struct err *e)
+{
+    char port[8];
+
+    if (m->path)
+        return reach_unix(m->path, e);
+    snprintf(port, sizeof port, "%u", m->port);
+    return reach_inet(m->host, port, e);
+}
+
 static void speak_with(const struct config *cfg, const char *from, const struct milter_spec *m, struct findings *f)
 {
     struct err e;
-    int fd = m->path ? connect_unix(m->path) : connect_inet(m, &e);
+    int fd = connect_to(m, &e);
 
     if (fd < 0) {
         if (!m->path) /* a socket has been told of */
-            findings_add(f, FINDING_ERROR, "milter", "%s: %s: %s", from, m->name, e.text);
+            findings_add(f, FINDING_ERROR, "milter", "%s: %s: %s", from, m->name, e.sys ? strerror(e.sys) : e.text);
         return;
     }
     negotiate(fd, cfg, from, m, f);

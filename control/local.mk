@@ -32,6 +32,7 @@ baton_SOURCES = \
 	control/postfix_names.c control/postfix_names.h \
 	control/postmap.c \
 	control/probe.c control/probe.h control/probe_int.h control/probe_session.c control/probe_walk.c \
+	control/reach.c control/reach.h \
 	control/sink.c control/sink.h \
 	control/tables.c control/tables.h
 baton_LDFLAGS = $(AM_LDFLAGS) $(LOADS_MODULES)
