@@ -49,7 +49,7 @@ static void clean_environment(void)
 
     for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
         char *value = getenv(kept[i]);
-        values[i] = value ? xstrdup(value) : NULL;
+        values[i] = xstrdup_or_null(value);
     }
     clearenv();
     for (size_t i = 0; i < ARRAY_LEN(kept); i++) {

@@ -108,7 +108,7 @@ static int start_envelope(struct sending *s)
     s->env.uid = getuid();
     s->env.arrival_us = clock_real_us();
     s->env.ret = s->o->ret;
-    s->env.envid = s->o->envid ? xstrdup(s->o->envid) : NULL;
+    s->env.envid = xstrdup_or_null(s->o->envid);
     status = s->o->sender ? read_sender(s) : make_sender(s);
     return status ? status : read_words(s);
 }

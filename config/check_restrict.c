@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "config/template.h"
 
+#include <stdlib.h>
 #include <strings.h>
 
 enum { DEPTH_MAX = 10 };
@@ -25,19 +26,17 @@ static void complain(struct list *of, enum config_severity s, const char *fmt, .
 
 static void complain(struct list *of, enum config_severity s, const char *fmt, ...)
 {
-    struct buf text;
     va_list ap;
 
-    buf_init(&text, BUF_NO_MAX);
     va_start(ap, fmt);
-    buf_vaddf(&text, fmt, ap);
+    char *text = xvasprintf(fmt, ap);
     va_end(ap);
     if (of->class)
         remark(of->report, s, (struct place){ .file = of->cfg->file, .line = of->class->line }, "restriction_class %s: %s",
-               of->class->name, buf_cstr(&text));
+               of->class->name, text);
     else
-        remark_param(of->report, of->cfg, of->param, s, "%s", buf_cstr(&text));
-    buf_fini(&text);
+        remark_param(of->report, of->cfg, of->param, s, "%s", text);
+    free(text);
     of->is_good &= s != CONFIG_ERROR;
 }
 

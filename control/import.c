@@ -9,25 +9,14 @@
 
 void import_note(struct strlist *notes, const char *fmt, ...)
 {
-    struct buf text;
     va_list ap;
 
-    buf_init(&text, BUF_NO_MAX);
     va_start(ap, fmt);
-    buf_vaddf(&text, fmt, ap);
+    char *text = xvasprintf(fmt, ap);
     va_end(ap);
-    for (size_t i = 0; i < notes->n; i++)
-        if (strcmp(notes->at[i], buf_cstr(&text)) == 0) {
-            buf_fini(&text);
-            return;
-        }
-    strlist_add(notes, buf_span(&text));
-    buf_fini(&text);
-}
-
-static char *dup_or_null(const char *s)
-{
-    return s ? xstrdup(s) : NULL;
+    if (!strlist_has(notes, text))
+        strlist_add(notes, span_str(text));
+    free(text);
 }
 
 static struct import_item *new_item(struct import *im, const char *name)
@@ -40,8 +29,8 @@ static struct import_item *new_item(struct import *im, const char *name)
 struct import_line *import_add(struct import_item *it, const char *name, const char *value, const char *source)
 {
     it->lines = xreallocarray(it->lines, it->n_lines + 1, sizeof *it->lines);
-    it->lines[it->n_lines] = (struct import_line){ .name = xstrdup(name), .value = dup_or_null(value),
-                                                   .source = dup_or_null(source) };
+    it->lines[it->n_lines] = (struct import_line){ .name = xstrdup(name), .value = xstrdup_or_null(value),
+                                                   .source = xstrdup_or_null(source) };
     return &it->lines[it->n_lines++];
 }
 
@@ -58,36 +47,30 @@ struct import_item *import_param(struct import *im, const char *name, const char
 {
     struct import_item *it = new_item(im, name);
 
-    import_add(it, name, value, source)->plain = dup_or_null(plain);
+    import_add(it, name, value, source)->plain = xstrdup_or_null(plain);
     return it;
 }
 
 void import_line_lose(struct import_line *l, const char *fmt, ...)
 {
-    struct buf text;
     va_list ap;
 
-    buf_init(&text, BUF_NO_MAX);
-    va_start(ap, fmt);
-    buf_vaddf(&text, fmt, ap);
-    va_end(ap);
     free(l->why);
-    l->why = buf_take(&text);
+    va_start(ap, fmt);
+    l->why = xvasprintf(fmt, ap);
+    va_end(ap);
     l->fate = IMPORT_LOST;
 }
 
 void import_lose(struct import *im, const char *name, const char *source, const char *fmt, ...)
 {
     struct import_line *l = &import_param(im, name, NULL, NULL, source)->lines[0];
-    struct buf text;
     va_list ap;
 
-    buf_init(&text, BUF_NO_MAX);
     va_start(ap, fmt);
-    buf_vaddf(&text, fmt, ap);
+    l->why = xvasprintf(fmt, ap);
     va_end(ap);
-    import_line_lose(l, "%s", buf_cstr(&text));
-    buf_fini(&text);
+    l->fate = IMPORT_LOST;
 }
 
 /* A password, or a table that holds some in its own name. */

@@ -42,8 +42,8 @@ static void list_rcpts(struct attempt *a, const struct resolution *res)
         const char *original = from->original ? from->original : is_same ? NULL : from->address;
         *to = (struct rcpt){
             .address = xstrdup(res->at[i].address),
-            .orcpt = from->orcpt ? xstrdup(from->orcpt) : NULL,
-            .original = original ? xstrdup(original) : NULL,
+            .orcpt = xstrdup_or_null(from->orcpt),
+            .original = xstrdup_or_null(original),
             .notify = from->notify,
         };
     }

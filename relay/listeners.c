@@ -20,7 +20,7 @@ static struct listening *add(struct listeners *l, enum listen_kind kind, const c
     l->at = xreallocarray(l->at, l->n + 1, sizeof *l->at);
     struct listening *li = &l->at[l->n++];
     *li = (struct listening){
-        .kind = kind, .name = xstrdup(name), .section = -1, .path = path ? xstrdup(path) : NULL, .mode = 0666, .fd = -1,
+        .kind = kind, .name = xstrdup(name), .section = -1, .path = xstrdup_or_null(path), .mode = 0666, .fd = -1,
     };
     if (at)
         li->at = *at;

@@ -291,7 +291,7 @@ static void tls_decided(struct peer *p, enum config_tls_level level, const char 
 {
     p->tls_level = level;
     free(p->tls_match);
-    p->tls_match = match ? xstrdup(match) : NULL;
+    p->tls_match = xstrdup_or_null(match);
     p->tls = tls;
     dial_host(p);
 }

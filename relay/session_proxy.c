@@ -145,7 +145,7 @@ static void take_name(struct session *s, const char *name)
 {
     snprintf(s->name, sizeof s->name, "%s", name ? name : "unknown");
     free(s->reverse_name);
-    s->reverse_name = name ? xstrdup(name) : NULL;
+    s->reverse_name = xstrdup_or_null(name);
     s->name_status = name ? NAME_FOUND : NAME_NONE;
 }
 

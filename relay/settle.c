@@ -96,7 +96,7 @@ static void keep(struct settlement *s, struct rcpt *to, const char *reason)
 
     left->rcpt = *to;
     *to = (struct rcpt){ 0 }; /* moved */
-    left->reason = reason ? xstrdup(reason) : NULL;
+    left->reason = xstrdup_or_null(reason);
 }
 
 /* Behind LMTP there is a mailbox. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Packed, an envelope is lines "Kvalue\n". No value holds an LF: addresses and parameters are checked for control
- * characters by whoever parsed them, and envelope_pack() trusts nobody and writes '?' for one. */
+ * Packed, an envelope is lines "Kvalue\n" (packed.h). */
 #include "base/envelope.h"
 
 #include "base/mem.h"
+#include "base/packed.h"
 
 #include <stdlib.h>
 
@@ -46,44 +46,29 @@ void envelope_set_sender(struct envelope *e, const char *address)
     e->sender = copy;
 }
 
-static char *dup_or_null(const char *s)
-{
-    return s ? xstrdup(s) : NULL;
-}
-
 void envelope_copy(struct envelope *to, const struct envelope *from)
 {
     *to = *from;
     to->sender = xstrdup(from->sender);
-    to->envid = dup_or_null(from->envid);
-    to->client = dup_or_null(from->client);
-    to->login = dup_or_null(from->login);
+    to->envid = xstrdup_or_null(from->envid);
+    to->client = xstrdup_or_null(from->client);
+    to->login = xstrdup_or_null(from->login);
     to->rcpts = NULL;
     to->n_rcpts = to->cap_rcpts = 0;
     for (size_t i = 0; i < from->n_rcpts; i++) {
         struct rcpt *r = envelope_add(to, from->rcpts[i].address);
-        r->orcpt = dup_or_null(from->rcpts[i].orcpt);
-        r->original = dup_or_null(from->rcpts[i].original);
+        r->orcpt = xstrdup_or_null(from->rcpts[i].orcpt);
+        r->original = xstrdup_or_null(from->rcpts[i].original);
         r->notify = from->rcpts[i].notify;
     }
 }
 
-static void put(struct buf *out, char key, const char *value)
-{
-    if (!value)
-        return;
-    buf_addc(out, key);
-    for (; *value; value++)
-        buf_addc(out, *value == '\n' || *value == '\r' ? '?' : *value);
-    buf_addc(out, '\n');
-}
-
 void envelope_pack(const struct envelope *e, struct buf *out)
 {
-    put(out, 's', e->sender);
-    put(out, 'i', e->envid);
-    put(out, 'c', e->client);
-    put(out, 'l', e->login);
+    packed_put(out, 's', e->sender);
+    packed_put(out, 'i', e->envid);
+    packed_put(out, 'c', e->client);
+    packed_put(out, 'l', e->login);
     buf_addf(out, "t%lld\n", (long long)e->arrival_us);
     if (e->uid != ENVELOPE_NO_UID)
         buf_addf(out, "u%lu\n", (unsigned long)e->uid);
@@ -93,9 +78,9 @@ void envelope_pack(const struct envelope *e, struct buf *out)
                  e->is_held ? "Q" : "");
     /* What belongs to a recipient follows it. */
     for (size_t i = 0; i < e->n_rcpts; i++) {
-        put(out, 'r', e->rcpts[i].address);
-        put(out, 'o', e->rcpts[i].orcpt);
-        put(out, 'a', e->rcpts[i].original);
+        packed_put(out, 'r', e->rcpts[i].address);
+        packed_put(out, 'o', e->rcpts[i].orcpt);
+        packed_put(out, 'a', e->rcpts[i].original);
         if (e->rcpts[i].notify)
             buf_addf(out, "n%u\n", e->rcpts[i].notify);
     }
@@ -124,9 +109,9 @@ static int unpack_line(struct envelope *e, char key, struct span v, struct err *
     uint64_t number = 0;
 
     if (strchr("tun", key) && !span_u64(v, &number))
-        return err_set(err, ERR_PERMANENT, "envelope: bad number after '%c'", key);
+        return err_set(err, ERR_PERMANENT, "bad number after '%c'", key);
     if (strchr("oan", key) && !r)
-        return err_set(err, ERR_PERMANENT, "envelope: '%c' before the first recipient", key);
+        return err_set(err, ERR_PERMANENT, "'%c' before the first recipient", key);
     switch (key) {
     case 's': replace(&e->sender, v); break;
     case 'i': replace(&e->envid, v); break;
@@ -144,27 +129,23 @@ static int unpack_line(struct envelope *e, char key, struct span v, struct err *
         free(address);
         break;
     }
-    default:
-        if (key < 'a' || key > 'z')
-            return err_set(err, ERR_PERMANENT, "envelope: unknown key '%c': written by a newer Baton?", key);
+    default: return packed_unknown(key, err);
     }
     return 0;
 }
 
 int envelope_unpack(struct envelope *e, struct span packed, struct err *err)
 {
+    struct span value;
+    char key;
+    int found;
+
     envelope_init(e);
-    while (packed.len) {
-        size_t end = span_find(packed, '\n');
-        if (end == packed.len || end == 0) {
-            envelope_fini(e);
-            return err_set(err, ERR_PERMANENT, "envelope: a line without %s", end ? "an end" : "a key");
-        }
-        if (unpack_line(e, packed.at[0], span_of(packed.at + 1, end - 1), err) < 0) {
-            envelope_fini(e);
-            return -1;
-        }
-        packed = span_from(packed, end + 1);
-    }
-    return 0;
+    while ((found = packed_next(&packed, &key, &value, err)) > 0)
+        if (unpack_line(e, key, value, err) < 0)
+            break;
+    if (found == 0)
+        return 0;
+    envelope_fini(e);
+    return err_prefix(err, "envelope");
 }

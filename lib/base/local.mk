@@ -10,6 +10,7 @@ lib_base_libbase_a_SOURCES = \
 	lib/base/list.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/mem.c lib/base/mem.h \
+	lib/base/packed.c lib/base/packed.h \
 	lib/base/runner.h \
 	lib/base/span.c lib/base/span.h
 

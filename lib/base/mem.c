@@ -48,15 +48,24 @@ char *xstrdup(const char *s)
     return there(strdup(s));
 }
 
+char *xstrdup_or_null(const char *s)
+{
+    return s ? xstrdup(s) : NULL;
+}
+
 char *xasprintf(const char *fmt, ...)
 {
-    char *text;
     va_list ap;
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        text = NULL;
+    char *text = xvasprintf(fmt, ap);
     va_end(ap);
-    return there(text);
+    return text;
+}
+
+char *xvasprintf(const char *fmt, va_list ap)
+{
+    char *text;
+    return there(vasprintf(&text, fmt, ap) < 0 ? NULL : text);
 }
 
 void bug_at(const char *file, int line, const char *fmt, ...)

@@ -17,11 +17,6 @@
 #define OUT_HIGH 65536
 #define KEEP     8192
 
-static char *dup_or_null(const char *s)
-{
-    return s ? xstrdup(s) : NULL;
-}
-
 struct smtp_client *smtp_client_new(const struct smtp_client_config *cfg,
                                     const struct smtp_client_ops *ops, void *arg)
 {
@@ -29,9 +24,9 @@ struct smtp_client *smtp_client_new(const struct smtp_client_config *cfg,
 
     c->cfg = *cfg;
     c->cfg.helo_name = xstrdup(cfg->helo_name);
-    c->cfg.user = dup_or_null(cfg->user);
-    c->cfg.secret = dup_or_null(cfg->secret);
-    c->cfg.mechanisms = dup_or_null(cfg->mechanisms);
+    c->cfg.user = xstrdup_or_null(cfg->user);
+    c->cfg.secret = xstrdup_or_null(cfg->secret);
+    c->cfg.mechanisms = xstrdup_or_null(cfg->mechanisms);
     c->ops = ops;
     c->arg = arg;
     c->is_encrypted = cfg->is_encrypted;

@@ -22,11 +22,6 @@
 #define IN_MAX ((size_t)1 << 20)
 #define KEEP   1024 /* of a buffer, while nothing is in it: there may be many idle clients */
 
-static char *dup_or_null(const char *s)
-{
-    return s ? xstrdup(s) : NULL;
-}
-
 void smtp_server_say_banner(struct smtp_server *s)
 {
     const char *usual = s->cfg.is_lmtp ? "LMTP" : "ESMTP";
@@ -40,7 +35,7 @@ struct smtp_server *smtp_server_new(const struct smtp_server_config *cfg,
 
     s->cfg = *cfg;
     s->cfg.hostname = xstrdup(cfg->hostname);
-    s->cfg.banner = dup_or_null(cfg->banner);
+    s->cfg.banner = xstrdup_or_null(cfg->banner);
     s->cfg.mechanisms = NULL;
     smtp_server_set_auth(s, cfg->mechanisms ? SMTP_AUTH_OFFERED : SMTP_AUTH_NO, cfg->mechanisms);
     s->cfg.offers_starttls = cfg->offers_starttls && !(cfg->hidden & SMTP_EXT_STARTTLS);
@@ -383,7 +378,7 @@ const char *smtp_server_login(const struct smtp_server *s)
 
 void smtp_server_set_login(struct smtp_server *s, const char *login)
 {
-    char *copy = dup_or_null(login);
+    char *copy = xstrdup_or_null(login);
     free(s->login);
     s->login = copy;
 }

@@ -42,7 +42,7 @@ static bool find_mechanism(const struct smtp_server *s, struct span name, char o
 
 void smtp_server_set_auth(struct smtp_server *s, enum smtp_auth how, const char *mechanisms)
 {
-    char *copy = mechanisms ? xstrdup(mechanisms) : NULL;
+    char *copy = xstrdup_or_null(mechanisms);
 
     free((char *)s->cfg.mechanisms);
     s->cfg.mechanisms = copy;

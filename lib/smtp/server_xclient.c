@@ -114,7 +114,7 @@ static void apply(struct smtp_server *s, const struct smtp_xclient *x)
     s->is_authenticated = s->login != NULL;
     s->is_esmtp = proto && span_ieq_str(SPAN("ESMTP"), proto);
     free(s->hello);
-    s->hello = x->value[SMTP_XCLIENT_HELO] ? xstrdup(x->value[SMTP_XCLIENT_HELO]) : NULL;
+    s->hello = xstrdup_or_null(x->value[SMTP_XCLIENT_HELO]);
     smtp_server_set_phase(s, s->hello ? PHASE_READY : PHASE_GREETING);
     smtp_server_say_banner(s);
 }

@@ -2,13 +2,9 @@
 #include "spool/state.h"
 
 #include "base/mem.h"
+#include "base/packed.h"
 
 #include <stdlib.h>
-
-static char *dup_or_null(const char *s)
-{
-    return s ? xstrdup(s) : NULL;
-}
 
 void spool_state_fini(struct spool_state *st)
 {
@@ -26,28 +22,18 @@ void spool_state_fini(struct spool_state *st)
 void spool_state_copy(struct spool_state *to, const struct spool_state *from)
 {
     *to = *from;
-    to->reason = dup_or_null(from->reason);
+    to->reason = xstrdup_or_null(from->reason);
     to->rcpts = from->n_rcpts ? xcalloc(from->n_rcpts, sizeof *to->rcpts) : NULL;
     for (size_t i = 0; i < from->n_rcpts; i++) {
         const struct spool_rcpt *r = &from->rcpts[i];
         to->rcpts[i] = (struct spool_rcpt){
             .rcpt = { .address = xstrdup(r->rcpt.address),
-                      .orcpt = dup_or_null(r->rcpt.orcpt),
-                      .original = dup_or_null(r->rcpt.original),
+                      .orcpt = xstrdup_or_null(r->rcpt.orcpt),
+                      .original = xstrdup_or_null(r->rcpt.original),
                       .notify = r->rcpt.notify },
-            .reason = dup_or_null(r->reason),
+            .reason = xstrdup_or_null(r->reason),
         };
     }
-}
-
-static void put(struct buf *out, char key, const char *value)
-{
-    if (!value)
-        return;
-    buf_addc(out, key);
-    for (; *value; value++)
-        buf_addc(out, *value == '\n' || *value == '\r' ? '?' : *value);
-    buf_addc(out, '\n');
 }
 
 void state_pack(const struct spool_state *st, struct buf *out)
@@ -58,16 +44,16 @@ void state_pack(const struct spool_state *st, struct buf *out)
         buf_addf(out, "c%u\n", st->attempts);
     if (st->is_held || st->was_warned)
         buf_addf(out, "f%s%s\n", st->is_held ? "H" : "", st->was_warned ? "W" : "");
-    put(out, 'x', st->reason);
+    packed_put(out, 'x', st->reason);
     /* What belongs to a recipient follows it. */
     for (size_t i = 0; i < st->n_rcpts; i++) {
         const struct spool_rcpt *r = &st->rcpts[i];
-        put(out, 'r', r->rcpt.address);
-        put(out, 'o', r->rcpt.orcpt);
-        put(out, 'a', r->rcpt.original);
+        packed_put(out, 'r', r->rcpt.address);
+        packed_put(out, 'o', r->rcpt.orcpt);
+        packed_put(out, 'a', r->rcpt.original);
         if (r->rcpt.notify)
             buf_addf(out, "n%u\n", r->rcpt.notify);
-        put(out, 'w', r->reason);
+        packed_put(out, 'w', r->reason);
     }
 }
 
@@ -91,9 +77,9 @@ static int unpack_line(struct spool_state *st, char key, struct span v, struct e
     uint64_t number = 0;
 
     if (strchr("tcn", key) && !span_u64(v, &number))
-        return err_set(e, ERR_PERMANENT, "state: bad number after '%c'", key);
+        return err_set(e, ERR_PERMANENT, "bad number after '%c'", key);
     if (strchr("oanw", key) && !r)
-        return err_set(e, ERR_PERMANENT, "state: '%c' before the first recipient", key);
+        return err_set(e, ERR_PERMANENT, "'%c' before the first recipient", key);
     switch (key) {
     case 't': st->next_us = (int64_t)number; break;
     case 'c': st->attempts = (unsigned)number; break;
@@ -107,27 +93,23 @@ static int unpack_line(struct spool_state *st, char key, struct span v, struct e
         st->is_held = span_find(v, 'H') < v.len;
         st->was_warned = span_find(v, 'W') < v.len;
         break;
-    default:
-        if (key < 'a' || key > 'z')
-            return err_set(e, ERR_PERMANENT, "state: unknown key: written by a newer Baton?");
+    default: return packed_unknown(key, e);
     }
     return 0;
 }
 
 int state_unpack(struct spool_state *st, struct span packed, struct err *e)
 {
+    struct span value;
+    char key;
+    int found;
+
     *st = (struct spool_state){ 0 };
-    while (packed.len) {
-        size_t end = span_find(packed, '\n');
-        if (end == packed.len || end == 0) {
-            spool_state_fini(st);
-            return err_set(e, ERR_PERMANENT, "state: a line without %s", end ? "an end" : "a key");
-        }
-        if (unpack_line(st, packed.at[0], span_of(packed.at + 1, end - 1), e) < 0) {
-            spool_state_fini(st);
-            return -1;
-        }
-        packed = span_from(packed, end + 1);
-    }
-    return 0;
+    while ((found = packed_next(&packed, &key, &value, e)) > 0)
+        if (unpack_line(st, key, value, e) < 0)
+            break;
+    if (found == 0)
+        return 0;
+    spool_state_fini(st);
+    return err_prefix(e, "state");
 }
