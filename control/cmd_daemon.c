@@ -2,7 +2,9 @@
  *
  * baton start, stop, reload: for machines without a service manager. Whether it runs is told by the spool's lock, which
  * the kernel drops with the process; the number in it is only to know whom to send the signal. */
+#include "control/checks.h"
 #include "control/command.h"
+
 #include "base/mem.h"
 #include "spool/spool.h"
 
@@ -216,6 +218,18 @@ static int stop(const struct command_options *o, const struct config *cfg)
     return EX_OK;
 }
 
+/* What batond would refuse too, but in its log only: tables and authorities that cannot be opened. */
+static bool can_be_opened(const struct config *cfg)
+{
+    struct findings *f = findings_new_errors("baton reload");
+
+    check_maps(cfg, f);
+    check_authorities(cfg, f);
+    unsigned errors = findings_errors(f);
+    findings_free(f);
+    return errors == 0;
+}
+
 static int reload(const struct command_options *o, const struct config *cfg)
 {
     struct err e = { 0 };
@@ -227,6 +241,10 @@ static int reload(const struct command_options *o, const struct config *cfg)
     if (pid == 0) {
         fprintf(stderr, "baton reload: batond does not run\n");
         return EX_UNAVAILABLE;
+    }
+    if (!can_be_opened(cfg)) {
+        fprintf(stderr, "baton reload: the old configuration stays in force\n");
+        return EX_CONFIG;
     }
     if (kill(pid, SIGHUP) < 0) {
         err_sys(&e, "signal to batond (pid %d)", (int)pid);

@@ -100,6 +100,12 @@ static void print_text(const struct facts *f)
     }
 }
 
+/* In seconds, as `baton --json queue` has it. */
+static json_t *seconds(const char *us)
+{
+    return json_real((double)atoll(us) / 1e6);
+}
+
 static void print_json(const struct facts *f)
 {
     json_t *o = json_object(), *troubles = json_array();
@@ -109,13 +115,16 @@ static void print_json(const struct facts *f)
         char *end;
         long long n = strtoll(f->at[i].value, &end, 10);
         bool is_number = *f->at[i].value && !*end;
-        json_object_set_new(o, f->at[i].name, is_number ? json_integer(n) : json_string(f->at[i].value));
+        bool is_time = strcmp(f->at[i].name, "since") == 0 || strcmp(f->at[i].name, "next") == 0;
+        json_object_set_new(o, f->at[i].name,
+                            is_time     ? seconds(f->at[i].value)
+                            : is_number ? json_integer(n)
+                                        : json_string(f->at[i].value));
     }
     for (size_t i = 0; i < f->n_troubles; i++) {
         char **t = f->troubles[i].fields;
-        json_array_append_new(troubles, json_pack("{s:I, s:s, s:s, s:s, s:I}", "since", (json_int_t)atoll(t[1]),
-                                                  "destination", t[2], "text", t[3], "kind", t[4], "next",
-                                                  (json_int_t)atoll(t[5])));
+        json_array_append_new(troubles, json_pack("{s:o, s:s, s:s, s:s, s:o}", "since", seconds(t[1]), "destination", t[2],
+                                                  "text", t[3], "kind", t[4], "next", seconds(t[5])));
     }
     json_object_set_new(o, "trouble", troubles);
     json_dumpf(o, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);

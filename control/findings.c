@@ -11,6 +11,7 @@
 
 struct findings {
     json_t *all; /* NULL: for people */
+    const char *who; /* not NULL: errors only, on stderr; borrowed */
     unsigned errors, warnings;
 };
 
@@ -27,6 +28,14 @@ struct findings *findings_new(bool json)
 
     if (json)
         f->all = json_array();
+    return f;
+}
+
+struct findings *findings_new_errors(const char *who)
+{
+    struct findings *f = findings_new(false);
+
+    f->who = who;
     return f;
 }
 
@@ -63,6 +72,11 @@ void findings_add(struct findings *f, enum finding_kind kind, const char *subjec
     va_end(ap);
     f->errors += kind == FINDING_ERROR;
     f->warnings += kind == FINDING_WARNING;
+    if (f->who) {
+        if (kind == FINDING_ERROR)
+            fprintf(stderr, "%s: %s\n", f->who, text);
+        return;
+    }
     if (f->all) {
         json_array_append_new(f->all, json_pack("{s:s,s:s,s:o}", "kind", words[kind], "subject",
                                                 subject, "text", string(text)));
@@ -79,6 +93,8 @@ void findings_advise(struct findings *f, const char *fmt, ...)
     va_start(ap, fmt);
     const char *text = safe(fmt, ap);
     va_end(ap);
+    if (f->who)
+        return;
     if (f->all)
         json_object_set_new(json_array_get(f->all, json_array_size(f->all) - 1), "advice",
                             string(text));

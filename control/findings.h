@@ -13,6 +13,8 @@ enum finding_kind { FINDING_OK, FINDING_NOTE, FINDING_WARNING, FINDING_ERROR };
 struct findings;
 
 struct findings *findings_new(bool json);
+/* Errors only, on stderr: "baton reload: TEXT". */
+struct findings *findings_new_errors(const char *who);
 void findings_free(struct findings *f);
 /* "ok       relayhost    [smtp.example.com]:587". What strangers said is escaped here. Lines of
  * `text` are kept. */

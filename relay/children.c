@@ -66,6 +66,7 @@ static void run_worker(struct supervisor *s, const struct worker *w, int ready_f
     keep_own_secrets(s, w->role);
     const struct worker_env env = {
         .role = w->role,
+        .started_us = s->started_us,
         .cfg = s->cfg,
         .shared = s->shared,
         .listeners = s->listeners,

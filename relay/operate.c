@@ -126,13 +126,14 @@ void operate_status(struct relay *r, struct buf *out)
 
     queue_count(r->queue, &c);
     spool_stats(r->spool, &s);
-    buf_addf(out, "version\t%s\nsince\t%lld\npid\t%d\n", PACKAGE_VERSION, (long long)r->started_us, (int)getppid());
+    buf_addf(out, "version\t%s\nsince\t%lld\npid\t%d\n", PACKAGE_VERSION, (long long)r->env->started_us, (int)getppid());
     put_relayhost(r->cfg, out);
     buf_addf(out, "waiting\t%zu\nactive\t%zu\nheld\t%zu\nbytes\t%llu\ndisk\t%llu\n", c.messages, c.active, c.held,
              (unsigned long long)c.bytes, (unsigned long long)s.disk_bytes);
     list_each(it, queue_dests(r->queue)) {
         struct dest *d = list_entry(it, struct dest, link);
-        int64_t due = d->n_waiting == 0 ? INT64_MAX : d->retry_us > queue_due(d) ? d->retry_us : queue_due(d);
+        /* Behind one that is away all wait for its probe, whatever their own time. */
+        int64_t due = d->n_waiting == 0 ? INT64_MAX : d->retry_us ? d->retry_us : queue_due(d);
         next = due < next ? due : next;
         connections += peer_count(d);
     }

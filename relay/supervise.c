@@ -259,7 +259,7 @@ int supervise(const struct config *cfg, const char *path)
     static struct supervisor s;
     struct err e;
 
-    s = (struct supervisor){ .cfg = cfg, .path = path, .lock_fd = -1, .signal_fd = -1 };
+    s = (struct supervisor){ .cfg = cfg, .path = path, .started_us = clock_real_us(), .lock_fd = -1, .signal_fd = -1 };
     for (size_t i = 0; i < MAX_WORKERS; i++)
         s.workers[i].ready_fd = -1;
     if (open_all(&s, &e) < 0) {

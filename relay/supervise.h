@@ -22,6 +22,7 @@ enum worker_role { ROLE_RELAY, ROLE_RECEIVE, ROLE_DELIVER };
 struct worker_env {
     enum worker_role role;
     bool is_rehearsal; /* rehearse.c: what the configuration names is opened, as far as that goes before the jail, and that is all */
+    int64_t started_us; /* batond, clock_real_us() */
     const struct config *cfg;
     struct spool_shared *shared;
     const struct listeners *listeners;

@@ -25,6 +25,7 @@ struct supervisor {
     const struct config *cfg;
     struct config *own_cfg; /* the one that a reload brought, or NULL */
     const char *path;
+    int64_t started_us; /* clock_real_us() */
     int lock_fd, signal_fd;
     struct spool_shared *shared;
     struct anvil *anvil;

@@ -95,17 +95,39 @@ subtest 'start, status, reload, stop' => sub {
     is(JSON::PP::decode_json($t->baton(['--json', 'status'])->{out})->{waiting}, 0, 'nothing waits');
     is($t->sendmail(['you@example.test'], input => $text)->{code}, 0, 'it takes mail');
     is(scalar(() = $relay->wait_messages(1)), 1, 'and sends it');
+    my $since = JSON::PP::decode_json($t->baton(['--json', 'status'])->{out})->{since};
+    cmp_ok(abs($since - time), '<', 3600, 'since when is told in seconds');
     is($t->baton(['reload'])->{code}, 0, 'reload');
     my $good = slurp($t->conf);
     spew($t->conf, "nonsense = 1\n");
     is($t->baton(['reload'])->{code}, 78, 'a wrong configuration is refused before anything happens');
+    spew($t->conf, $good . 'smtp_tls_CAfile = "/nonexistent/ca"' . "\n");
+    $r = $t->baton(['reload']);
+    is($r->{code}, 78, 'as one that names what is not there');
+    like($r->{err}, qr{^baton reload: .*/nonexistent/ca.*\nbaton reload: the old configuration stays in force\n\z}m, 'which is said');
     spew($t->conf, $good);
+    is(JSON::PP::decode_json($t->baton(['--json', 'status'])->{out})->{since}, $since, 'batond runs since it was started');
     is($t->baton(['stop'])->{out}, "batond has stopped\n", 'stop');
     is($t->baton(['status'])->{code}, 3, 'it has left');
     $t->config(relayhost => $relay->address, inet_interfaces => '192.0.2.77');
     $r = $t->baton(['start']);
     isnt($r->{code}, 0, 'a start that fails says so');
     like($r->{err}, qr/192\.0\.2\.77/, 'and why');
+};
+
+subtest 'the next try is that of the relayhost, for whom all wait' => sub {
+    my $t = Baton::Test->new;
+    my $relay = $t->fake_relay(listen => 0);
+    $t->config(relayhost => $relay->address);
+    $t->start_batond;
+    $t->sendmail(['you@example.test'], input => $text);
+    $t->wait_log(qr/status=deferred/);
+    $t->stop_batond;
+    $t->start_batond; # now it is one message's second attempt
+    ok($t->wait_log(qr/does not take mail now/), 'it was tried again');
+    my $status;
+    ok((wait_until { $status = JSON::PP::decode_json($t->baton(['--json', 'status'])->{out}); $status->{trouble}[0]{next} && !$status->{active} } 10), 'and waits');
+    is($status->{next}, $status->{trouble}[0]{next}, 'till the relayhost is tried');
 };
 
 done_testing();
