@@ -75,13 +75,15 @@ void config_deliveries(const struct config *cfg, struct strlist *names)
 
 /* Of each kind, the names that may stand in it; NULL at the end. The deliveries themselves give them their values. */
 static const char *const command_names[] = {
-    "HOME", "USER", "LOGNAME", "SHELL", "LOCAL", "EXTENSION", "DOMAIN", "SENDER", "RECIPIENT", "ORIGINAL_RECIPIENT", NULL,
+    "HOME", "USER", "LOGNAME", "SHELL", "LOCAL", "EXTENSION", "DOMAIN", "SENDER", "RECIPIENT", "ORIGINAL_RECIPIENT",
+    "CLIENT_ADDRESS", "CLIENT_HELO", "CLIENT_HOSTNAME", "CLIENT_PORT", "CLIENT_PROTOCOL", "SASL_METHOD", "SASL_SENDER", "SASL_USERNAME", NULL,
 };
 static const char *const user_names[] = {
     "user", "home", "shell", "recipient", "extension", "domain", "local", "recipient_delimiter", NULL,
 };
 static const char *const pipe_names[] = {
-    "recipient", "original_recipient", "user", "extension", "mailbox", "domain", "nexthop", "sender", "queue_id", "size", NULL,
+    "recipient", "original_recipient", "user", "extension", "mailbox", "domain", "nexthop", "sender", "queue_id", "size",
+    "client_address", "client_helo", "client_hostname", "client_port", "client_protocol", "sasl_method", "sasl_sender", "sasl_username", NULL,
 };
 
 static enum template_value is_among(void *arg, struct span name, struct buf *out)
@@ -148,7 +150,7 @@ static void check_virtual(const struct config *cfg, struct config_report *r)
 
 static bool is_service_name(const char *name)
 {
-    static const char *const taken[] = { "local", "virtual", "forward", "smtp", "lmtp", "relay", "error", "retry", "discard", "pipe" };
+    static const char *const taken[] = { "local", "virtual", "smtp", "lmtp", "relay", "error", "retry", "discard", "pipe" };
 
     for (size_t i = 0; i < ARRAY_LEN(taken); i++)
         if (strcmp(name, taken[i]) == 0)

@@ -214,7 +214,8 @@ PARAM(home_mailbox, STR, "", ANY, RELAY | SERVER, LIVE,
 PARAM(mailbox_command, TEMPLATE, "", ANY, RELAY | SERVER, LIVE,
     "A program that delivers to the mailboxes of users: \"/usr/lib/dovecot/dovecot-lda -f $SENDER -a $RECIPIENT\". It runs as the user, "
     "in his home. No shell is between: it is parted at blanks outside of quotes. Its environment, and what may stand in it, are "
-    "HOME, USER, LOGNAME, SHELL, LOCAL, EXTENSION, DOMAIN, SENDER, RECIPIENT and ORIGINAL_RECIPIENT.")
+    "HOME, USER, LOGNAME, SHELL, LOCAL, EXTENSION, DOMAIN, SENDER, RECIPIENT, ORIGINAL_RECIPIENT; CLIENT_ADDRESS, CLIENT_HOSTNAME, "
+    "CLIENT_HELO, CLIENT_PROTOCOL and SASL_USERNAME, where there are such.")
 PARAM(mailbox_command_maps, MAPS, "", ANY, RELAY | CONTROL | SERVER, LIVE,
     "Lookup tables with the commands of single users, instead of `mailbox_command`: \"joe /usr/bin/procmail -f $SENDER\". Looked up is the "
     "name of the user, without an extension.")
@@ -824,7 +825,8 @@ PIPE(user, STR, "", NOT_EMPTY,
 PIPE(argv, TEMPLATES, "", NOT_EMPTY,
     "The program and its arguments: { \"/usr/bin/vmail\", \"-f\", \"${sender}\", \"--\", \"${recipient}\" }, or one string that is "
     "parted at blanks. No shell is between. In each may stand ${recipient}, ${original_recipient}, ${user} and ${extension} (the local "
-    "part, parted by `recipient_delimiter`), ${mailbox} (all of it), ${domain}, ${nexthop}, ${sender}, ${queue_id}, ${size}; also "
+    "part, parted by `recipient_delimiter`), ${mailbox} (all of it), ${domain}, ${nexthop} (what stands behind the transport's colon, else the domain), ${sender}, ${queue_id}, ${size}, "
+    "${client_address}, ${client_hostname}, ${client_helo}, ${client_protocol}, ${sasl_username}; also "
     "${name?text} (text, if it is not empty) and ${name:text}. With several recipients an argument with one of theirs is there for each.")
 PIPE(flags, STR, "", ANY,
     "Letters: `D` puts Delivered-To: on top, and finds loops by it; `O` X-Original-To:; `R` Return-Path:; `F` a \"From \" line; `B` a "
@@ -832,8 +834,10 @@ PIPE(flags, STR, "", ANY,
     "domains and local parts in small letters; `q` writes addresses with quotes where they need them.")
 PIPE(directory, PATH, "", ANY,
     "The folder that the program runs in; by default `queue_directory`.")
+PIPE(eol, STR, "", ANY,
+    "What ends a line of the message, instead of a newline: \"\\r\\n\". There are \\r, \\n, \\t, \\a, \\b, \\f, \\v, \\\\ and \\NNN (octal).")
 PIPE(null_sender, STR, "MAILER-DAEMON", ANY,
-    "What ${sender} is of a delivery report.")
+    "What ${sender} is of a delivery report, and the sender in the lines of the flags `F` and `R`; it may be empty.")
 PIPE(size, SIZE, "0", RANGE(0, INT64_MAX),
     "The largest message that is given to the program; a larger one is returned. 0: any.")
 PIPE(recipient_limit, INT, "1", RANGE(1, 1000),
@@ -841,7 +845,7 @@ PIPE(recipient_limit, INT, "1", RANGE(1, 1000),
 PIPE(process_limit, INT, "$default_process_limit", RANGE(1, 10000),
     "How many of it run at a time.")
 PIPE(time_limit, TIME, "$command_time_limit", RANGE(1, 86400),
-    "How long it may take.")
+    "How long it may take; then it is ended, and the mail tried again later (Postfix returns it).")
 
 /* ---- ldap NAME { ... }, and files of that form ---- */
 LDAP(server_host, LIST, "localhost", NOT_EMPTY,

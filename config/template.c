@@ -3,11 +3,31 @@
 
 #include "config/reference_int.h"
 
+/* What stands behind "name?" or "name:" for the one that `is_wanted`: "text", "{text}", "{text}:{other text}". False: nothing does. */
+static bool choose(struct span rest, bool is_wanted, struct span *text)
+{
+    struct span inner = span_from(rest, 1);
+    size_t end = inner.len && inner.at[0] == '{' ? 1 + reference_close(span_from(inner, 1), '{', '}') : inner.len;
+
+    if (end == inner.len || inner.at[0] != '{') {
+        *text = inner;
+        return is_wanted;
+    }
+    struct span other = span_from(inner, end + 1);
+    bool has_other = rest.at[0] == '?' && other.len > 2 && span_starts(other, ":{") && other.at[other.len - 1] == '}';
+    if (other.len && !has_other) { /* it only begins with a bracket */
+        *text = inner;
+        return is_wanted;
+    }
+    *text = is_wanted ? span_of(inner.at + 1, end - 1) : has_other ? span_of(other.at + 2, other.len - 3) : SPAN("");
+    return is_wanted || has_other;
+}
+
 /* "name", "name?text", "name:text" */
 static int add_inner(struct span inner, template_fn *fn, void *arg, struct buf *out, struct err *e)
 {
     size_t n = reference_name_len(inner);
-    struct span name = span_of(inner.at, n), rest = span_from(inner, n);
+    struct span name = span_of(inner.at, n), rest = span_from(inner, n), text;
     struct buf value;
 
     if (!n || (rest.len && rest.at[0] != '?' && rest.at[0] != ':'))
@@ -20,8 +40,8 @@ static int add_inner(struct span inner, template_fn *fn, void *arg, struct buf *
         rc = err_set(e, ERR_CONFIG, "there is no $%.*s here; a dollar sign itself is written $$", (int)n, name.at);
     else if (!rest.len)
         buf_addspan(out, buf_span(&value));
-    else if ((rest.at[0] == '?') == (v == TEMPLATE_DEFINED && value.len > 0))
-        rc = template_expand(span_from(rest, 1), fn, arg, out, e);
+    else if (choose(rest, (rest.at[0] == '?') == (v == TEMPLATE_DEFINED && value.len > 0), &text))
+        rc = template_expand(text, fn, arg, out, e);
     else
         rc = 1;
     buf_fini(&value);
@@ -47,6 +67,30 @@ int template_expand(struct span text, template_fn *fn, void *arg, struct buf *ou
         result &= rc;
     }
     return result;
+}
+
+char *template_unescape(const char *text)
+{
+    static const char from[] = "abfnrtv\\", to[] = "\a\b\f\n\r\t\v\\";
+    struct buf out;
+
+    buf_init(&out, BUF_NO_MAX);
+    for (; *text; text++) {
+        const char *known = *text == '\\' && text[1] ? strchr(from, text[1]) : NULL;
+        size_t digits = *text == '\\' ? strspn(text + 1, "01234567") : 0;
+        if (known) {
+            buf_addc(&out, to[known - from]);
+            text++;
+        } else if (digits) {
+            unsigned n = 0;
+            for (size_t i = 0; i < digits && i < 3; i++)
+                n = n * 8 + (unsigned)(*++text - '0');
+            buf_addc(&out, (char)n);
+        } else {
+            buf_addc(&out, *text);
+        }
+    }
+    return buf_take(&out);
 }
 
 /* ---- commands ---- */

@@ -191,10 +191,13 @@ static void start_session(struct peer *p, bool is_encrypted)
         peer_host_failed(p, true, login->error);
         return;
     }
+    bool is_service = p->dest->rules->way == TRANSPORT_SERVICE;
+    const char *nexthop = is_service ? transport_nexthop(p->dest->nexthop) : "";
     const struct smtp_client_config cfg = {
         .is_lmtp = p->dest->rules->way != TRANSPORT_SMTP && p->dest->rules->way != TRANSPORT_AGAIN,
         .is_encrypted = is_encrypted,
-        .helo_name = p->relay->cfg->smtp_helo_name,
+        .helo_name = !is_service ? p->relay->cfg->smtp_helo_name : *nexthop ? nexthop : "-", /* server/deliver.h */
+        .tells_origin = is_service,
         .tls = client_tls(p),
         .user = login ? login->login->user : NULL,
         .secret = login ? login->secret : NULL,

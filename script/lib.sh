@@ -24,7 +24,7 @@ for_demo="util-linux"
 for_test="perl git openssl libio-socket-ssl-perl libcmocka-dev clang xz-utils mandoc strace procps util-linux e2fsprogs systemd
     python3 python3-milter python3-dkim opendkim opendkim-tools rspamd php-cli bsd-mailx s-nail mutt git-email cron libmime-lite-perl haproxy swaks curl slapd ldap-utils dovecot-imapd dovecot-lmtpd
     sasl2-bin libsasl2-modules libsasl2-modules-db
-    postgrey postfix-policyd-spf-python"
+    postgrey postfix-policyd-spf-python procmail maildrop"
 
 missing() {  # PACKAGE...: those of them that are not installed
     local p

@@ -291,6 +291,7 @@ void command_run(const struct command *c, const struct content *content, struct 
     struct err e;
 
     copy_init(&r.copy, content, c->how);
+    r.copy.eol = c->eol;
     int rc = start(&r, &e);
     if (rc == 0)
         rc = work(&r, &e);

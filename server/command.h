@@ -16,6 +16,7 @@ struct command {
     int64_t time_limit_us;
     struct span head, tail;     /* before and behind the content */
     unsigned how;               /* COPY_* */
+    const char *eol;            /* what ends a line; NULL: LF */
     const char *done;           /* "delivered to command: /usr/bin/x" */
 };
 

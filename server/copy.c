@@ -37,7 +37,7 @@ static void change_lines(struct copy *c, struct span piece)
         buf_addspan(&c->changed, line);
         c->is_in_line = end == piece.len;
         if (!c->is_in_line)
-            buf_adds(&c->changed, c->how & COPY_CRLF ? "\r\n" : "\n");
+            buf_adds(&c->changed, c->eol ? c->eol : c->how & COPY_CRLF ? "\r\n" : "\n");
         piece = span_from(piece, end + 1);
     }
 }
@@ -51,7 +51,7 @@ int copy_next(struct copy *c, struct span *out, struct err *e)
     if (n == 0)
         return 0;
     *out = span_of(c->piece, (size_t)n);
-    if (c->how) {
+    if (c->how || c->eol) {
         size_t last = span_rfind(*out, '\n');
         if (last < out->len) /* the rest of a line comes again with the next piece, so that "From " is not cut */
             out->len = last + 1;

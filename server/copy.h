@@ -16,6 +16,7 @@ enum {
 struct copy {
     const struct content *content; /* borrowed */
     unsigned how;
+    const char *eol;               /* borrowed; what ends a line instead of LF, or NULL */
     uint64_t at;
     bool is_in_line; /* what was given last has not ended with a line */
     char *piece;

@@ -44,6 +44,7 @@ struct mail {
     struct deliver *deliver;
     const struct deliver_service *service;
     const char *name;                /* of its socket, "pipe.vmail"; borrowed */
+    char *nexthop;                   /* what stands behind the transport's colon, as LHLO says it ("-": nothing); or NULL */
     struct deliver_session *session; /* NULL: it is gone, and nobody waits for the results */
     struct envelope env;
     struct content *content;
@@ -114,9 +115,20 @@ const char *delivery_original(const struct delivery *d);
 enum { HEAD_FROM_LINE = 1, HEAD_RETURN_PATH = 2, HEAD_ORIGINAL = 4, HEAD_DELIVERED = 8 };
 /* The lines that go in front of the content; `recipient` is what Delivered-To: says. */
 void delivery_head(const struct delivery *d, unsigned what, const char *recipient, struct buf *out);
+/* With another sender in them. */
+void delivery_head_from(const struct delivery *d, const char *sender, unsigned what, const char *recipient, struct buf *out);
+/* The value of the topmost field, unfolded; false: it has another name. */
+bool delivery_first_field(const struct delivery *d, const char *name, struct buf *line);
 /* The id under which it is in the queue, as our own Received: tells; "" when it does not. */
 const char *delivery_queue_id(const struct delivery *d, char *out, size_t size);
 /* Whether it was delivered to `recipient` before: a Delivered-To: says so. */
 bool delivery_is_loop(const struct delivery *d, const char *recipient);
+
+/* ---- delivery_origin.c: for the child ---- */
+
+/* "client_address", "sasl_username", ... (in small or capital letters), and NULL at the end. */
+const char *delivery_origin_name(size_t i);
+/* Its value, which may be empty. False: there is no such name. */
+bool delivery_origin(const struct delivery *d, struct span name, struct buf *out);
 
 #endif

@@ -111,7 +111,9 @@ static enum template_value value_of(void *arg, struct span name, struct buf *out
     const char *sender = a->d->mail->env.sender;
     struct span domain = address_text_domain(a->d->rcpt->address);
 
-    if (span_eq(name, SPAN("domain")) || span_eq(name, SPAN("nexthop")))
+    if (span_eq(name, SPAN("nexthop")) && a->d->mail->nexthop)
+        add_folded(out, span_str(a->d->mail->nexthop), has_flag(a->p, 'h'));
+    else if (span_eq(name, SPAN("domain")) || span_eq(name, SPAN("nexthop")))
         add_folded(out, domain, has_flag(a->p, 'h'));
     else if (span_eq(name, SPAN("sender")) && !*sender)
         buf_adds(out, a->p->null_sender);
@@ -121,7 +123,7 @@ static enum template_value value_of(void *arg, struct span name, struct buf *out
         buf_adds(out, a->queue_id);
     else if (span_eq(name, SPAN("size")))
         buf_addf(out, "%llu", (unsigned long long)content_size(a->d->mail->content));
-    else
+    else if (!delivery_origin(a->d, name, out))
         return value_of_recipient(a, name, out);
     return TEMPLATE_DEFINED;
 }
@@ -180,12 +182,21 @@ static int find_user(const struct pipe_service *p, struct identity *id, struct e
     return rc;
 }
 
-static void make_head(const struct delivery *d, const struct pipe_service *p, struct buf *head)
+static void make_head(const struct delivery *d, const struct pipe_service *p, const char *eol, struct buf *head)
 {
-    delivery_head(d,
-                  (has_flag(p, 'F') ? HEAD_FROM_LINE : 0) | (has_flag(p, 'R') ? HEAD_RETURN_PATH : 0) |
-                      (has_flag(p, 'O') ? HEAD_ORIGINAL : 0) | (has_flag(p, 'D') ? HEAD_DELIVERED : 0),
-                  d->rcpt->address, head);
+    const char *sender = d->mail->env.sender[0] ? d->mail->env.sender : p->null_sender;
+    unsigned what = (has_flag(p, 'F') ? HEAD_FROM_LINE : 0) | (has_flag(p, 'R') ? HEAD_RETURN_PATH : 0) |
+                    (has_flag(p, 'O') ? HEAD_ORIGINAL : 0) | (has_flag(p, 'D') ? HEAD_DELIVERED : 0);
+    struct buf lines;
+
+    buf_init(&lines, BUF_NO_MAX);
+    delivery_head_from(d, sender, what, d->rcpt->address, &lines);
+    for (size_t i = 0; i < lines.len; i++)
+        if (lines.at[i] == '\n' && eol)
+            buf_adds(head, eol);
+        else
+            buf_addc(head, lines.at[i]);
+    buf_fini(&lines);
 }
 
 static void run_program(const struct delivery *d, const struct pipe_service *p, const struct identity *id, struct outcome *out)
@@ -194,13 +205,14 @@ static void run_program(const struct delivery *d, const struct pipe_service *p, 
     char id_text[64], *vars[] = { path, NULL };
     struct strlist argv = { 0 }, env = { vars, 1 };
     char *done = xasprintf("delivered via %s service", p->name), *home = xasprintf("HOME=%s", id->home ? id->home : "/");
+    char *eol = p->eol[0] ? template_unescape(p->eol) : NULL;
     struct buf head;
     struct err e;
 
     vars[1] = home;
     env.n = 2;
     buf_init(&head, BUF_NO_MAX);
-    make_head(d, p, &head);
+    make_head(d, p, eol, &head);
     if (make_argv(d, p, delivery_queue_id(d, id_text, sizeof id_text), &argv, &e) < 0) {
         outcome_defer(out, "4.3.5", &e);
     } else {
@@ -210,7 +222,8 @@ static void run_program(const struct delivery *d, const struct pipe_service *p, 
             .directory = p->directory[0] ? p->directory : d->mail->deliver->cfg->queue_directory,
             .time_limit_us = p->time_limit,
             .head = buf_span(&head),
-            .tail = has_flag(p, 'B') ? SPAN("\n") : SPAN(""),
+            .tail = span_str(!has_flag(p, 'B') ? "" : eol ? eol : "\n"),
+            .eol = eol,
             .how = (has_flag(p, '>') ? COPY_QUOTE_FROM : 0) | (has_flag(p, '.') ? COPY_STUFF_DOTS : 0),
             .done = done,
         };
@@ -220,6 +233,7 @@ static void run_program(const struct delivery *d, const struct pipe_service *p, 
     buf_fini(&head);
     free(done);
     free(home);
+    free(eol);
 }
 
 static void deliver(void *arg, struct outcome *out)

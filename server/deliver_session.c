@@ -39,6 +39,7 @@ static void mail_free(struct mail *m)
         free(m->deliveries[i].path);
     }
     free(m->deliveries);
+    free(m->nexthop);
     envelope_fini(&m->env);
     content_free(m->content);
     list_remove(&m->link);
@@ -135,6 +136,8 @@ static void on_mail(void *arg, struct smtp_cmd *c, struct envelope *env, uint64_
     m->service = s->service;
     m->session = s;
     m->name = s->name;
+    if (strcmp(smtp_server_hello(s->server), "-") != 0)
+        m->nexthop = xstrdup(smtp_server_hello(s->server));
     m->content = content_new(w->cfg->queue_directory, w->ids.uid, w->ids.gid);
     envelope_init(&m->env);
     list_append(&w->mails, &m->link);
@@ -273,6 +276,7 @@ void deliver_session_start(struct deliver *w, const struct deliver_service *serv
     const struct smtp_server_config sc = {
         .is_lmtp = true,
         .may_talk_early = true,
+        .takes_origin = true,
         .hostname = w->cfg->myhostname,
         .banner = name,
         .has_no_vrfy = true,

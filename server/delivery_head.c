@@ -32,15 +32,14 @@ static void add_line(struct buf *out, const char *name, const char *open, const 
 }
 
 /* "From a@b Thu Nov 26 14:00:00 2026": no blank in the address, or nobody could read the line. */
-static void add_from_line(const struct delivery *d, struct buf *out)
+static void add_from_line(const char *sender, struct buf *out)
 {
-    const char *sender = d->mail->env.sender[0] ? d->mail->env.sender : "MAILER-DAEMON";
     time_t now = (time_t)(clock_real_us() / USEC_PER_SEC);
     struct tm tm;
     char date[64];
 
     buf_adds(out, "From ");
-    for (; *sender; sender++)
+    for (sender = *sender ? sender : "MAILER-DAEMON"; *sender; sender++)
         buf_addc(out, (unsigned char)*sender <= ' ' || *sender == 127 ? '_' : *sender);
     strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", localtime_r(&now, &tm));
     buf_addf(out, " %s\n", date);
@@ -48,10 +47,15 @@ static void add_from_line(const struct delivery *d, struct buf *out)
 
 void delivery_head(const struct delivery *d, unsigned what, const char *recipient, struct buf *out)
 {
+    delivery_head_from(d, d->mail->env.sender, what, recipient, out);
+}
+
+void delivery_head_from(const struct delivery *d, const char *sender, unsigned what, const char *recipient, struct buf *out)
+{
     if (what & HEAD_FROM_LINE)
-        add_from_line(d, out);
+        add_from_line(sender, out);
     if (what & HEAD_RETURN_PATH)
-        add_line(out, "Return-Path", "<", d->mail->env.sender, ">");
+        add_line(out, "Return-Path", "<", sender, ">");
     if (what & HEAD_ORIGINAL && d->mail->deliver->cfg->enable_original_recipient)
         add_line(out, "X-Original-To", "", delivery_original(d), "");
     if (what & HEAD_DELIVERED)
@@ -86,23 +90,33 @@ bool delivery_is_loop(const struct delivery *d, const char *recipient)
     return is_loop;
 }
 
-/* "... by HOST (Baton) with ESMTP id ID; date" */
-const char *delivery_queue_id(const struct delivery *d, char *out, size_t size)
+bool delivery_first_field(const struct delivery *d, const char *name, struct buf *line)
 {
     struct header_field f;
     struct header_scan s;
-    struct buf line;
     char *text = read_head(d, &s);
+    bool is_it = header_next(&s, &f) && header_is(&f, name) && header_unfold(f.value, line) == 0;
+
+    for (size_t i = 0; i < line->len; i++) /* folds begin with one */
+        if (line->at[i] == '\t')
+            line->at[i] = ' ';
+    free(text);
+    return is_it;
+}
+
+/* "... by HOST (Baton) with ESMTP id ID; date" */
+const char *delivery_queue_id(const struct delivery *d, char *out, size_t size)
+{
+    struct buf line;
 
     *out = '\0';
     buf_init(&line, BUF_NO_MAX);
-    if (header_next(&s, &f) && header_is(&f, "Received") && header_unfold(f.value, &line) == 0) {
+    if (delivery_first_field(d, "Received", &line)) {
         const char *id = strstr(buf_cstr(&line), " id ");
         size_t n = id ? strspn(id + 4, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") : 0;
         if (n && n < size)
             snprintf(out, size, "%.*s", (int)n, id + 4);
     }
     buf_fini(&line);
-    free(text);
     return out;
 }

@@ -21,7 +21,7 @@ DELIVER_FILES = \
 	server/deliver_pipe.c \
 	server/deliver_session.c \
 	server/deliver_virtual.c \
-	server/delivery_head.c \
+	server/delivery_head.c server/delivery_origin.c \
 	server/errands.c server/errands.h \
 	server/file.c server/file.h \
 	server/forward_service.c \

@@ -32,12 +32,20 @@ static const struct {
     { "recipient_delimiter", NULL, delimiter_of },
 };
 
+/* As part of a file's name an extension, which a stranger chose, leads nowhere else. */
+static bool leads_elsewhere(const char *name, const char *value)
+{
+    return strcmp(name, "extension") == 0 && strchr(value, '/');
+}
+
 enum template_value local_value(void *arg, struct span name, struct buf *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (!names[i].name || !span_eq(name, span_str(names[i].name)))
             continue;
         const char *value = names[i].get(arg);
+        if (value && leads_elsewhere(names[i].name, value))
+            value = NULL;
         if (value)
             buf_adds(out, value);
         return value ? TEMPLATE_DEFINED : TEMPLATE_UNDEFINED;
@@ -54,6 +62,17 @@ static void add_filtered(const struct local_names *n, const char *value, struct 
         buf_addc(out, strchr(good, *value) ? *value : '_');
 }
 
+static bool add_origin(const struct local_names *n, struct span name, struct buf *out)
+{
+    struct buf value;
+
+    buf_init(&value, BUF_NO_MAX);
+    bool is_known = delivery_origin(n->d, name, &value);
+    add_filtered(n, buf_cstr(&value), out);
+    buf_fini(&value);
+    return is_known;
+}
+
 enum template_value local_env_value(void *arg, struct span name, struct buf *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -64,7 +83,27 @@ enum template_value local_env_value(void *arg, struct span name, struct buf *out
             add_filtered(arg, value, out);
         return value ? TEMPLATE_DEFINED : TEMPLATE_UNDEFINED;
     }
-    return TEMPLATE_UNKNOWN;
+    return add_origin(arg, name, out) ? TEMPLATE_DEFINED : TEMPLATE_UNKNOWN;
+}
+
+/* Those that have a value. */
+static void add_origins(const struct local_names *n, struct strlist *env)
+{
+    struct buf line;
+    const char *name;
+
+    buf_init(&line, BUF_NO_MAX);
+    for (size_t i = 0; (name = delivery_origin_name(i)); i++) {
+        size_t len = strlen(name) + 1;
+        buf_clear(&line);
+        for (const char *c = name; *c; c++)
+            buf_addc(&line, (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c));
+        buf_addc(&line, '=');
+        add_origin(n, span_str(name), &line);
+        if (line.len > len)
+            strlist_add(env, buf_span(&line));
+    }
+    buf_fini(&line);
 }
 
 void local_env(const struct local_names *n, struct strlist *env)
@@ -82,5 +121,6 @@ void local_env(const struct local_names *n, struct strlist *env)
         add_filtered(n, value, &line);
         strlist_add(env, buf_span(&line));
     }
+    add_origins(n, env);
     buf_fini(&line);
 }

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* The message for this recipient only. */
-static void to_hop(const struct delivery *d, const struct relayhost *hop, struct outcome *out)
+static void to_hop(const struct delivery *d, const struct relayhost *hop, const char *service_nexthop, struct outcome *out)
 {
     struct envelope env;
 
@@ -27,7 +27,7 @@ static void to_hop(const struct delivery *d, const struct relayhost *hop, struct
         free(r->original);
     }
     envelope_add(&env, d->rcpt->address);
-    submit_lmtp(hop, d->mail->deliver->cfg->myhostname, &env, d->mail->content, out);
+    submit_lmtp(hop, service_nexthop, service_nexthop ? service_nexthop : d->mail->deliver->cfg->myhostname, &env, d->mail->content, out);
     envelope_fini(&env);
 }
 
@@ -52,18 +52,18 @@ static void to_lmtp(const struct delivery *d, const char *nexthop, struct outcom
         outcome_set(out, "4.3.5", "mailbox_transport wants TLS, which mail that an alias or ~/.forward leaves in the mailbox cannot have: "
                                   "give it a UNIX socket, or let them name an address instead");
     else
-        to_hop(d, &hop, out);
+        to_hop(d, &hop, NULL, out);
     relayhost_fini(&hop);
 }
 
 /* Our own worker has a socket for it. */
-static void to_service(const struct delivery *d, const char *name, struct outcome *out)
+static void to_service(const struct delivery *d, const struct transport *t, struct outcome *out)
 {
-    const char *kind = transport_is_builtin(span_str(name)) ? "" : "pipe.";
-    char *path = xasprintf("%s/private/%s%s", d->mail->deliver->cfg->queue_directory, kind, name);
+    const char *kind = transport_is_builtin(span_str(t->name)) ? "" : "pipe.";
+    char *path = xasprintf("%s/private/%s%s", d->mail->deliver->cfg->queue_directory, kind, t->name);
     const struct relayhost hop = { .path = path };
 
-    to_hop(d, &hop, out);
+    to_hop(d, &hop, t->nexthop[0] ? t->nexthop : "-", out);
     free(path);
 }
 
@@ -100,7 +100,7 @@ void local_hand_over(const struct delivery *d, const char *transport, struct out
     else if (strcmp(t.name, "discard") == 0)
         outcome_set(out, "2.0.0", "%s", t.nexthop[0] ? t.nexthop : "discarded");
     else if (strcmp(t.name, "virtual") == 0 || !transport_is_builtin(span_str(t.name)))
-        to_service(d, t.name, out);
+        to_service(d, &t, out);
     else
         outcome_set(out, "4.3.5", "%s: has no mailboxes: mail that an alias or ~/.forward leaves in the mailbox cannot be given to it", t.name);
     transport_fini(&t);

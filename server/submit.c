@@ -263,8 +263,9 @@ void submit_mail(const char *socket_path, const char *hello, const struct envelo
     submit(&hop, &cfg, env, head, c, out);
 }
 
-void submit_lmtp(const struct relayhost *hop, const char *hello, const struct envelope *env, const struct content *c, struct outcome *out)
+void submit_lmtp(const struct relayhost *hop, bool is_service, const char *hello, const struct envelope *env, const struct content *c,
+                 struct outcome *out)
 {
-    const struct smtp_client_config cfg = { .is_lmtp = true, .helo_name = hello, .sends_8bit_anyway = true };
+    const struct smtp_client_config cfg = { .is_lmtp = true, .tells_origin = is_service, .helo_name = hello, .sends_8bit_anyway = true };
     submit(hop, &cfg, env, span_of(NULL, 0), c, out);
 }

@@ -14,6 +14,7 @@
 void submit_mail(const char *socket_path, const char *hello, const struct envelope *env, struct span head, const struct content *c,
                  struct outcome *out);
 /* The same by LMTP, to a server that has the mailbox, in the clear (`hop`: lmtp_hop_parse()): what it says of the one recipient is the outcome. */
-void submit_lmtp(const struct relayhost *hop, const char *hello, const struct envelope *env, const struct content *c, struct outcome *out);
+/* `is_service`: it is one of our own (deliver.h). */
+void submit_lmtp(const struct relayhost *hop, bool is_service, const char *hello, const struct envelope *env, const struct content *c, struct outcome *out);
 
 #endif

@@ -77,7 +77,7 @@ subtest 'several at a time' => sub {
     is($said{$_}, '250 2.0.0 delivered via many service (stored and more)', $_) for @to, 'v@b.example';
     my @r = sort { $a cmp $b } map { join ' ', /^arg (.*)$/mg } my @got = results();
     is_deeply(\@r, [ 'nobody u1@a.example u2@a.example u3@a.example', 'nobody u4@a.example', 'nobody v@b.example' ], 'of one domain, as many as may be');
-    like($got[0], qr/\n\nFrom MAILER-DAEMON .*\nSubject: x\n\n\.\.dot\n>From me\n\n\z/, 'the flags F, B, > and .');
+    like($got[0], qr/\n\nFrom nobody .*\nSubject: x\n\n\.\.dot\n>From me\n\n\z/, 'the flags F, B, > and .');
 };
 
 subtest 'exit codes' => sub {

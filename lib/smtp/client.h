@@ -36,6 +36,7 @@ struct smtp_client_config { /* strings are copied */
     bool has_no_pipelining;  /* not used though offered: for servers that promise too much */
     bool has_no_chunking;
     bool has_no_dsn;
+    bool tells_origin;       /* the server is ourselves: it is told the envelope's client and login (smtp/server.h, takes_origin) */
     const char *helo_name;   /* "host.example.com" or "[192.0.2.1]" */
     enum smtp_client_tls tls;
     const char *user;        /* NULL: do not log in. Else no message goes out without a login */

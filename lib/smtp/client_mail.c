@@ -183,6 +183,8 @@ static void say_mail(struct smtp_client *c)
         buf_adds(&c->out, " SMTPUTF8");
     if (has_dsn(c))
         dsn_params_format(m->env, &c->out);
+    if (c->cfg.tells_origin)
+        origin_params_format(m->env, &c->out);
     end_command(c, at);
 }
 

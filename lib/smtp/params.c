@@ -114,6 +114,31 @@ static const char *read_auth(void *to, struct span value, bool has_value)
     return NULL;
 }
 
+static const char *read_origin(struct mail_params *p, char **to, struct span value)
+{
+    if (!p->takes_origin)
+        return UNSUPPORTED;
+    if (!*to)
+        *to = decode(value, 4000, xtext_decode);
+    return *to ? NULL : "501 5.5.4 Bad parameter syntax";
+}
+
+static const char *read_client(void *to, struct span value, bool has_value)
+{
+    struct mail_params *p = to;
+
+    (void)has_value;
+    return read_origin(p, &p->client, value);
+}
+
+static const char *read_login(void *to, struct span value, bool has_value)
+{
+    struct mail_params *p = to;
+
+    (void)has_value;
+    return read_origin(p, &p->login, value);
+}
+
 static unsigned char notify_bit(struct span word)
 {
     static const struct {
@@ -165,6 +190,7 @@ static const char *read_orcpt(void *to, struct span value, bool has_value)
 static const struct param mail_table[] = {
     { "SIZE", read_size }, { "BODY", read_body },   { "SMTPUTF8", read_smtputf8 },
     { "RET", read_ret },   { "ENVID", read_envid }, { "AUTH", read_auth },
+    { "XCLIENT", read_client }, { "XLOGIN", read_login },
 };
 
 static const struct param rcpt_table[] = {
@@ -205,7 +231,7 @@ static const char *read_all(const struct param *table, size_t n, void *to, struc
 
 const char *mail_params_parse(struct mail_params *p, struct span args, char *reply, size_t size)
 {
-    *p = (struct mail_params){ .body = BODY_7BIT, .takes_auth = p->takes_auth };
+    *p = (struct mail_params){ .body = BODY_7BIT, .takes_auth = p->takes_auth, .takes_origin = p->takes_origin };
     return read_all(mail_table, ARRAY_LEN(mail_table), p, args, reply, size);
 }
 
@@ -247,6 +273,23 @@ void rcpt_params_format(const struct rcpt *r, bool utf8, struct buf *out)
     size_t start = out->len;
     if (orcpt_encode(span_str(r->orcpt), utf8, out) < 0 || out->len - start > XTEXT_ORCPT_MAX)
         out->len = before; /* better without it than a refusal of the recipient */
+}
+
+static void format_xtext(const char *name, const char *value, struct buf *out)
+{
+    size_t before = out->len;
+
+    if (!value || !*value)
+        return;
+    buf_adds(out, name);
+    if (xtext_encode(span_str(value), out) < 0)
+        out->len = before;
+}
+
+void origin_params_format(const struct envelope *env, struct buf *out)
+{
+    format_xtext(" XCLIENT=", env->client, out);
+    format_xtext(" XLOGIN=", env->login, out);
 }
 
 void dsn_params_format(const struct envelope *env, struct buf *out)

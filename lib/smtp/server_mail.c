@@ -39,13 +39,15 @@ static void begin(struct smtp_server *s, struct mail_params *p, const struct add
     s->env.smtputf8 = p->smtputf8;
     s->env.ret = p->ret;
     s->env.envid = p->envid;
-    p->envid = NULL;
+    s->env.client = p->client;
+    s->env.login = p->login;
+    p->envid = p->client = p->login = NULL;
     s->ops->mail(s->arg, smtp_server_ask(s, ASKED_MAIL), &s->env, p->size_bytes);
 }
 
 void smtp_server_do_mail(struct smtp_server *s, struct span args)
 {
-    struct mail_params p = { .takes_auth = s->auth != SMTP_AUTH_NO || s->is_authenticated };
+    struct mail_params p = { .takes_auth = s->auth != SMTP_AUTH_NO || s->is_authenticated, .takes_origin = s->cfg.takes_origin };
     struct address a;
     struct span rest;
     char reply[200];
@@ -76,6 +78,8 @@ void smtp_server_do_mail(struct smtp_server *s, struct span args)
     else
         begin(s, &p, &a);
     free(p.envid);
+    free(p.client);
+    free(p.login);
 }
 
 bool smtp_server_mail_answered(struct smtp_server *s, int code)
