@@ -203,21 +203,61 @@ for my $page (@manuals) {
     like($t, qr/^\.Sh EXIT STATUS/m, "$page has EXIT STATUS");
 }
 
-# ---- told, not judged: what grew long ------------------------------------------------------------------------------------
+# ---- nothing that nobody uses --------------------------------------------------------------------------------------------
 
-for my $file (grep { m{\.c$} } @sources) {
-    my $lines = () = $text{$file} =~ /\n/g;
-    note "$file: $lines lines: one subject?" if $lines > 500;
-    my ($n, $start, $name) = (0);
+# Words in code. Strings count: modules are found by the names of their functions. Of headers only macros do.
+my %n_uses;
+for my $file (@c) {
+    (my $t = $text{$file}) =~ s{/\*.*?\*/}{}gs;
+    $t = join "\n", $t =~ /^(#define .*)/mg if $file =~ /\.h$/;
+    $n_uses{$_}++ for $t =~ /\w+/g;
+}
+my @lists = grep { m{\.h$} && is_list($_) } @sources;
+my %is_listed = map { $_ => 1 } map { code($_) =~ /^[A-Z_]+\((\w+)/mg } @lists;
+
+none {
+    my ($file) = @_;
+    my @names = grep { $_ ne 'main' } code($file) =~ /^(?!static\b)[a-z_][\w *]*?\b(\w+)\([^;{}]*\)\n\{$/mg;
+    # name_WORD is made for each WORD of a list
+    map { ": nobody calls $_()" } grep { $n_uses{$_} < 2 && !(/_(.*)/ && $is_listed{$1}) } @names;
+} 'every function has a caller', grep { m{\.c$} } @sources;
+
+my %is_read = map { $_ => 1 } map { code($_) =~ /\w+/g } grep { m{\.c$} } @sources;
+my $in_lists = join '', map { $text{$_} } @lists;
+none {
+    my ($file) = @_;
+    my @bad;
+    for my $entry (split /^(?=[A-Z_]+\()/m, $text{$file}) {
+        next if $entry !~ /^[A-Z_]+\((\w+)/ || $is_read{$1} || $entry =~ /without effect/;
+        push @bad, ": nobody reads $1" if $in_lists !~ /\$$1\b/; # other values may refer to it
+    }
+    @bad;
+} 'every parameter has a reader, or says that it has no effect', grep { m{^config/params\.h$} } @lists;
+
+# ---- what grows too long to be read ----------------------------------------------------------------------------------------
+
+sub lines_of { my $n = () = $text{ $_[0] } =~ /\n/g; return $n }
+
+none {
+    my ($file) = @_;
+    my $n = lines_of($file);
+    $n <= 500 || is_list($file) ? () : (": $n lines: which two subjects does it have?");
+} 'no file is longer than 500 lines', @sources;
+
+none {
+    my ($file) = @_;
+    my ($n, $n_rows, $start, $name, @bad) = (0, 0);
     for (split /\n/, $text{$file}) {
         $n++;
-        note "$file:$n: " . length() . ' columns' if length > 120;
-        if (/^\{$/) { $start = $n }
+        $n_rows++ if /^\s+\{ .*\},?$/; # of a table
+        if (/^\{$/) { ($start, $n_rows) = ($n, 0) }
         elsif (/^\}/ && $start) {
-            note "$file:$start: $name is " . ($n - $start) . ' lines' if $n - $start > 80;
+            my $long = $n - $start + 1 - $n_rows;
+            push @bad, ":$start: $name() has $long lines" if $long > 60;
             undef $start;
         } elsif (/^[a-z].*?(\w+)\(/) { $name = $1 }
     }
-}
+    @bad;
+} 'no function is longer than 60 lines, rows of tables aside', grep { m{\.c$} } @c;
 
 done_testing();
