@@ -8,7 +8,7 @@
  *     config_report_fini(&report);
  *     if (!cfg)
  *         return EX_CONFIG;
- *     ... cfg->queue_run_delay ...
+ *     ... cfg->minimal_backoff_time ...
  *
  * Each parameter of params.h is a field of struct config under its own name. A configuration that
  * loaded has no error: every value is in its range and the rules between parameters (check.c) hold.

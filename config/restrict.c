@@ -227,20 +227,6 @@ const struct restriction_list *config_restriction_class(const struct config *cfg
     return NULL;
 }
 
-bool restriction_is_known(const struct config *cfg, struct span text)
-{
-    struct span word;
-
-    if (!map_next_spec(&text, &word))
-        return false;
-    if (find(word) != RESTRICTION_CLASS)
-        return true;
-    char *name = span_dup(word);
-    bool is_class = config_restriction_class(cfg, name) != NULL;
-    free(name);
-    return is_class;
-}
-
 static void nearer(struct span name, const char *candidate, size_t *distance, const char **best)
 {
     size_t d = span_distance(name, span_str(candidate));

@@ -75,8 +75,6 @@ const struct restriction_list *config_restriction_class(const struct config *cfg
 int restrictions_parse(struct span text, struct restriction_list *out, struct err *e);
 void restrictions_fini(struct restriction_list *l);
 
-/* Whether the first word of `text` is the name of a restriction, or of a class of `cfg`. */
-bool restriction_is_known(const struct config *cfg, struct span text);
 /* What `name` was probably meant to be; NULL: nothing near. */
 const char *restriction_suggest(const struct config *cfg, const char *name);
 

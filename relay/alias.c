@@ -6,7 +6,6 @@
 #include "relay/alias.h"
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/mem.h"
 #include "config/template.h"
 
@@ -20,8 +19,6 @@ struct table {
     struct aliases *of;
     char *spec;
     struct map *map; /* NULL: its file is not there */
-    unsigned generation; /* the one that has been looked through */
-    int64_t look_us;     /* when to look again whether it is there */
     alias_complain_fn *complain;
     void *arg;
 };
@@ -29,7 +26,6 @@ struct table {
 struct aliases {
     struct table **at;
     size_t n;
-    bool is_stale; /* a file that was missing is there, and may not be read */
     bool has_local;
 };
 
@@ -206,12 +202,6 @@ void alias_look_through(struct map *m, bool has_local, alias_complain_fn *compla
         map_each(m, look_at_row, &k, &e);
 }
 
-static void look_through(struct table *t)
-{
-    t->generation = map_generation(t->map);
-    alias_look_through(t->map, t->of->has_local, t->complain, t->arg);
-}
-
 /* ---- tables ---- */
 
 static void map_complains(void *arg, const char *text)
@@ -225,7 +215,6 @@ static int open_table(struct table *t, struct err *e)
 {
     const struct map_options o = { .is_aliases = true, .complain = map_complains, .arg = t };
 
-    t->look_us = clock_mono_us() + USEC_PER_SEC;
     e->sys = 0;
     t->map = map_open(t->spec, &o, e);
     if (!t->map)
@@ -236,7 +225,7 @@ static int open_table(struct table *t, struct err *e)
         e->sys = 0;
         return err_set(e, ERR_TEMPORARY, "%s: others are asked for it, when mail comes", t->spec);
     }
-    look_through(t);
+    alias_look_through(t->map, t->of->has_local, t->complain, t->arg);
     return 0;
 }
 
@@ -250,26 +239,10 @@ int aliases_add(struct aliases *a, const char *spec, alias_complain_fn *complain
     return open_table(t, e);
 }
 
-/* One whose file was missing, once a second. */
-static void look_for_file(struct table *t)
-{
-    const char *file = file_in(t->spec);
-    struct stat st;
-    struct err e;
-
-    if (clock_mono_us() < t->look_us)
-        return;
-    t->look_us = clock_mono_us() + USEC_PER_SEC;
-    if (stat(file, &st) == 0 && open_table(t, &e) < 0 && (e.sys == EACCES || e.sys == EPERM))
-        t->of->is_stale = true;
-}
-
 static enum map_result find_in(struct table *t, struct span name, struct alias_values *out, struct err *e)
 {
     struct buf value;
 
-    if (!t->map)
-        look_for_file(t);
     if (!t->map)
         return MAP_NOT_FOUND;
     buf_init(&value, VALUE_MAX);
@@ -279,8 +252,6 @@ static enum map_result find_in(struct table *t, struct span name, struct alias_v
         result = out->n ? MAP_FOUND : MAP_NOT_FOUND;
     }
     buf_fini(&value);
-    if (map_generation(t->map) != t->generation)
-        look_through(t);
     return result;
 }
 
@@ -292,12 +263,4 @@ enum map_result aliases_find(struct aliases *a, struct span name, struct alias_v
     for (size_t i = 0; i < a->n && result == MAP_NOT_FOUND; i++)
         result = find_in(a->at[i], name, out, e);
     return result;
-}
-
-bool aliases_are_stale(const struct aliases *a)
-{
-    for (size_t i = 0; i < a->n; i++)
-        if (a->at[i]->map && map_is_stale(a->at[i]->map))
-            return true;
-    return a->is_stale;
 }

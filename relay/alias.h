@@ -4,8 +4,10 @@
  * mail reaches a person.
  *
  * They are tables (map/map.h); what is done here is the right-hand side. A null client delivers nothing itself: a value that is
- * a file, a command or an :include: is refused, and its name keeps its other values. A table that has changed is read again by
- * itself, as far as this process may; aliases_are_stale() says when another one should. */
+ * a file, a command or an :include: is refused, and its name keeps its other values.
+ *
+ * struct aliases is for those who look once: newaliases, `baton check`. The relay asks the tables itself (expand.c), and has their
+ * values cut up here. */
 #ifndef RELAY_ALIAS_H
 #define RELAY_ALIAS_H
 
@@ -44,8 +46,5 @@ void alias_values_of(struct span rhs, struct alias_values *out);
 /* Tells of what is wrong with the rows of a text: all of them, or with `has_local` only those that are no address, nor anything
  * that local delivery could use. */
 void alias_look_through(struct map *m, bool has_local, alias_complain_fn *complain, void *arg);
-
-/* A table has changed and cannot be read again in here. */
-bool aliases_are_stale(const struct aliases *a);
 
 #endif

@@ -285,7 +285,7 @@ void fetcher_free(struct fetcher *f)
     free(f);
 }
 
-struct fetch *fetcher_get(struct fetcher *f, const char *url, const char *resolve, const char *authorities, fetcher_fn *done, void *arg)
+void fetcher_get(struct fetcher *f, const char *url, const char *resolve, const char *authorities, fetcher_fn *done, void *arg)
 {
     struct fetch *w = xcalloc(1, sizeof *w);
     struct buf b;
@@ -297,11 +297,4 @@ struct fetch *fetcher_get(struct fetcher *f, const char *url, const char *resolv
     w->message = buf_take(&b);
     list_append(&f->fetches, &w->link);
     later_start(&f->later, f->loop, send_some, f);
-    return w;
-}
-
-void fetch_cancel(struct fetch *w)
-{
-    if (w)
-        w->done = NULL;
 }

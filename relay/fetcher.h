@@ -22,8 +22,6 @@ void fetcher_free(struct fetcher *f); /* those who wait are not called back */
 typedef void fetcher_fn(void *arg, struct span text, const char *why);
 
 /* `resolve` and `authorities` are options of baton-fetch, or NULL. */
-struct fetch;
-struct fetch *fetcher_get(struct fetcher *f, const char *url, const char *resolve, const char *authorities, fetcher_fn *done, void *arg);
-void fetch_cancel(struct fetch *w);
+void fetcher_get(struct fetcher *f, const char *url, const char *resolve, const char *authorities, fetcher_fn *done, void *arg);
 
 #endif

@@ -36,7 +36,6 @@ struct domain {
     int64_t look_us, fetch_us;       /* mono: not before */
     struct list asks;
     struct dns_query *query;
-    struct fetch *fetch;
     struct mta_sts *of;
 };
 
@@ -199,7 +198,6 @@ static void on_fetched(void *arg, struct span text, const char *why)
     struct mta_sts_policy p;
     struct err e;
 
-    d->fetch = NULL;
     if (why || mta_sts_policy_parse(text, &p, &e) < 0) {
         not_fetched(d, why ? why : e.text);
         return;
@@ -236,8 +234,7 @@ static void on_addresses(void *arg, enum dns_outcome outcome, const struct addr_
     }
     char *url = cfg->mta_sts_port == 443 ? xasprintf("https://mta-sts.%s/.well-known/mta-sts.txt", d->name)
                                          : xasprintf("https://mta-sts.%s:%d/.well-known/mta-sts.txt", d->name, cfg->mta_sts_port);
-    d->fetch = fetcher_get(d->of->fetcher, url, buf_cstr(&resolve), cfg->smtp_tls_CAfile[0] ? cfg->smtp_tls_CAfile : NULL,
-                           on_fetched, d);
+    fetcher_get(d->of->fetcher, url, buf_cstr(&resolve), cfg->smtp_tls_CAfile[0] ? cfg->smtp_tls_CAfile : NULL, on_fetched, d);
     free(url);
     buf_fini(&resolve);
 }

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,14 +48,4 @@ void notify_reloading(void)
 void notify_stopping(void)
 {
     send_state("STOPPING=1");
-}
-
-void notify_status(const char *fmt, ...)
-{
-    char state[400] = "STATUS=";
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(state + 7, sizeof state - 7, fmt, ap);
-    va_end(ap);
-    send_state(state);
 }

@@ -9,6 +9,5 @@ void notify_ready(void);
 /* Type=notify-reload wants the time of the request with it; notify_ready() ends the reload. */
 void notify_reloading(void);
 void notify_stopping(void);
-void notify_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

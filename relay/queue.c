@@ -343,19 +343,6 @@ void queue_count(const struct queue *q, struct queue_counts *out)
     out->messages = q->n;
 }
 
-void queue_each(struct queue *q, void (*fn)(void *arg, struct message *m), void *arg)
-{
-    size_t n;
-    uint64_t *ids = queue_ids(q, &n);
-
-    for (size_t i = 0; i < n; i++) {
-        struct message *m = queue_find(q, ids[i]);
-        if (m)
-            fn(arg, m);
-    }
-    free(ids);
-}
-
 static int by_id(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;

@@ -137,8 +137,6 @@ struct queue_counts {
 };
 void queue_count(const struct queue *q, struct queue_counts *out);
 
-/* Every message, by age. The queue may change meanwhile: who has gone is passed over. */
-void queue_each(struct queue *q, void (*fn)(void *arg, struct message *m), void *arg);
 /* The ids of all, by age, for a walk with pauses; free() it. */
 uint64_t *queue_ids(struct queue *q, size_t *n);
 

@@ -22,7 +22,7 @@ int class_find_own(struct routing *ro, struct err *e)
 }
 
 /* "[192.0.2.1]", "[IPv6:2001:db8::1]"; a zone in it is none of ours, and would be looked up */
-bool class_is_own_address(const struct routing *ro, struct span domain)
+static bool is_own_address(const struct routing *ro, struct span domain)
 {
     union addr a;
 
@@ -34,7 +34,7 @@ bool class_is_own_address(const struct routing *ro, struct span domain)
 
 enum map_result class_is_local(struct routing *ro, struct lookup *l, struct span domain)
 {
-    if (ro->cfg->mydestination.n && class_is_own_address(ro, domain))
+    if (ro->cfg->mydestination.n && is_own_address(ro, domain))
         return MAP_FOUND;
     return resolver_is_destination(ro->resolver, l, domain);
 }

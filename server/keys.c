@@ -11,7 +11,8 @@
 
 #include <stdlib.h>
 
-enum map_result keys_is_ours(struct routing *ro, struct lookup *l, struct span domain)
+/* myorigin, mydestination, or an address of this machine in brackets. */
+static enum map_result is_ours(struct routing *ro, struct lookup *l, struct span domain)
 {
     return span_ieq_str(domain, ro->cfg->myorigin) ? MAP_FOUND : class_is_local(ro, l, domain);
 }
@@ -69,7 +70,7 @@ enum map_result keys_find(struct routing *ro, struct lookup *l, struct tables *t
     const char *at_domain = domain.len ? lookup_printf(l, "@%.*s", (int)domain.len, domain.at) : "";
     enum map_result result = find_both(&q, at_domain, true, out);
     if (result == MAP_NOT_FOUND && keys & KEYS_LOCAL && domain.len) {
-        result = keys_is_ours(ro, l, domain);
+        result = is_ours(ro, l, domain);
         if (result == MAP_FOUND)
             result = find_both(&q, "", false, out);
     }

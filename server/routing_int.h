@@ -39,8 +39,6 @@ struct found {
 
 enum map_result keys_find(struct routing *ro, struct lookup *l, struct tables *t, const char *address, unsigned keys,
                           struct found *out);
-/* myorigin, mydestination, or an address of this machine in brackets. */
-enum map_result keys_is_ours(struct routing *ro, struct lookup *l, struct span domain);
 /* The addresses of a value, complete; "@other.example" is the same name there. `extension` is put behind each local part. False: it
  * is not to be read, which has been logged. */
 bool keys_addresses(struct routing *ro, struct lookup *l, const char *param, const char *address, const struct found *f,
@@ -52,7 +50,6 @@ bool keys_propagates(const struct config *cfg, const char *what);
 enum map_result class_of(void *self, struct lookup *l, const char *address, enum address_class *out);
 /* Whether a domain is mydestination's, or an address of this machine in brackets. */
 enum map_result class_is_local(struct routing *ro, struct lookup *l, struct span domain);
-bool class_is_own_address(const struct routing *ro, struct span domain);
 int class_find_own(struct routing *ro, struct err *e);
 
 /* ---- infer.c ---- */

@@ -16,8 +16,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LINES_LONGEST 998 /* RFC 5322 2.1.1, without CRLF */
-
 struct lines {
     /* what has come out so far */
     uint64_t bytes;

@@ -52,7 +52,7 @@ static void watch_for(struct conn *c, int events)
 
 /* Reading is not switched off before something comes that is not wanted: most pauses are over by then, and two system
  * calls a message are saved. */
-void conn_watch(struct conn *c)
+static void watch(struct conn *c)
 {
     int reading = wants_read(c) ? UV_READABLE : c->events & UV_READABLE;
     watch_for(c, reading | (c->is_blocked ? UV_WRITABLE : 0));
@@ -123,7 +123,7 @@ void conn_report(struct conn *c)
     if (!c->is_closed)
         tell_closed(c);
     if (!c->is_closed)
-        conn_watch(c);
+        watch(c);
 }
 
 /* ---- sending ---------------------------------------- */
@@ -441,9 +441,4 @@ bool conn_peer_uid(const struct conn *c, uid_t *uid, pid_t *pid)
 int conn_fd(const struct conn *c)
 {
     return c->fd;
-}
-
-struct loop *conn_loop(const struct conn *c)
-{
-    return c->loop;
 }

@@ -106,6 +106,5 @@ const union addr *conn_local(const struct conn *c);
 /* The process at the other end of a unix socket, as the kernel says. False for TCP. */
 bool conn_peer_uid(const struct conn *c, uid_t *uid, pid_t *pid);
 int conn_fd(const struct conn *c);
-struct loop *conn_loop(const struct conn *c);
 
 #endif

@@ -74,7 +74,6 @@ void conn_set_end(struct conn *c);
 /* Tells the owner what he does not know yet. Only from the loop. `c` may be closed afterwards. */
 void conn_report(struct conn *c);
 void conn_wake(struct conn *c);
-void conn_watch(struct conn *c);
 /* Sends what the socket takes now. */
 void conn_send_queued(struct conn *c);
 

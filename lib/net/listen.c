@@ -113,7 +113,7 @@ struct listener {
     struct timer wait; /* out of file descriptors */
     listen_fn *accepted;
     void *arg;
-    bool is_paused, is_stopped, has_complained;
+    bool is_stopped, has_complained;
     int quota; /* for the next turn */
 };
 
@@ -123,7 +123,7 @@ static void watch(struct listener *li)
 {
     if (li->is_stopped)
         return;
-    if (li->is_paused || timer_is_armed(&li->wait))
+    if (timer_is_armed(&li->wait))
         uv_poll_stop(&li->poll);
     else
         uv_poll_start(&li->poll, UV_READABLE, on_poll);
@@ -173,7 +173,7 @@ static void on_poll(uv_poll_t *uv, int status, int events)
     (void)status; /* accept() tells */
     (void)events;
     int n = 0;
-    while (n < li->quota && !li->is_stopped && !li->is_paused && accept_one(li))
+    while (n < li->quota && !li->is_stopped && accept_one(li))
         n++;
     li->quota = n < li->quota ? (n ? n : 1) : 2 * n < ACCEPTS_A_TURN ? 2 * n : ACCEPTS_A_TURN;
 }
@@ -196,18 +196,6 @@ struct listener *listen_start(struct loop *l, int fd, listen_fn *accepted, void 
     }
     watch(li);
     return li;
-}
-
-void listen_pause(struct listener *li)
-{
-    li->is_paused = true;
-    watch(li);
-}
-
-void listen_resume(struct listener *li)
-{
-    li->is_paused = false;
-    watch(li);
 }
 
 static void on_closed(uv_handle_t *h)

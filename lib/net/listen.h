@@ -27,8 +27,6 @@ struct listener;
 /* Accepts on `fd`, which is closed by listen_stop(). Out of fds or memory it waits a moment, says so in the log once,
  * and goes on. */
 struct listener *listen_start(struct loop *l, int fd, listen_fn *accepted, void *arg, struct err *e);
-void listen_pause(struct listener *li);
-void listen_resume(struct listener *li);
 /* NULL is fine; from inside accepted() too. */
 void listen_stop(struct listener *li);
 

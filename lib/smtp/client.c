@@ -474,8 +474,3 @@ const struct smtp_features *smtp_client_features(const struct smtp_client *c)
 {
     return &c->features;
 }
-
-bool smtp_client_is_encrypted(const struct smtp_client *c)
-{
-    return c->is_encrypted;
-}

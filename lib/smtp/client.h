@@ -140,7 +140,6 @@ struct smtp_features {
     char mechanisms[256]; /* behind AUTH, in capitals, parted by blanks */
 };
 const struct smtp_features *smtp_client_features(const struct smtp_client *c);
-bool smtp_client_is_encrypted(const struct smtp_client *c);
 /* The mechanism that logged us in, or NULL. */
 const char *smtp_client_mechanism(const struct smtp_client *c);
 

@@ -62,11 +62,6 @@ uint64_t spool_msg_id(const struct spool_msg *m)
     return m->rec->id;
 }
 
-uint64_t spool_msg_size(const struct spool_msg *m)
-{
-    return m->single ? single_size(m->single) : m->rec->content.len;
-}
-
 size_t spool_msg_memory(const struct spool_msg *m)
 {
     enum { SINGLE_BYTES = 1024 }; /* names and the sum */

@@ -92,11 +92,6 @@ int scratch_add(struct scratch *c, struct span data, struct err *e)
     return 0;
 }
 
-uint64_t scratch_size(const struct scratch *c)
-{
-    return c->size;
-}
-
 size_t scratch_memory(const struct scratch *c)
 {
     return sizeof *c + c->memory.cap;

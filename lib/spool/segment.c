@@ -129,7 +129,7 @@ int segment_fd(struct spool *s, struct segment *seg)
         list_append(&s->ledger.open, &seg->open_link);
         return seg->fd;
     }
-    segment_path(s, seg, path);
+    spool_path(s, seg->folder, seg->name, path);
     if (s->ledger.n_open >= MAX_OPEN)
         close_oldest(s);
     seg->fd = s->io->open(s->io, path, O_RDONLY | O_NOFOLLOW, 0);
@@ -138,11 +138,6 @@ int segment_fd(struct spool *s, struct segment *seg)
     list_append(&s->ledger.open, &seg->open_link);
     s->ledger.n_open++;
     return seg->fd;
-}
-
-void segment_path(const struct spool *s, const struct segment *seg, char *out)
-{
-    spool_path(s, seg->folder, seg->name, out);
 }
 
 void segment_hold(struct segment *seg)

@@ -74,7 +74,6 @@ struct segment *segment_find_journal(const struct ledger *l, uint64_t name);
 
 /* An fd for reading that stays open as long as it is held or wanted often. -1 with errno. */
 int segment_fd(struct spool *s, struct segment *seg);
-void segment_path(const struct spool *s, const struct segment *seg, char *out /* PATH_MAX */);
 void segment_hold(struct segment *seg);
 void segment_unhold(struct spool *s, struct segment *seg);
 

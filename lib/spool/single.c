@@ -57,11 +57,6 @@ int single_write(struct single *s, struct span data, struct err *e)
     return 0;
 }
 
-uint64_t single_size(const struct single *s)
-{
-    return s->size;
-}
-
 static int write_record(struct single *s, struct record *r, struct buf *head, struct err *e)
 {
     struct page_header h = { SPOOL_VERSION, SEGMENT_SINGLE, s->id, pad8(PAGE_BYTES + s->size) };

@@ -22,7 +22,6 @@ struct single *single_new(struct spool_io *io, const char *dir, const char *fold
 /* For the drop: whatever the umask, the owner of the folder can read it; made by root, it is theirs. */
 int single_share(struct single *s, struct err *e);
 int single_write(struct single *s, struct span data, struct err *e);
-uint64_t single_size(const struct single *s);
 /* Writes `head` (its fixed part is filled in from `r`, whose gen, id, size and sums are set here), syncs, renames, syncs
  * the folder: then the message is kept. On -1 only single_free() is left. */
 int single_finish(struct single *s, struct record *r, struct buf *head, struct err *e);

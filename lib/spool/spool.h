@@ -138,7 +138,6 @@ uint64_t spool_msg_id(const struct spool_msg *m);
 int spool_msg_envelope(struct spool_msg *m, const struct envelope *env, struct err *e);
 /* Content in pieces of any size. After -1 only spool_abort() is left (disk full: e->sys is ENOSPC). */
 int spool_write(struct spool_msg *m, struct span data, struct err *e);
-uint64_t spool_msg_size(const struct spool_msg *m);
 /* Bytes of memory that it holds, till its commit has called back. */
 size_t spool_msg_memory(const struct spool_msg *m);
 /* Memory is short: moves the content to a file of its own, as of a large message. -1 as in spool_write(). */
@@ -162,7 +161,6 @@ void scratch_free(struct scratch *c);
 int scratch_add(struct scratch *c, struct span data, struct err *e);
 /* Memory is short: to the file now. -1 as above. */
 int scratch_spill(struct scratch *c, struct err *e);
-uint64_t scratch_size(const struct scratch *c);
 size_t scratch_memory(const struct scratch *c);
 /* What lies at `offset`, up to `len` bytes; none at the end. Points into memory where it is there, else it is read to `room`.
  * Valid till the next call. */
@@ -186,7 +184,6 @@ struct spool_state {
 };
 
 void spool_state_fini(struct spool_state *st);
-void spool_state_copy(struct spool_state *to, const struct spool_state *from);
 
 /* The newest state wins. Durable with the next sync; asks for one itself only when `done` is given. Of a message that is
  * not there (any more) nothing is noted, and `done` is told SPOOL_KEPT. After SPOOL_FAILED the state still holds, and is

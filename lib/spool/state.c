@@ -19,23 +19,6 @@ void spool_state_fini(struct spool_state *st)
     *st = (struct spool_state){ 0 };
 }
 
-void spool_state_copy(struct spool_state *to, const struct spool_state *from)
-{
-    *to = *from;
-    to->reason = xstrdup_or_null(from->reason);
-    to->rcpts = from->n_rcpts ? xcalloc(from->n_rcpts, sizeof *to->rcpts) : NULL;
-    for (size_t i = 0; i < from->n_rcpts; i++) {
-        const struct spool_rcpt *r = &from->rcpts[i];
-        to->rcpts[i] = (struct spool_rcpt){
-            .rcpt = { .address = xstrdup(r->rcpt.address),
-                      .orcpt = xstrdup_or_null(r->rcpt.orcpt),
-                      .original = xstrdup_or_null(r->rcpt.original),
-                      .notify = r->rcpt.notify },
-            .reason = xstrdup_or_null(r->reason),
-        };
-    }
-}
-
 void state_pack(const struct spool_state *st, struct buf *out)
 {
     if (st->next_us > 0)

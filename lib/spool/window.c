@@ -11,7 +11,8 @@ void window_fini(struct window *w)
     *w = (struct window){ 0 };
 }
 
-void window_room(struct window *w, size_t size)
+/* What was in it is gone. */
+static void make_room(struct window *w, size_t size)
 {
     w->len = 0;
     if (size <= w->cap)
@@ -31,7 +32,7 @@ const char *window_find(const struct window *w, uint64_t gen, uint64_t offset, s
 
 int window_fill(struct window *w, struct spool_io *io, int fd, uint64_t gen, uint64_t offset, size_t want)
 {
-    window_room(w, want);
+    make_room(w, want);
     ssize_t n = io_read(io, fd, w->at, want, offset);
     if (n < 0)
         return -1;

@@ -20,8 +20,6 @@ struct window { /* zeroes: nothing is in it */
 };
 
 void window_fini(struct window *w);
-/* Makes room for `size` bytes; what was in it is gone. */
-void window_room(struct window *w, size_t size);
 /* The bytes from `offset` on, and in `n` how many there are; NULL: none. Valid till the next change of `w`. */
 const char *window_find(const struct window *w, uint64_t gen, uint64_t offset, size_t *n);
 /* Reads `want` bytes into it. -1 with errno: then nothing is in it. */

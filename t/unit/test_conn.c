@@ -845,28 +845,6 @@ static void a_cancelled_dial_never_calls(void **state)
     addr_list_fini(&to);
 }
 
-static void a_paused_listener_lets_them_wait(void **state)
-{
-    uint16_t port;
-    struct listener *li = serve("127.0.0.1", &port);
-    struct addr_list to = { 0 };
-    struct dialled d = { 0 };
-    (void)state;
-    listen_pause(li);
-    add(&to, "127.0.0.1", port);
-    dial_start(loop, &(struct dial_options){ .to = &to }, on_dialled, &d);
-    run();
-    for (int i = 0; i < 5; i++)
-        loop_turn(loop, false);
-    assert_int_equal(n_accepted, 0);
-    listen_resume(li);
-    loop_turn(loop, true);
-    assert_int_equal(n_accepted, 1);
-    conn_close(d.c);
-    addr_list_fini(&to);
-    listen_stop(li);
-}
-
 static void a_unix_socket_replaces_a_stale_one_only(void **state)
 {
     char dir[] = "/tmp/baton-net-XXXXXX", path[64];
@@ -992,7 +970,6 @@ int main(void)
         T(when_all_fail_each_is_named_with_its_reason),
         T(a_bound_address_is_where_we_come_from),
         T(a_cancelled_dial_never_calls),
-        T(a_paused_listener_lets_them_wait),
         T(a_unix_socket_replaces_a_stale_one_only),
         T(address_literals_are_read_and_written),
         T(a_host_is_the_same_at_any_port),

@@ -201,7 +201,6 @@ static void an_aborted_message_leaves_nothing(void **state)
     struct spool_msg *m = spool_begin(r, &env, NULL);
 
     assert_int_equal(spool_write(m, span_of(bytes, sizeof bytes), NULL), 0);
-    assert_int_equal(spool_msg_size(m), 3000);
     assert_int_equal(kit_files(w->dir, "large"), 1);
     spool_abort(m);
     assert_int_equal(kit_files(w->dir, "large"), 0);
