@@ -183,6 +183,18 @@ none {
     $makefile =~ /(?<![\w.-])\Q$file\E(?![\w.-])/ ? () : (': in no local.mk: not built, or not in the release');
 } 'every source is in a local.mk', grep { !m{^bench/} } @c;
 
+# What a folder's README names: scan.c, checks_*.c; and with module.h module.c
+sub told_of {
+    my ($readme) = @_;
+    return map { (my $re = quotemeta) =~ s/\\\*/[a-z_]*/g; qr/^$re$/ } map { "$_.c" } (slurp($readme) // '') =~ /([a-z_*]+)\.[ch]\b/g;
+}
+none {
+    my ($readme) = @_;
+    my ($folder) = $readme =~ m{(.*)/};
+    my @told = told_of($readme);
+    map { ": does not tell of $_" } grep { my $f = $_; !grep { $f =~ $_ } @told } map { m{^\Q$folder\E/([^/]+\.c)$} ? $1 : () } @sources;
+} "a folder's README tells where to look for what", grep { -e } map { "$_/README.md" } qw(agent config control relay server);
+
 # ---- manuals -----------------------------------------------------------------------------------------------------------
 
 my @manuals = grep { m{^man/.*\.[1-8]$} && (slurp($_) // '') !~ /\A\.so / } @all; # .so: another's name
