@@ -4,14 +4,16 @@ lib_map_libmap_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)
 lib_map_libmap_a_SOURCES = \
 	lib/map/map.c lib/map/map.h lib/map/map_int.h lib/map/map_kind.h \
 	lib/map/map_ask.c \
-	lib/map/map_build.c lib/map/map_build.h \
+	lib/map/map_build.c lib/map/map_build.h lib/map/map_build_int.h \
 	lib/map/map_cidr.c \
 	lib/map/map_dial.c \
+	lib/map/map_edit.c \
 	lib/map/map_file.c \
 	lib/map/map_index.c lib/map/map_index.h \
 	lib/map/map_inline.c \
 	lib/map/map_lmdb.c \
 	lib/map/map_names.c \
+	lib/map/map_new.c \
 	lib/map/map_pattern.c \
 	lib/map/map_pcre.c \
 	lib/map/map_regexp.c \
