@@ -99,8 +99,7 @@ static void login_is_not_in_the_clear(const struct config *cfg, struct config_re
     for (size_t i = 0; i < cfg->relayhost.n; i++) {
         const struct relayhost *h = &cfg->relayhost.at[i];
         enum config_tls_level level = config_tls_level(cfg, h);
-        if (!config_login_for(cfg, h) || level == CONFIG_TLS_VERIFY || level == CONFIG_TLS_SECURE ||
-            is_loopback(h))
+        if (!config_login_for(cfg, h) || level >= CONFIG_TLS_VERIFY || is_loopback(h))
             continue; /* loopback: a tunnel of the administrator's own */
         if (level == CONFIG_TLS_ENCRYPT)
             remark_param(

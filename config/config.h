@@ -107,6 +107,7 @@ enum config_tls_level {
     CONFIG_TLS_ENCRYPT,
     CONFIG_TLS_VERIFY,
     CONFIG_TLS_SECURE,
+    CONFIG_TLS_FINGERPRINT,
 };
 
 enum config_tls_ciphers { CONFIG_CIPHERS_MEDIUM, CONFIG_CIPHERS_HIGH };

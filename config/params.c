@@ -27,6 +27,7 @@ static const struct config_word tls_levels[] = {
     { "encrypt", CONFIG_TLS_ENCRYPT },
     { "verify", CONFIG_TLS_VERIFY },
     { "secure", CONFIG_TLS_SECURE },
+    { "fingerprint", CONFIG_TLS_FINGERPRINT },
     { NULL, 0 },
 };
 

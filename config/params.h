@@ -420,14 +420,15 @@ PARAM(virtual_initial_destination_concurrency, INT, "$initial_destination_concur
 PARAM(smtp_tls_security_level, ENUM, "auto", WORDS(tls_levels), RELAY | CONTROL, LIVE,
     "`none`: no TLS. `may`: TLS if the peer offers it, its certificate is not looked at. `encrypt`: TLS or nothing, its "
     "certificate is not looked at. `verify`, `secure`: TLS with a certificate from a known authority that bears the name "
-    "of the relayhost, or nothing. `auto`: `secure` for a relayhost with a login or at port 465 or 587, else `may`.")
+    "of the relayhost, or nothing. `fingerprint`: TLS with one of the certificates, or keys, in `smtp_tls_fingerprint_cert_match`, whoever "
+    "has made it, or nothing. `auto`: `secure` for a relayhost with a login or at port 465 or 587, else `may`.")
 PARAM(smtp_tls_policy_maps, MAPS, "", ANY, RELAY | CONTROL, LIVE,
     "Lookup tables with the level for a next hop, in place of `smtp_tls_security_level`. The key is the next hop as it is written, "
     "\"example.com\", \"[mail.example.com]:587\", or, for a domain, \".example.com\" for all below it. The value is a level, and "
     "behind it, parted by blanks: match= and names that the certificate may bear, with colons between (hostname, nexthop, "
     "dot-nexthop, or names; \".example.com\" is any name below); protocols=, as `smtp_tls_mandatory_protocols`; ciphers=high or "
-    "medium. `secure` without match= wants the next hop or a name below it. The levels dane, dane-only and fingerprint are refused: "
-    "mail for such a next hop waits.")
+    "medium. `secure` without match= wants the next hop or a name below it; `fingerprint match=` takes fingerprints with | between, and "
+    "without it those of `smtp_tls_fingerprint_cert_match` count. The levels dane and dane-only are refused: mail for such a next hop waits.")
 PARAM(smtp_tls_mta_sts, BOOL, "yes", ANY, RELAY | SERVER, LIVE,
     "When mail is delivered directly: whether to keep to what the recipients' domain has published (MTA-STS, RFC 8461). A domain whose "
     "policy is in mode enforce gets its mail at the hosts that it names, over TLS and with a certificate that can be verified, or not "
@@ -439,6 +440,19 @@ PARAM(smtp_tls_CAfile, PATH, "", ANY, RELAY | CONTROL, LIVE,
     "A PEM file with the certificates of the authorities to trust. Neither this nor `smtp_tls_CApath`: the system's.")
 PARAM(smtp_tls_CApath, PATH, "", ANY, RELAY | CONTROL, LIVE,
     "A folder of such files.")
+PARAM(smtp_tls_fingerprint_cert_match, LIST, "", ANY, RELAY | CONTROL, LIVE,
+    "For the level `fingerprint`, of LMTP too: the fingerprints of the certificates, or of their keys, that are accepted, as openssl "
+    "shows them (see CLIENT CERTIFICATES).")
+PARAM(smtp_tls_fingerprint_digest, ENUM, "sha256", WORDS(tls_digests), RELAY | CONTROL, LIVE,
+    "What these, and those in `smtp_tls_policy_maps`, were made with; see `smtpd_tls_fingerprint_digest`.")
+PARAM(smtp_tls_cert_file, PATH, "", ANY, RELAY | CONTROL, LIVE,
+    "The certificate that servers are shown which ask for one, SMTP or LMTP, in PEM, the certificates of its authorities behind it. It "
+    "may hold the key too. Nearly no server asks. A changed file is taken up by a reload.")
+PARAM(smtp_tls_key_file, PATH, "$smtp_tls_cert_file", ANY, RELAY | CONTROL, LIVE,
+    "Its key, without a pass phrase. Others than its owner and group may not be able to read it.")
+PARAM(smtp_tls_chain_files, LIST, "", ANY, RELAY | CONTROL, LIVE,
+    "PEM files with a key, its certificate and that one's authorities, used instead of the two above. Of several certificates the first "
+    "is shown.")
 PARAM(smtp_tls_mandatory_protocols, TLSVERSIONS, ">=TLSv1.2", ANY, RELAY | CONTROL, LIVE,
     "The versions of TLS that are used: \">=TLSv1.2\", \">=TLSv1.2, <=TLSv1.3\", or the exclusions of older handbooks, "
     "\"!SSLv2, !SSLv3, !TLSv1, !TLSv1.1\". Below TLSv1.2 nothing is spoken, whatever is written.")

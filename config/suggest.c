@@ -64,6 +64,8 @@ static const struct {
     { "smtp_sasl_password_maps", USE_LOGIN },
     { "smtp_sasl_security_options", USE_LOGIN },
     { "smtp_sasl_tls_security_options", USE_LOGIN },
+    { "smtp_tls_eccert_file", "one certificate is shown to servers: write smtp_tls_cert_file" },
+    { "smtp_tls_eckey_file", "write smtp_tls_key_file" },
     { "smtp_tls_mandatory_ciphers", "write smtp_tls_ciphers, which counts for all TLS" },
     { "smtp_tls_protocols", "write smtp_tls_mandatory_protocols, which counts for all TLS" },
     { "smtp_tls_session_cache_database", NOT_NEEDED },

@@ -167,15 +167,60 @@ static void what_is_required_counts(const struct config *cfg, struct config_repo
     }
 }
 
-static void digest_is_strong(const struct config *cfg, struct config_report *r)
+static void digest_is_strong(const struct config *cfg, enum config_param param, int digest, struct config_report *r)
 {
-    int digest = cfg->smtpd_tls_fingerprint_digest;
-
     if (digest == TLS_SHA1 || digest == TLS_MD5)
-        remark_param(r, cfg, PARAM_smtpd_tls_fingerprint_digest, CONFIG_NOTICE,
+        remark_param(r, cfg, param, CONFIG_NOTICE,
                      "%s is weak by today's measure: write the fingerprints anew with sha256 when you can (openssl x509 -noout "
                      "-fingerprint -sha256 -in FILE)",
-                     cfg->values[PARAM_smtpd_tls_fingerprint_digest].shown);
+                     cfg->values[param].shown);
+}
+
+/* ---- rules about servers ---- */
+
+/* "AB:CD:...", as long as the digest makes it. */
+static bool is_print(struct span s, size_t bytes)
+{
+    if (s.len != 3 * bytes - 1)
+        return false;
+    for (size_t i = 0; i < s.len; i++)
+        if (i % 3 == 2 ? s.at[i] != ':' : !strchr("0123456789abcdefABCDEF", s.at[i]))
+            return false;
+    return true;
+}
+
+static void prints_are_of_their_digest(const struct config *cfg, struct config_report *r)
+{
+    static const size_t bytes[] = { [TLS_SHA256] = 32, [TLS_SHA384] = 48, [TLS_SHA512] = 64, [TLS_SHA1] = 20, [TLS_MD5] = 16 };
+    const struct strlist *l = &cfg->smtp_tls_fingerprint_cert_match;
+    size_t n = bytes[cfg->smtp_tls_fingerprint_digest];
+
+    for (size_t i = 0; i < l->n; i++) {
+        struct span rest = span_str(l->at[i]), word;
+        while (span_word(&rest, "|", &word))
+            if (!is_print(word, n))
+                remark_param(r, cfg, PARAM_smtp_tls_fingerprint_cert_match, CONFIG_ERROR,
+                             "\"%.*s\" is no fingerprint by %s: %zu pairs of hexadecimal digits with colons between, as openssl x509 -noout "
+                             "-fingerprint -%s shows it (smtp_tls_fingerprint_digest)",
+                             (int)(word.len > 200 ? 200 : word.len), word.at, cfg->values[PARAM_smtp_tls_fingerprint_digest].shown, n,
+                             cfg->values[PARAM_smtp_tls_fingerprint_digest].shown);
+    }
+    if (!l->n && (cfg->smtp_tls_security_level == CONFIG_TLS_FINGERPRINT || cfg->lmtp_tls_security_level == CONFIG_TLS_FINGERPRINT))
+        remark_param(r, cfg, PARAM_smtp_tls_fingerprint_cert_match, CONFIG_ERROR,
+                     "the level is fingerprint, and there is none: write those of the hosts that mail goes to");
+}
+
+static void own_certificate_is_named_whole(const struct config *cfg, struct config_report *r)
+{
+    const struct strlist *chains = &cfg->smtp_tls_chain_files;
+
+    for (size_t i = 0; i < chains->n; i++)
+        if (chains->at[i][0] != '/')
+            remark_param(r, cfg, PARAM_smtp_tls_chain_files, CONFIG_ERROR, "\"%s\" is no full file name: it begins with /", chains->at[i]);
+    if (chains->n && cfg->smtp_tls_cert_file[0])
+        remark_param(r, cfg, PARAM_smtp_tls_chain_files, CONFIG_WARNING, "smtp_tls_cert_file is not looked at: delete one or the other");
+    if (cfg->smtp_tls_key_file[0] && !cfg->smtp_tls_cert_file[0])
+        remark_param(r, cfg, PARAM_smtp_tls_key_file, CONFIG_ERROR, "a key without its certificate: set smtp_tls_cert_file");
 }
 
 void check_tls(const struct config *cfg, struct config_report *r)
@@ -184,5 +229,8 @@ void check_tls(const struct config *cfg, struct config_report *r)
     tls_has_a_certificate(cfg, r);
     who_is_let_in_can_be_trusted(cfg, r);
     what_is_required_counts(cfg, r);
-    digest_is_strong(cfg, r);
+    digest_is_strong(cfg, PARAM_smtpd_tls_fingerprint_digest, cfg->smtpd_tls_fingerprint_digest, r);
+    digest_is_strong(cfg, PARAM_smtp_tls_fingerprint_digest, cfg->smtp_tls_fingerprint_digest, r);
+    prints_are_of_their_digest(cfg, r);
+    own_certificate_is_named_whole(cfg, r);
 }

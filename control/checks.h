@@ -57,5 +57,7 @@ check_fn check_unit;
 
 /* checks_tls.c: what clients are shown */
 void check_certificates(const struct config *cfg, struct findings *f);
+/* What servers are shown. */
+void check_own_certificate(const struct config *cfg, struct findings *f);
 
 #endif

@@ -30,6 +30,7 @@ static const char *const levels[] = {
     [CONFIG_TLS_ENCRYPT] = "with TLS, whoever it is",
     [CONFIG_TLS_VERIFY] = "with TLS and a verified certificate",
     [CONFIG_TLS_SECURE] = "with TLS and a verified certificate",
+    [CONFIG_TLS_FINGERPRINT] = "with TLS and a certificate known by its fingerprint",
 };
 
 void check_relayhost(const struct config *cfg, struct findings *f)
@@ -57,7 +58,8 @@ void check_relayhost(const struct config *cfg, struct findings *f)
 static bool wants_authorities(const struct config *cfg)
 {
     for (size_t i = 0; i < cfg->relayhost.n; i++)
-        if (config_tls_level(cfg, &cfg->relayhost.at[i]) >= CONFIG_TLS_VERIFY)
+        if (config_tls_level(cfg, &cfg->relayhost.at[i]) == CONFIG_TLS_VERIFY ||
+            config_tls_level(cfg, &cfg->relayhost.at[i]) == CONFIG_TLS_SECURE)
             return true;
     return false;
 }

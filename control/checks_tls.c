@@ -12,7 +12,7 @@ static void tell(const struct tls_cert *c, struct findings *f)
 {
     char text[600];
 
-    if (certs_complain(c, text, sizeof text))
+    if (certs_complain(c, "clients", text, sizeof text))
         findings_add(f, FINDING_WARNING, "certificate", "%s", text);
     else
         findings_add(f, FINDING_OK, "certificate", "%s, for %s, good for %lld days", tls_cert_file(c),
@@ -75,6 +75,24 @@ static void check_client_authorities(const struct config *cfg, struct findings *
         findings_add(f, FINDING_OK, "client certs", "asked for; %zu authorities to trust them by%s", tls_authorities_count(a),
                      a ? "" : ": clients are known by fingerprints alone");
     tls_authorities_free(a);
+}
+
+/* ---- our own, for servers ---- */
+
+void check_own_certificate(const struct config *cfg, struct findings *f)
+{
+    struct tls_certs own = { 0 };
+    char text[600];
+    struct err e;
+
+    if (tls_init_process(&e) < 0 || certs_load_own(cfg, &own, &e) < 0)
+        findings_add(f, e.sys == EACCES && geteuid() != 0 ? FINDING_NOTE : FINDING_ERROR, "certificate", "%s", e.text);
+    else if (own.n && certs_complain(own.at[0], "servers that ask for it", text, sizeof text))
+        findings_add(f, FINDING_WARNING, "certificate", "%s", text);
+    else if (own.n)
+        findings_add(f, FINDING_OK, "certificate", "%s, shown to servers that ask for one, good for %lld days", tls_cert_file(own.at[0]),
+                     (long long)(tls_cert_seconds_left(own.at[0]) / DAY_S));
+    tls_certs_fini(&own);
 }
 
 void check_certificates(const struct config *cfg, struct findings *f)

@@ -13,7 +13,7 @@
 
 static check_fn *const checks[] = {
     check_name,  check_relayhost, check_authorities, check_logins,    check_maps,  check_aliases, check_access, check_domains, check_ways, check_transport_rows, check_transport_sockets, check_users,
-    check_spool, check_space,     check_sendmail,    check_listeners, check_mailboxes, check_unit, check_certificates, check_auth,
+    check_spool, check_space,     check_sendmail,    check_listeners, check_mailboxes, check_unit, check_certificates, check_own_certificate, check_auth,
     check_milters, check_log,
 };
 

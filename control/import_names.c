@@ -178,7 +178,6 @@ static const struct import_name names[] = { /* the first that fits; * stands for
     { "sendmail_path", "*", NOTHING },
     { "setgid_group", "*", NOTHING },
     { "shlib_directory", "*", NOTHING },
-    { "smtp_tls_fingerprint_digest", "*", NOTHING },
     { "smtp_tls_note_starttls_offer", "*", NOTHING },
     { "smtp_tls_session_cache_database", "*", NOTHING },
     { "smtp_tls_session_cache_timeout", "*", NOTHING },
@@ -205,6 +204,8 @@ static const struct import_name names[] = { /* the first that fits; * stands for
     { "smtp_tls_mandatory_ciphers", NULL, IS("smtp_tls_ciphers") },
     { "smtp_tls_protocols", NULL, IS("smtp_tls_mandatory_protocols") },
     { "smtpd_tls_mandatory_ciphers", NULL, IS("smtpd_tls_ciphers") },
+    { "smtp_tls_eccert_file", "", NULL, "one certificate is shown to servers: name it in smtp_tls_cert_file" },
+    { "smtp_tls_eckey_file", "|$smtp_tls_eccert_file", NULL, "its key belongs into smtp_tls_key_file" },
     { "lmtp_tls_loglevel", NULL, IS("smtp_tls_loglevel") },
     { "maillog_file", NULL, IS("log") },
 

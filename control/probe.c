@@ -7,6 +7,7 @@
 #include "control/probe_int.h"
 
 #include "base/mem.h"
+#include "relay/certs.h"
 #include "relay/own.h"
 #include "relay/worker.h"
 
@@ -33,6 +34,7 @@ static int open_lmtp_tls(struct probe *p, struct err *e)
         return 0;
     o.ca_file = cfg->lmtp_tls_CAfile[0] ? cfg->lmtp_tls_CAfile : NULL;
     o.ca_path = cfg->lmtp_tls_CApath[0] ? cfg->lmtp_tls_CApath : NULL;
+    o.certs = &p->certs;
     p->lmtp = tls_client_new(&o, e);
     return p->lmtp ? 0 : -1;
 }
@@ -42,7 +44,10 @@ static int open_tls(struct probe *p, struct err *e)
 {
     struct tls_client_options o = tls_options(p->cfg);
 
-    if (tls_init_process(e) < 0 || !(p->verified = tls_client_new(&o, e)) ||
+    if (tls_init_process(e) < 0 || certs_load_own(p->cfg, &p->certs, e) < 0)
+        return -1;
+    o.certs = &p->certs;
+    if (!(p->verified = tls_client_new(&o, e)) ||
         !(p->unverified = tls_client_like(p->verified, TLS_1_2, TLS_GRADE_MEDIUM, e)) || open_lmtp_tls(p, e) < 0)
         return -1;
     p->policies = tls_policies_new(p->cfg, p->verified, p->unverified, e);
@@ -93,6 +98,7 @@ void probe_free(struct probe *p)
         return;
     config_secret_free(p->secret);
     tls_policies_free(p->policies);
+    tls_certs_fini(&p->certs);
     mta_sts_free(p->sts);
     dns_free(p->dns);
     tls_client_free(p->verified);

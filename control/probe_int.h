@@ -29,6 +29,7 @@ struct probe {
     struct loop *loop;
     struct dns *dns;
     struct tls_client *verified, *unverified, *lmtp; /* lmtp NULL: verified will do */
+    struct tls_certs certs; /* our own */
     struct tls_policies *policies;
     struct mta_sts *sts; /* or NULL */
     struct addr_list own;

@@ -241,7 +241,9 @@ static const char *level_parameter(const struct probe *p)
 static void tell_certificate(struct probe *p, const struct tls_info *i)
 {
     findings_add(p->f, FINDING_OK, "TLS", "%s, %s", i->protocol, i->cipher);
-    if (i->is_verified)
+    if (i->is_verified && p->level == CONFIG_TLS_FINGERPRINT)
+        findings_add(p->f, FINDING_OK, "certificate", "known by its fingerprint, %s", i->fingerprint);
+    else if (i->is_verified)
         findings_add(p->f, FINDING_OK, "certificate", "for %s, until %s, by %s", i->names, i->not_after, i->issuer);
     else if (p->is_testing)
         findings_add(p->f, FINDING_WARNING, "certificate", "%s; once its MTA-STS policy is in mode enforce no mail goes here", i->why_not);
@@ -253,6 +255,8 @@ static void advise_tls(struct probe *p, const struct tls_info *i)
 {
     if (p->is_at_domain)
         findings_advise(p->f, "the host has to put that right; mail is kept meanwhile, or returned when it has waited too long");
+    else if (p->level == CONFIG_TLS_FINGERPRINT && i && *i->fingerprint)
+        findings_advise(p->f, "if that is the right server, write its fingerprint into smtp_tls_fingerprint_cert_match: %s", i->fingerprint);
     else if (i && i->is_trusted && !i->is_verified && *i->names)
         findings_advise(p->f, "write the %s by a name that its certificate is for: %s", p->is_lmtp ? "host" : "relayhost", i->names);
     else if (i && *i->subject && !i->is_trusted)
@@ -287,13 +291,9 @@ static void on_tls(void *arg, const struct tls_info *info, const struct err *why
 
 static void start_tls(struct probe *p)
 {
-    const struct tls_target target = {
-        .demand = p->level >= CONFIG_TLS_VERIFY ? TLS_VERIFY : TLS_ENCRYPT,
-        .host = p->host,
-        .match = p->match,
-        .port = p->hop->port,
-    };
+    struct tls_target target = { .host = p->host, .port = p->hop->port };
 
+    tls_policy_demand(p->cfg, p->level, p->match, &target);
     conn_set_timeout(p->conn, p->cfg->smtp_starttls_timeout / 1000);
     conn_start_tls_client(p->conn, p->tls, &target, on_tls);
 }

@@ -172,7 +172,7 @@ static bool decide_tls(struct probe *p)
     } else if (p->is_lmtp) {
         enum config_tls_level level = config_lmtp_tls_level(p->cfg, p->hop);
         struct tls_client *verified = p->lmtp ? p->lmtp : p->verified;
-        set_tls(p, level, level == CONFIG_TLS_SECURE ? p->hop->host : NULL, level >= CONFIG_TLS_VERIFY ? verified : p->unverified,
+        set_tls(p, level, tls_policies_match(p->policies, level, p->hop), level >= CONFIG_TLS_VERIFY ? verified : p->unverified,
                 "lmtp_tls_security_level");
     } else {
         look_at_sts(p);

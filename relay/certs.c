@@ -68,13 +68,24 @@ int certs_load_authorities(const struct config *cfg, struct tls_authorities **ou
     return *out ? 0 : blame(file && (!path || strstr(e->text, file)) ? "smtpd_tls_CAfile" : "smtpd_tls_CApath", e);
 }
 
-bool certs_complain(const struct tls_cert *c, char *out, size_t size)
+int certs_load_own(const struct config *cfg, struct tls_certs *l, struct err *e)
+{
+    const struct strlist *chains = &cfg->smtp_tls_chain_files;
+
+    if (chains->n)
+        return tls_certs_load(l, chains->at, chains->n, e) < 0 ? blame("smtp_tls_chain_files", e) : 0;
+    if (!cfg->smtp_tls_cert_file[0])
+        return 0;
+    return load_pair(l, cfg->smtp_tls_cert_file, cfg->smtp_tls_key_file, e) < 0 ? blame("smtp_tls_cert_file", e) : 0;
+}
+
+bool certs_complain(const struct tls_cert *c, const char *who, char *out, size_t size)
 {
     int64_t left = tls_cert_seconds_left(c);
 
     if (left < 0)
-        snprintf(out, size, "the certificate in %s has expired %lld days ago: clients will refuse it; renew it, then baton reload",
-                 tls_cert_file(c), (long long)(-left / DAY_S));
+        snprintf(out, size, "the certificate in %s has expired %lld days ago: %s will refuse it; renew it, then baton reload",
+                 tls_cert_file(c), (long long)(-left / DAY_S), who);
     else if (left < CERTS_EXPIRY_WARNING_DAYS * DAY_S)
         snprintf(out, size, "the certificate in %s expires in %lld days: renew it, then baton reload", tls_cert_file(c),
                  (long long)(left / DAY_S));

@@ -151,13 +151,9 @@ static void on_tls(void *arg, const struct tls_info *info, const struct err *why
 
 void peer_start_tls(struct peer *p)
 {
-    const struct tls_target target = {
-        .demand = p->tls_level >= CONFIG_TLS_VERIFY ? TLS_VERIFY : TLS_ENCRYPT,
-        .host = p->host,
-        .match = p->tls_match,
-        .port = p->relayhost->port,
-    };
+    struct tls_target target = { .host = p->host, .port = p->relayhost->port };
 
+    tls_policy_demand(p->relay->cfg, p->tls_level, p->tls_match, &target);
     conn_set_timeout(p->conn, p->dest->rules->timeouts.starttls / 1000);
     conn_start_tls_client(p->conn, p->tls, &target, on_tls);
 }
@@ -317,7 +313,7 @@ static void decide_lmtp_tls(struct peer *p)
     enum config_tls_level level = config_lmtp_tls_level(r->cfg, p->relayhost);
     struct tls_client *verified = r->tls_lmtp ? r->tls_lmtp : r->tls_verified;
 
-    tls_decided(p, level, level == CONFIG_TLS_SECURE ? p->relayhost->host : NULL,
+    tls_decided(p, level, tls_policies_match(r->tls_policies, level, p->relayhost),
                 level >= CONFIG_TLS_VERIFY ? verified : r->tls_unverified);
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "net/offload.h"
 #include "relay/attempt.h"
+#include "relay/certs.h"
 #include "relay/control.h"
 #include "relay/jail.h"
 #include "relay/listeners.h"
@@ -164,7 +165,8 @@ static int open_lmtp_tls(struct relay *r, struct tls_client_options o, struct er
     return r->tls_lmtp ? 0 : err_prefix(e, o.ca_file ? "lmtp_tls_CAfile" : "lmtp_tls_CApath");
 }
 
-static int open_tls(struct relay *r, struct err *e)
+/* `certs` has room for our own. */
+static int make_tls(struct relay *r, struct tls_certs *certs, struct err *e)
 {
     const struct config *cfg = r->cfg;
     struct tls_client_options o = {
@@ -174,8 +176,9 @@ static int open_tls(struct relay *r, struct err *e)
         .grade = cfg->smtp_tls_ciphers == CONFIG_CIPHERS_HIGH ? TLS_GRADE_HIGH : TLS_GRADE_MEDIUM,
     };
 
-    if (tls_init_process(e) < 0)
+    if (tls_init_process(e) < 0 || certs_load_own(cfg, certs, e) < 0)
         return -1;
+    o.certs = certs;
     r->tls_verified = tls_client_new(&o, e);
     if (!r->tls_verified)
         return o.ca_file || o.ca_path ? err_prefix(e, o.ca_file ? "smtp_tls_CAfile" : "smtp_tls_CApath") : -1;
@@ -186,6 +189,20 @@ static int open_tls(struct relay *r, struct err *e)
     o.no_system_cas = !o.ca_file && !o.ca_path;
     r->tls_unverified = tls_client_new(&o, e);
     return r->tls_unverified ? 0 : -1;
+}
+
+static int open_tls(struct relay *r, struct err *e)
+{
+    struct tls_certs certs = { 0 };
+    int rc = make_tls(r, &certs, e);
+
+    for (size_t i = 0; i < certs.n; i++) {
+        char text[600];
+        if (certs_complain(certs.at[i], "servers that ask for it", text, sizeof text))
+            log_warn("%s", text);
+    }
+    tls_certs_fini(&certs); /* the contexts have kept them */
+    return rc;
 }
 
 /* What the domains have published counts only where they are delivered to. Without baton-fetch mail goes as it did before. */

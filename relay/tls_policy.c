@@ -14,6 +14,7 @@ struct tls_policies {
     struct runner *runner;
     struct mta_sts *sts; /* borrowed, or NULL */
     struct tls_client *verified, *unverified;
+    char *fingerprints; /* smtp_tls_fingerprint_cert_match, with blanks between */
     struct tls_client *special[2][2][2]; /* [verified][1.3 only][high], made when a row wants it */
 };
 
@@ -28,13 +29,25 @@ struct tls_policy_ask {
     void *arg;
 };
 
+static char *joined(const struct strlist *l)
+{
+    struct buf b;
+
+    buf_init(&b, BUF_NO_MAX);
+    for (size_t i = 0; i < l->n; i++)
+        buf_addf(&b, "%s%s", i ? " " : "", l->at[i]);
+    return buf_take(&b);
+}
+
 struct tls_policies *tls_policies_new(const struct config *cfg, struct tls_client *verified, struct tls_client *unverified,
                                       struct err *e)
 {
     struct tls_policies *ps = xcalloc(1, sizeof *ps);
 
     *ps = (struct tls_policies){ .cfg = cfg, .verified = verified, .unverified = unverified };
+    ps->fingerprints = joined(&cfg->smtp_tls_fingerprint_cert_match);
     if (cfg->smtp_tls_policy_maps.n && !(ps->tables = tables_open("smtp_tls_policy_maps", &cfg->smtp_tls_policy_maps, NULL, e))) {
+        free(ps->fingerprints);
         free(ps);
         return NULL;
     }
@@ -48,7 +61,13 @@ void tls_policies_free(struct tls_policies *ps)
     for (size_t i = 0; i < 8; i++)
         tls_client_free(ps->special[i >> 2 & 1][i >> 1 & 1][i & 1]);
     tables_close(ps->tables);
+    free(ps->fingerprints);
     free(ps);
+}
+
+const char *tls_policies_match(const struct tls_policies *ps, enum config_tls_level level, const struct relayhost *hop)
+{
+    return level == CONFIG_TLS_SECURE ? hop->host : level == CONFIG_TLS_FINGERPRINT ? ps->fingerprints : NULL;
 }
 
 void tls_policies_run_on(struct tls_policies *ps, struct runner *runner)
@@ -84,12 +103,23 @@ static struct tls_client *client_for(struct tls_policies *ps, const struct tls_p
     return *at;
 }
 
+/* Those that a row of the level fingerprint does not name itself. */
+static int find_prints(const struct tls_policies *ps, struct tls_policy_row *row, struct err *e)
+{
+    if (row->level != CONFIG_TLS_FINGERPRINT || row->match)
+        return 0;
+    if (!*ps->fingerprints)
+        return err_set(e, ERR_CONFIG, "level fingerprint: it has no match=, and smtp_tls_fingerprint_cert_match is empty");
+    row->match = xstrdup(ps->fingerprints);
+    return 0;
+}
+
 static void tell_row(struct tls_policy_ask *a, struct span key, struct span value)
 {
     struct tls_policy_row row;
     struct err e;
 
-    if (tls_policy_parse(value, a->hop, a->host, &row, &e) == 0) {
+    if (tls_policy_parse(value, a->hop, a->host, &row, &e) == 0 && find_prints(a->of, &row, &e) == 0) {
         const struct tls_policy p = {
             .level = row.level,
             .match = row.match,
@@ -112,7 +142,7 @@ static void tell_level(struct tls_policy_ask *a)
     enum config_tls_level level = config_tls_level(ps->cfg, a->hop);
     const struct tls_policy p = {
         .level = level,
-        .match = level == CONFIG_TLS_SECURE ? a->hop->host : NULL,
+        .match = tls_policies_match(ps, level, a->hop),
         .client = level >= CONFIG_TLS_VERIFY ? ps->verified : ps->unverified,
         .by = "smtp_tls_security_level",
     };

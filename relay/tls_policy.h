@@ -14,7 +14,7 @@ struct mta_sts;
 
 struct tls_policy {
     enum config_tls_level level; /* never CONFIG_TLS_AUTO */
-    char *match;                 /* names for tls_target.match; NULL: the host's */
+    const char *match;           /* names for tls_target.match, or its fingerprints; NULL: the host's name */
     struct tls_client *client;   /* borrowed */
     const char *by;              /* who says so: "smtp_tls_policy_maps", "smtp_tls_security_level", "MTA-STS" */
     bool is_testing;             /* a policy of MTA-STS says: deliver anyway, and tell what would have been refused */
@@ -40,6 +40,11 @@ struct tls_policy_row {
 /* "secure" */
 const char *tls_level_name(enum config_tls_level level);
 int tls_policy_parse(struct span row, const struct relayhost *hop, const char *host, struct tls_policy_row *out, struct err *e);
+
+/* What a level demands of a host's certificate, with the `match` of struct tls_policy (borrowed). */
+void tls_policy_demand(const struct config *cfg, enum config_tls_level level, const char *match, struct tls_target *out);
+/* The `match` of a level that no row and no domain has chosen. */
+const char *tls_policies_match(const struct tls_policies *ps, enum config_tls_level level, const struct relayhost *hop);
 
 /* From where the policies of domains come; borrowed. NULL: they do not count. */
 void tls_policies_use_mta_sts(struct tls_policies *ps, struct mta_sts *sts);

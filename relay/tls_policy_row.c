@@ -20,7 +20,7 @@ static const struct {
     { "dane", CONFIG_TLS_AUTO, "DANE is not here: write secure, or encrypt" },
     { "dane-only", CONFIG_TLS_AUTO, "DANE is not here: write secure" },
     { "half-dane", CONFIG_TLS_AUTO, "DANE is not here: write encrypt" },
-    { "fingerprint", CONFIG_TLS_AUTO, "certificates are not known by fingerprints here: write secure, and smtp_tls_CAfile" },
+    { "fingerprint", CONFIG_TLS_FINGERPRINT, NULL },
 };
 
 const char *tls_level_name(enum config_tls_level level)
@@ -40,19 +40,21 @@ static int take_level(struct span word, struct tls_policy_row *out, struct err *
         out->level = levels[i].level;
         return levels[i].why_not ? err_set(e, ERR_CONFIG, "level %s: %s", levels[i].name, levels[i].why_not) : 0;
     }
-    return err_set(e, ERR_CONFIG, "\"%.*s\" is no level: there are none, may, encrypt, verify, secure",
+    return err_set(e, ERR_CONFIG, "\"%.*s\" is no level: there are none, may, encrypt, verify, secure, fingerprint",
                    (int)(word.len > 100 ? 100 : word.len), word.at);
 }
 
 /* "hostname:nexthop:dot-nexthop:mail.example.com:.example.com" becomes names. */
-static void add_match(struct span value, const struct relayhost *hop, const char *host, struct buf *names)
+static void add_match(struct span value, const struct relayhost *hop, const char *host, enum config_tls_level level, struct buf *names)
 {
     struct span word;
 
-    while (span_word(&value, ":|,", &word)) {
+    while (span_word(&value, level == CONFIG_TLS_FINGERPRINT ? "|," : ":|,", &word)) {
         if (names->len)
             buf_addc(names, ' ');
-        if (span_ieq_str(word, "hostname"))
+        if (level == CONFIG_TLS_FINGERPRINT)
+            buf_addspan(names, word);
+        else if (span_ieq_str(word, "hostname"))
             buf_adds(names, host);
         else if (span_ieq_str(word, "nexthop"))
             buf_adds(names, hop->host);
@@ -94,7 +96,7 @@ static int take_attribute(struct span word, const struct relayhost *hop, const c
     if (equals == word.len || value.len == 0)
         return err_set(e, ERR_CONFIG, "\"%.*s\" is no attribute=value", (int)(word.len > 100 ? 100 : word.len), word.at);
     if (span_ieq_str(name, "match")) {
-        add_match(value, hop, host, names);
+        add_match(value, hop, host, out->level, names);
         return 0;
     }
     if (span_ieq_str(name, "protocols"))
@@ -129,4 +131,14 @@ int tls_policy_parse(struct span row, const struct relayhost *hop, const char *h
         out->match = buf_take(&names);
     buf_fini(&names);
     return rc;
+}
+
+void tls_policy_demand(const struct config *cfg, enum config_tls_level level, const char *match, struct tls_target *out)
+{
+    bool by_print = level == CONFIG_TLS_FINGERPRINT;
+
+    out->demand = by_print ? TLS_FINGERPRINT : level >= CONFIG_TLS_VERIFY ? TLS_VERIFY : TLS_ENCRYPT;
+    out->match = by_print ? NULL : match;
+    out->fingerprints = by_print ? match : NULL;
+    out->digest = (enum tls_digest)cfg->smtp_tls_fingerprint_digest;
 }

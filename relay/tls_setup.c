@@ -104,7 +104,7 @@ void tls_setup_warn(const struct tls_setup *t)
     char text[600];
 
     for (size_t i = 0; t && i < t->certs.n; i++)
-        if (certs_complain(t->certs.at[i], text, sizeof text))
+        if (certs_complain(t->certs.at[i], "clients", text, sizeof text))
             log_warn("%s", text);
 }
 
