@@ -36,7 +36,7 @@ sub sent {
         ok($t->wait_log(qr/status=sent/), 'the mail is sent') or diag $t->log_text;
         my ($m) = $relay->wait_messages(1);
         ok($m->{tls}, 'within TLS');
-        like($t->log_text, qr/: \Q$how\E TLS connection established to 127\.0\.0\.1\[127\.0\.0\.1\]:\d+: TLSv1\.[23] with cipher \S+ \(\d+ bits\)/,
+        log_like($t, qr/: \Q$how\E TLS connection established to 127\.0\.0\.1\[127\.0\.0\.1\]:\d+: TLSv1\.[23] with cipher \S+ \(\d+ bits\)/,
             "logged as $how");
     };
 }

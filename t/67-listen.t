@@ -48,7 +48,7 @@ subtest 'two names of one address are found when the sockets are opened' => sub 
     $t->config(raw => section('a', address => '127.0.0.1', port => $port) . section('b', address => 'localhost', port => $port), inet_protocols => 'ipv4');
     $t->start_batond(ready => 0);
     is($t->wait_exit >> 8, 78, 'batond does not start');
-    like($t->log_text, qr/listen a \(line \d+\) and listen b both mean 127\.0\.0\.1:$port/, 'and names both places');
+    log_like($t, qr/listen a \(line \d+\) and listen b both mean 127\.0\.0\.1:$port/, 'and names both places');
 };
 
 subtest 'LMTP answers for each recipient, over TCP and over a unix socket' => sub {
@@ -79,7 +79,7 @@ subtest 'LMTP answers for each recipient, over TCP and over a unix socket' => su
     my @m = $relay->wait_messages(2);
     is_deeply([ map { scalar @{ $_->{rcpts} } } @m ], [ 2, 2 ], 'both messages go on, for two recipients each');
     like($_->{content}, qr/^\s+by client\.example\.test \(Baton\) with LMTP id/m, 'Received says LMTP') for @m;
-    like($t->log_text, qr/connect from local\[uid $>\]/, 'the log knows who came by the socket');
+    log_like($t, qr/connect from local\[uid $>\]/, 'the log knows who came by the socket');
 };
 
 # ---- PROXY ------------------------------------------------------------------------------------------------------------
@@ -121,8 +121,8 @@ subtest 'the address that the proxy gives counts for everything' => sub {
         like($r, qr/^554 5\.7\.1 <you\@example\.test>: Relay access denied$/, "$name: another may not, though the proxy could");
     }
     like($_->{content}, qr/^Received: from client\.test \(unknown \[192\.0\.2\.7\]\)/m, 'Received has the client, not the proxy') for $relay->wait_messages(2);
-    like($t->log_text, qr/connect from unknown\[192\.0\.2\.7\]$/m, 'so does the log');
-    like($t->log_text, qr/NOQUEUE: reject: RCPT from unknown\[203\.0\.113\.9\]: 554/, 'of a refusal too');
+    log_like($t, qr/connect from unknown\[192\.0\.2\.7\]$/m, 'so does the log');
+    log_like($t, qr/NOQUEUE: reject: RCPT from unknown\[203\.0\.113\.9\]: 554/, 'of a refusal too');
     unlike($t->log_text, qr/connect from unknown\[127\.0\.0\.1\]/, 'and the proxy is no client');
     my ($r) = ask($port, "PROXY TCP6 2001:db8::9 2001:db8::1 4711 25\r\n");
     like($r, qr/^554 5\.7\.1/, 'IPv6');

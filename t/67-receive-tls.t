@@ -72,7 +72,7 @@ subtest 'STARTTLS, as it is offered' => sub {
     my ($m) = $sink->wait_messages(1);
     like($m, qr/^\t\(using TLSv1\.[23] with cipher \S+ \((\d+)\/\1 bits\)\)\r?\n\t\(No client certificate requested\)\r?\n\tby mx\.example\.test \(Baton\) with ESMTPS id /m,
         'and arrives with TLS in its Received: header') or diag $m;
-    like($t->log_text, qr/baton\/receive\[\d+\]: Anonymous TLS connection established from unknown\[127\.0\.0\.1\]: TLSv1\.[23] with cipher \S+ \((\d+)\/\1 bits\)$/m,
+    log_like($t, qr/baton\/receive\[\d+\]: Anonymous TLS connection established from unknown\[127\.0\.0\.1\]: TLSv1\.[23] with cipher \S+ \((\d+)\/\1 bits\)$/m,
         'the log has its line');
 };
 

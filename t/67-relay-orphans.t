@@ -55,7 +55,7 @@ subtest 'a reload while no relay is there' => sub {
     $t->sendmail(['you@example.test'], input => message());
     ok($relay->wait_messages(1), 'one works');
     # Each that dies young is started a little later; one that is not there yet when the reload comes is started all the same
-    my ($pid) = $t->log_text =~ m{baton/relay\[(\d+)\]: \S+: to=<you};
+    my ($pid) = $t->wait_log(qr/to=<you/) =~ m{baton/relay\[(\d+)\]: };
     my %known = map { $_ => 1 } $t->batond_pids;
     for my $n (1 .. 3) {
         kill 'KILL', $pid;

@@ -79,7 +79,7 @@ subtest 'a relayhost that hangs up on mail is left alone' => sub {
     ok((wait_until { 60 == (() = $t->log_text =~ /status=deferred/g) }), 'all mail is deferred');
     my $asked = () = $relay->transcript =~ /C: MAIL/g;
     cmp_ok($asked, '<=', 8, "it was asked $asked times");
-    like($t->log_text, qr/does not take mail now, trying again in 3600 s: .*421 4\.3\.2 not now/, 'the log says what it said');
+    log_like($t, qr/does not take mail now, trying again in 3600 s: .*421 4\.3\.2 not now/, 'the log says what it said');
     $relay->script(mail => '250 ok');
     $t->baton([ 'queue', 'retry' ]);
     is(scalar(() = $relay->wait_messages(60)), 60, 'when it takes mail again it gets all');

@@ -147,7 +147,7 @@ PY
     my ($relay, $port) = fresh($t, canonical_maps => $s->spec('canon'), smtpd_milters => $filter->address);
     like(send_one(client($port), $header, 'joe@old.test', 'x@else.test'), qr/^250 /, 'is taken');
     like(($relay->wait_messages(1))[0]{content}, qr/^From: Joe <joe\@new\.test>\r$/m, 'is rewritten');
-    like($filter->log_text, qr{^From: Joe <joe\@new\.test>$}m, 'before the filter sees it');
+    log_like($filter, qr{^From: Joe <joe\@new\.test>$}m, 'before the filter sees it');
 };
 
 subtest 'a message for many' => sub {

@@ -129,7 +129,7 @@ subtest 'a connection that is lost between the replies' => sub {
     my @m = $relay->wait_messages(2);
     is_deeply([ map { $_->{rcpts} } @m ], [ [ map { "$_\@example.test" } qw(a b c) ], [ map { "$_\@example.test" } qw(b c) ] ],
         'who was told is not tried again, the others are');
-    like($t->log_text, qr/to=<a\@.*status=sent.*to=<b\@[^\n]*status=deferred \(lost connection/s, 'and the log says so');
+    log_like($t, qr/to=<a\@.*status=sent.*to=<b\@[^\n]*status=deferred \(lost connection/s, 'and the log says so');
 };
 
 subtest 'no connection at all' => sub {

@@ -138,7 +138,7 @@ subtest '~/.forward' => sub {
     like($said, qr/^250 2\.0\.0 forwarded as/, 'sent on');
     my ($id) = $said =~ /as (\w+)/;
     $t->wait_log(qr/\Q$id\E: to=<other/);
-    like($t->log_text, qr/\Q$id\E: from=<joe\@example\.org>/, 'the sender stays');
+    log_like($t, qr/\Q$id\E: from=<joe\@example\.org>/, 'the sender stays');
     ok(!-e "$mail/$me", 'and not kept');
     forward("\\$me, \"|$program fwd\"\n");
     is(deliver("$me\@client.example.test"), "250 2.0.0 delivered to command: $program fwd", 'a program');

@@ -80,7 +80,7 @@ sub sent {
     my ($domain, $how, $name) = @_;
     mail("a\@$domain.test");
     ok($t->wait_log(qr/to=<a\@$domain\.test>.*status=sent/), $name) or diag $t->log_text;
-    like($t->log_text, qr/: $how TLS connection established to mx\.$domain\.test/, "  $how") if $how;
+    log_like($t, qr/: $how TLS connection established to mx\.$domain\.test/, "  $how") if $how;
 }
 sub kept {
     my ($domain, $why, $name) = @_;

@@ -36,7 +36,7 @@ sub sent {
     return sub {
         my ($t, $relay) = @_;
         ok($t->wait_log(qr/status=sent/), 'the mail is sent') or diag $t->log_text;
-        $how ? like($t->log_text, qr/: \Q$how\E TLS connection established/, "logged as $how")
+        $how ? log_like($t, qr/: \Q$how\E TLS connection established/, "logged as $how")
           : unlike($t->log_text, qr/TLS connection established/, 'without TLS');
     };
 }
@@ -46,7 +46,7 @@ sub kept {
     return sub {
         my ($t, $relay) = @_;
         ok($t->wait_log(qr/status=deferred/), 'the mail is deferred') or diag $t->log_text;
-        like($t->log_text, $why, 'the log says why');
+        log_like($t, $why, 'the log says why');
         is_deeply([ $relay->messages ], [], 'nothing was sent');
     };
 }

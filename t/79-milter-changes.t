@@ -85,7 +85,7 @@ CODE
     is($m->{from}, 'other@example.test', 'another sender');
     is_deeply([ sort @{ $m->{rcpts} } ], [ map { "$_\@example.test" } qw(b new noted) ], 'one recipient less, two more, none twice');
     is(body($m), "new\r\nbody\r\n.dot\r\nno end\r\n", 'a new body, with proper line ends');
-    like($t->log_text, qr/from=<other\@example\.test>, size=\d+, nrcpt=3/, 'as the queue has it');
+    log_like($t, qr/from=<other\@example\.test>, size=\d+, nrcpt=3/, 'as the queue has it');
 };
 
 subtest 'no recipient is left: nothing is kept' => sub {
@@ -229,7 +229,7 @@ CODE
     my $big = $text . ("x" x 70 . "\r\n") x 4000;
     like(client($port)->deliver(from => 'me@example.test', text => $big), qr/^250 /, 'taken') or diag $t->log_text, $filter->log_text;
     my ($m) = $relay->wait_messages(1);
-    like($filter->log_text, qr/^Subject=' one'$/m, 'fields were told with their blank');
+    log_like($filter, qr/^Subject=' one'$/m, 'fields were told with their blank');
     is(scalar(() = $filter->log_text =~ /^body$/mg), 1, 'one piece of the body was enough');
     like($m->{content}, qr/^X-Two:  two\r$/m, 'a value as it was given');
 };
@@ -245,7 +245,7 @@ CODE
     $c->say('MAIL FROM:<me@example.test>');
     like($c->say('RCPT TO:<bad@short>'), qr/^504 5\.5\.2 .*fully-qualified/, 'refused all the same');
     like($c->say('RCPT TO:<good@example.test>'), qr/^250/, 'another is not');
-    like($filter->log_text, qr/^<bad\@short> error 5\.5\.2 .*fully-qualified.*\n<good\@example\.test> smtp example\.test good\@example\.test$/m, 'it was told of both');
+    log_like($filter, qr/^<bad\@short> error 5\.5\.2 .*fully-qualified.*\n<good\@example\.test> smtp example\.test good\@example\.test$/m, 'it was told of both');
 };
 
 subtest 'another client by XCLIENT is another client for filters, and TLS is told' => sub {
@@ -264,7 +264,7 @@ CODE
     $c->starttls;
     $c->say('EHLO again');
     $c->say('QUIT');
-    like($filter->log_text, qr/^connect unknown 127\.0\.0\.1\nhelo client\.test None None\nconnect other\.test 192\.0\.2\.77\nhelo other None None\nhelo again TLSv1\.\d \d+\n/m, 'each is told')
+    log_like($filter, qr/^connect unknown 127\.0\.0\.1\nhelo client\.test None None\nconnect other\.test 192\.0\.2\.77\nhelo other None None\nhelo again TLSv1\.\d \d+\n/m, 'each is told')
       or diag $filter->log_text, $t->log_text;
 };
 
@@ -298,7 +298,7 @@ subtest 'tables except clients, and listeners of this machine have filters of th
     unlike($m{'two@x.test'}{content}, qr/X-Local/, 'no filter, no mark');
     like($m{'three@x.test'}{content}, qr/X-Local/, 'the other filter has marked it');
     like($m{'local@x.test'}{content}, qr/X-Local/, 'and what sendmail brings');
-    like($mark->log_text, qr/^localhost 127\.0\.0\.1$/m, 'which comes from localhost');
+    log_like($mark, qr/^localhost 127\.0\.0\.1$/m, 'which comes from localhost');
 };
 
 done_testing;

@@ -152,7 +152,7 @@ subtest 'a client that goes while a filter thinks' => sub {
     wait_until { $filter->log_text =~ /eom/ } 5;
     $c->close;
     wait_until { $filter->log_text =~ /close/ } 5;
-    like($filter->log_text, qr/close/, 'the filter is told');
+    log_like($filter, qr/close/, 'the filter is told');
     like(client($port)->deliver(from => 'me@example.test', text => $text), qr/^250/, 'and others are served');
 };
 
@@ -198,7 +198,7 @@ subtest 'what sendmail has left in the drop is filtered when the daemon is back'
     ok($good, 'it is sent') or return diag $t->log_text;
     like($good->{content}, qr/X-Seen: yes/, 'filtered');
     is(scalar(() = $good->{content} =~ /^X-Seen/mg), 1, 'once');
-    like($t->log_text, qr/: \w+: to=<good\@example\.test>, relay=\(again\), .*status=sent \(250 2\.0\.0 Ok: queued as \w+\)/, 'the log shows its way');
+    log_like($t, qr/: \w+: to=<good\@example\.test>, relay=\(again\), .*status=sent \(250 2\.0\.0 Ok: queued as \w+\)/, 'the log shows its way');
     ok($m{''}, 'what the filter refuses goes back to its sender') or diag $t->log_text;
     like($m{''}{content} // '', qr/bad\@example\.test.*5\.7\.1/s, 'with the reason');
     $filter->stop;

@@ -55,7 +55,7 @@ subtest 'one failure at a time' => sub {
     is($sum->{promised}, scalar @kept, 'as many were promised');
     is($sum->{missing}, 0, 'and come, after a crash as well');
     is($sum->{unpromised}, 0, 'what was refused does not');
-    like($t->log_text, qr/not kept: sync the journal: Input\/output error/, 'the log says why');
+    log_like($t, qr/not kept: sync the journal: Input\/output error/, 'the log says why');
 };
 
 subtest 'sendmail without a daemon' => sub {

@@ -86,7 +86,7 @@ subtest 'over the network, within TLS' => sub {
     like($m, qr/^Subject: within TLS\r?$/m, 'the user finds it by IMAP') or diag $t->log_text, $d->log_text;
     like($t->wait_log(qr/TLS connection established to/), qr/(?:Trusted|Verified) TLS connection established to 127\.0\.0\.1\[127\.0\.0\.1\]:\d+: TLSv1\.[23]/,
         'the log says that it was encrypted, and the certificate verified');
-    like($d->log_text, qr/lmtp\(.*(?:saved mail to|stored mail into mailbox)/, "Dovecot's log says that it was delivered") or diag $d->log_text;
+    log_like($d, qr/lmtp\(.*(?:saved mail to|stored mail into mailbox)/, "Dovecot's log says that it was delivered") or diag $d->log_text;
 };
 
 done_testing;

@@ -18,6 +18,7 @@ Baton::Test - real processes on loopback for the scenario tests
     my $r = $t->sendmail(['-t'], input => "To: a\@b.test\n\nhello\n");
     is($r->{code}, 0, 'sendmail takes the message') or diag $r->{err};
     ok($t->wait_log(qr/status=deferred \(.*450 4\.7\.1 later/), 'the log says why it waits');
+    log_like($t, qr/^.* from=<me\@b\.test>/m, 'and from whom it is');    # the same of all of the log, of a filter's, too
 
 Nothing here sleeps to "give it time": everything waits for an event (readiness by sd_notify, a line in a log, a
 message that has arrived), looked for every few milliseconds up to a deadline. BATON_TEST_SLOW multiplies deadlines
@@ -43,7 +44,7 @@ use IO::Socket::UNIX;
 use Test::More ();
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(build_dir source_dir program free_port wait_until slurp spew is_root skip_all_unless_root has_server skip_all_unless_server message);
+our @EXPORT = qw(build_dir source_dir program free_port wait_until log_like slurp spew is_root skip_all_unless_root has_server skip_all_unless_server message);
 
 my $slow = $ENV{BATON_TEST_SLOW} || 1;
 my %worlds;                # folder => the object, weakly
@@ -116,6 +117,15 @@ sub wait_until(&;$) {
         sleep $pause;
         $pause = $pause * 1.5 if $pause < 0.05;
     }
+}
+
+# Like like(), of what $of->log_text comes to hold: what is logged after a reply is there soon after it.
+sub log_like {
+    my ($of, $want, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $text;
+    wait_until { ($text = $of->log_text) =~ $want };
+    return Test::More::like($text, $want, $name);
 }
 
 # A message of about $bytes for sendmail -t
