@@ -152,10 +152,26 @@ void peer_pump(struct peer *p)
         conn_set_timeout(p->conn, timeout_us(p) / 1000);
 }
 
+/* The timeout of a phase is between two bytes; it is also what a whole reply may take. */
+static void check_pace(struct peer *p)
+{
+    unsigned half = smtp_client_half_reply(p->client);
+    int64_t now = loop_now_ms(p->relay->loop);
+
+    if (half != p->half_reply) {
+        p->half_reply = half;
+        p->half_since_ms = now;
+    } else if (half && timeout_us(p) && now - p->half_since_ms > timeout_us(p) / 1000) {
+        smtp_client_lost(p->client, "timed out: a reply has no end");
+    }
+}
+
 static void on_data(void *arg, struct span bytes)
 {
     struct peer *p = arg;
     smtp_client_input(p->client, bytes);
+    if (p->client && p->state != PEER_DEAD)
+        check_pace(p);
     peer_pump(p);
 }
 

@@ -55,6 +55,8 @@ struct peer {
     unsigned n_sent;                   /* messages so far */
     bool is_probe;                     /* opened to find out whether the destination works again */
     bool was_cut_off, was_taken;       /* what the transaction under way has shown of the destination */
+    unsigned half_reply;               /* that is coming, by its number, and since when */
+    int64_t half_since_ms;
     struct timer idle_timer;
     struct later service_later, free_later;
     struct buf troubles;

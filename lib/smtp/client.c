@@ -426,6 +426,14 @@ static void take_line(struct smtp_client *c, struct span *in)
         replies[c->state](c);
 }
 
+unsigned smtp_client_half_reply(const struct smtp_client *c)
+{
+    const struct smtp_reply_reader *rr = &c->reader;
+    bool is_half = rr->line_len || (rr->lines && !rr->is_whole);
+
+    return is_half ? rr->n_whole + 1 : 0;
+}
+
 void smtp_client_input(struct smtp_client *c, struct span bytes)
 {
     enter(c);

@@ -130,6 +130,8 @@ enum smtp_client_phase {
     SMTP_CLIENT_CLOSED,
 };
 enum smtp_client_phase smtp_client_phase(const struct smtp_client *c);
+/* 0, or the number of the reply whose beginning has come and whose end has not. */
+unsigned smtp_client_half_reply(const struct smtp_client *c);
 
 /* What the server said it can do, with the last EHLO. */
 struct smtp_features {

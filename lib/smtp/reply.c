@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #define LINES_MAX 1000
+#define BYTES_MAX ((size_t)512 * 1024)
 
 static const char *const stage_names[] = {
     [SMTP_AT_CONNECT] = "connect",      [SMTP_AT_GREETING] = "greeting",
@@ -159,6 +160,7 @@ static enum smtp_read end_line(struct smtp_reply_reader *rr, struct span *line)
     *line = len > 4 ? span_of(rr->line + 4, len - 4) : span_of("", 0);
     add_line(rr, *line);
     rr->is_whole = sign != '-';
+    rr->n_whole += rr->is_whole;
     return rr->is_whole ? SMTP_READ_DONE : SMTP_READ_LINE;
 }
 
@@ -183,6 +185,7 @@ enum smtp_read smtp_reply_read(struct smtp_reply_reader *rr, struct span *in, st
     if (rr->is_whole) {
         rr->is_whole = false;
         rr->lines = 0;
+        rr->bytes = 0;
         rr->text_len = 0;
         rr->reply.code = 0;
         rr->reply.class = 0;
@@ -191,6 +194,9 @@ enum smtp_read smtp_reply_read(struct smtp_reply_reader *rr, struct span *in, st
     }
     keep(rr, span_of(in->at, len));
     *in = span_from(*in, is_line ? len + 1 : len);
+    rr->bytes += len;
+    if (rr->bytes > BYTES_MAX)
+        return SMTP_READ_BAD;
     if (!is_line)
         return SMTP_READ_MORE;
     while (rr->line_len && rr->line[rr->line_len - 1] == '\r')

@@ -82,6 +82,8 @@ struct smtp_reply_reader {
     size_t text_len;
     size_t line_len;   /* what was kept of the current line; the rest of a long one is dropped */
     unsigned lines;    /* of this reply so far */
+    size_t bytes;      /* the same */
+    unsigned n_whole;  /* replies before it */
     bool is_whole;     /* DONE was returned: the next byte begins a reply */
     char line[SMTP_REPLY_TEXT + 8];
 };

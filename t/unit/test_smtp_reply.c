@@ -92,6 +92,10 @@ static void endless_replies_are_cut(void **state)
     for (int i = 0; i < 2000; i++)
         buf_adds(&b, "250-x\r\n");
     assert_int_equal(read_all(&rr, buf_cstr(&b), 1000), SMTP_READ_BAD);
+    buf_clear(&b);
+    for (int i = 0; i < 1024 * 1024; i++)
+        buf_addc(&b, 'x');
+    assert_int_equal(read_all(&rr, buf_cstr(&b), 1000), SMTP_READ_BAD);
     buf_fini(&b);
 }
 
