@@ -70,6 +70,13 @@ static void ciphers_have_their_place(const struct config *cfg, struct config_rep
                      "smtp_tls_CAfile is set too: the authorities of both are trusted");
 }
 
+/* RFC 5321 4.5.3.1.6: everybody has to take lines of 998. */
+static void lines_are_long_enough(const struct config *cfg, struct config_report *r)
+{
+    if (cfg->smtp_line_length_limit > 0 && cfg->smtp_line_length_limit < 998)
+        remark_param(r, cfg, PARAM_smtp_line_length_limit, CONFIG_ERROR, "it is 0 (lines are not broken) or 998 at least");
+}
+
 /* ---- where mail goes ---- */
 
 static bool is_own_name(const struct config *cfg, const char *host)
@@ -396,6 +403,7 @@ static rule_fn *const rules[] = {
     minfree_is_enough,
     error_limits_have_an_order,
     ciphers_have_their_place,
+    lines_are_long_enough,
     relayhost_is_somebody_else,
     login_is_not_in_the_clear,
     implicit_tls_is_not_switched_off,

@@ -298,6 +298,9 @@ PARAM(delay_warning_time, TIME, "0h", RANGE(0, 86400 * 365), RELAY, LIVE,
     "After this time the sender is told that a message still waits, once. 0: never.")
 
 /* ---- sending ---- */
+PARAM(smtp_line_length_limit, SIZE, "998", RANGE(0, 1 << 30), RELAY, LIVE,
+    "A line of a message that is longer is broken when it is sent by SMTP (a line end and a blank), for some servers refuse it. 0: none is; else "
+    "998 at least.")
 PARAM(smtp_helo_name, STR, "$myhostname", NOT_EMPTY, RELAY | CONTROL, LIVE,
     "The name that we give in EHLO.")
 PARAM(smtp_bind_address, ADDRESS4, "", ANY, RELAY | CONTROL, LIVE,

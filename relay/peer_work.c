@@ -51,6 +51,7 @@ static void send_chunk(struct peer *p)
         .size_bytes = a->outward ? a->outward->size : a->info.size,
         .has_dot_line = a->info.has_dot_line,
         .is_8bit = a->info.is_8bit,
+        .line_max = a->info.has_long_line && p->dest->rules->way == TRANSPORT_SMTP ? (size_t)p->relay->cfg->smtp_line_length_limit : 0,
     };
     smtp_client_send(p->client, &m);
 }

@@ -156,4 +156,22 @@ subtest 'a delay is told once' => sub {
     is(scalar(() = $t->log_text =~ /delay notification/g), 1, 'only once');
 };
 
+# Exim and others refuse lines of more than 998 bytes
+subtest 'a line that is too long is broken' => sub {
+    my $long = 'word ' x 1000;
+    for my $limit (998, 2000, 0) {
+        my ($t, $relay) = fresh({ capabilities => [ 'PIPELINING', 'CHUNKING', 'SIZE' ] }, smtp_line_length_limit => $limit);
+        $t->sendmail(['you@example.test'], input => "Subject: x\n\n$_\n.end\n") for $long, 'short';
+        my ($broken, $short) = sort { length $b->{content} <=> length $a->{content} } $relay->wait_messages(2);
+        my $longest = (sort { $b <=> $a } map { length } split /\r\n/, $broken->{content})[0];
+        cmp_ok($longest, '<=', $limit, "no line has more than $limit bytes") if $limit;
+        is($longest, length $long, 'with 0 lines are as long as they are') if !$limit;
+        (my $body = $broken->{content}) =~ s/.*?\r\n\r\n//s;
+        $body =~ s/\r\n (?=\S| )//g if $limit;
+        is($body, "$long\r\n.end\r\n", 'and nothing is missing');
+        my $transcript = $relay->transcript;
+        is(scalar(() = $transcript =~ /C: BDAT/g), $limit ? 1 : 2, 'what needs nothing is still sent in a chunk');
+    }
+};
+
 done_testing();

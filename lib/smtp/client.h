@@ -57,6 +57,7 @@ struct smtp_message {
     uint64_t size_bytes;        /* of the content, exactly */
     bool has_dot_line;          /* a line begins with '.'; false: it is copied to DATA untouched */
     bool is_8bit;
+    size_t line_max;            /* a line is longer: all are broken to this, with DATA; 0: none is */
 };
 
 struct smtp_client_ops {

@@ -140,8 +140,9 @@ void smtp_client_begin(struct smtp_client *c)
         finish(c, false);
         return;
     }
-    t->uses_bdat = c->features.has_chunking && !c->cfg.has_no_chunking;
-    dot_writer_init(&t->dots, t->message->has_dot_line && !t->uses_bdat);
+    /* The size of a chunk has to be known before its lines are broken. */
+    t->uses_bdat = c->features.has_chunking && !c->cfg.has_no_chunking && !t->message->line_max;
+    dot_writer_init(&t->dots, t->message->has_dot_line && !t->uses_bdat, t->message->line_max);
     c->state = CLIENT_MESSAGE;
 }
 
@@ -262,13 +263,14 @@ static void end_content(struct smtp_client *c)
 static long add_piece(struct smtp_client *c, size_t len)
 {
     struct transaction *t = &c->t;
-    char *to = buf_room(&c->out, t->dots.stuffs ? 3 * len : len);
-    char *from = t->dots.stuffs ? to + 2 * len : to;
+    bool is_copied = dot_writer_works(&t->dots);
+    char *to = buf_room(&c->out, is_copied ? 3 * len + DOT_WRITE_MORE : len);
+    char *from = is_copied ? to + 2 * len + DOT_WRITE_MORE : to;
     long n = c->ops->content(c->arg, t->offset, from, len);
 
     if (n <= 0 || (size_t)n > len || c->is_dead)
         return -1;
-    if (t->dots.stuffs) {
+    if (is_copied) {
         c->out.len += dot_write(&t->dots, span_of(from, (size_t)n), to);
     } else {
         dot_writer_note(&t->dots, span_of(from, (size_t)n));

@@ -198,9 +198,9 @@ void dot_read_end(struct dot_reader *r)
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
-void dot_writer_init(struct dot_writer *w, bool stuffs)
+void dot_writer_init(struct dot_writer *w, bool stuffs, size_t line_max)
 {
-    *w = (struct dot_writer){ .stuffs = stuffs, .at_line_start = true };
+    *w = (struct dot_writer){ .stuffs = stuffs, .line_max = line_max, .at_line_start = true };
 }
 
 void dot_writer_note(struct dot_writer *w, struct span in)
@@ -211,6 +211,39 @@ void dot_writer_note(struct dot_writer *w, struct span in)
     bool was_cr = in.len > 1 ? in.at[in.len - 2] == '\r' : w->seen_cr;
     w->at_line_start = last == '\n' && was_cr;
     w->seen_cr = last == '\r';
+}
+
+static char *copy(char *to, const char *from, size_t n)
+{
+    memcpy(to, from, n);
+    return to + n;
+}
+
+/* How much of `text`, which does not fit, goes into this line: not a part of a character. */
+static size_t room_in_line(const struct dot_writer *w, struct span text)
+{
+    size_t room = w->line_len < w->line_max ? w->line_max - w->line_len : 0, n = room;
+
+    while (n > 0 && room - n < 3 && ((unsigned char)text.at[n] & 0xc0) == 0x80)
+        n--;
+    return n < text.len && ((unsigned char)text.at[n] & 0xc0) == 0x80 ? room : n;
+}
+
+/* A line, or a piece of one. A CR is always that of its end. */
+static char *copy_broken(struct dot_writer *w, struct span line, char *to)
+{
+    bool ends = line.at[line.len - 1] == '\n';
+    size_t end_len = ends && line.len > 1 && line.at[line.len - 2] == '\r' ? 2 : ends || line.at[line.len - 1] == '\r';
+    struct span text = span_of(line.at, line.len - end_len);
+
+    while (w->line_len + text.len > w->line_max) {
+        size_t n = room_in_line(w, text);
+        to = copy(copy(to, text.at, n), "\r\n ", 3);
+        w->line_len = 1;
+        text = span_from(text, n);
+    }
+    w->line_len = ends ? 0 : w->line_len + text.len;
+    return copy(copy(to, text.at, text.len), line.at + line.len - end_len, end_len);
 }
 
 size_t dot_write(struct dot_writer *w, struct span in, char *to)
@@ -224,8 +257,8 @@ size_t dot_write(struct dot_writer *w, struct span in, char *to)
             *o++ = '.';
         const char *nl = memchr(p, '\n', (size_t)(end - p));
         const char *next = nl ? nl + 1 : end;
-        memcpy(o, p, (size_t)(next - p));
-        o += next - p;
+        struct span line = span_of(p, (size_t)(next - p));
+        o = w->line_max ? copy_broken(w, line, o) : copy(o, line.at, line.len);
         p = next;
         at_start = nl != NULL;
     }

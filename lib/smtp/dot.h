@@ -10,7 +10,8 @@
  * message as long as no line of it has ended with CRLF.) So what comes out has no CR or LF but in CR LF, and no
  * NUL.
  *
- * Writing: the content is such already; a dot is added where a line begins with one. */
+ * Writing: the content is such already; a dot is added where a line begins with one, and one that is too long is broken: CR LF and
+ * a blank, as Postfix does it, not within a character of UTF-8. */
 #ifndef SMTP_DOT_H
 #define SMTP_DOT_H
 
@@ -46,13 +47,21 @@ bool dot_read(struct dot_reader *r, struct span *in);
 void dot_read_end(struct dot_reader *r);
 
 struct dot_writer {
-    bool stuffs; /* false: the content is known to need no dots */
+    bool stuffs;     /* false: the content is known to need no dots */
+    size_t line_max; /* 0: lines stay as long as they are; else 64 at least */
     bool at_line_start, seen_cr;
+    size_t line_len; /* with line_max: what the line has already */
 };
 
-void dot_writer_init(struct dot_writer *w, bool stuffs);
-/* Writes `in` to `to`, which holds 2 * in.len bytes; returns how many it wrote. `to` may not
+void dot_writer_init(struct dot_writer *w, bool stuffs, size_t line_max);
+/* Whether it changes anything; if not, the content need not be copied. */
+static inline bool dot_writer_works(const struct dot_writer *w)
+{
+    return w->stuffs || w->line_max;
+}
+/* Writes `in` to `to`, which holds 2 * in.len + DOT_WRITE_MORE bytes; returns how many it wrote. `to` may not
  * overlap `in`. */
+enum { DOT_WRITE_MORE = 4 };
 size_t dot_write(struct dot_writer *w, struct span in, char *to);
 /* For content that is not copied: notes how it ends. */
 void dot_writer_note(struct dot_writer *w, struct span in);

@@ -328,6 +328,7 @@ void arrive_tell(struct spool *s, const struct entry *en, const struct record *r
         .size = r->size,
         .arrival_us = env.arrival_us,
         .has_dot_line = r->flags & RECORD_DOT_LINE,
+        .has_long_line = r->flags & RECORD_LONG_LINE,
         .is_8bit = r->flags & RECORD_8BIT,
         .is_from_drop = id_is_drops(r->id),
     };

@@ -185,6 +185,7 @@ int spool_stat(struct spool *s, uint64_t id, struct spool_info *info, struct err
         .size = r.size,
         .arrival_us = env.arrival_us,
         .has_dot_line = r.flags & RECORD_DOT_LINE,
+        .has_long_line = r.flags & RECORD_LONG_LINE,
         .is_8bit = r.flags & RECORD_8BIT,
         .is_from_drop = id_is_drops(id),
     };

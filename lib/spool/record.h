@@ -61,6 +61,7 @@ enum record_type {
 enum {
     RECORD_DOT_LINE = 1,
     RECORD_8BIT = 2,
+    RECORD_LONG_LINE = 4,
     RECORD_OPTIONAL = 0x80, /* who does not know the type may pass over it */
 };
 

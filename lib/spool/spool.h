@@ -73,11 +73,14 @@ enum spool_role { SPOOL_RECEIVE, SPOOL_RELAY, SPOOL_LOOK };
 
 struct spool_state;
 
+enum { SPOOL_LINE_MAX = 998 }; /* RFC 5321 4.5.3.1.6, without CR LF */
+
 struct spool_info { /* what is known of a message without reading its content */
     uint64_t id;
     uint64_t size; /* bytes of content */
     int64_t arrival_us;
     bool has_dot_line; /* a line begins with '.': DATA needs dot-stuffing */
+    bool has_long_line; /* one has more than SPOOL_LINE_MAX bytes */
     bool is_8bit;      /* a byte >= 0x80 is in it */
     bool is_from_drop; /* sendmail has left it there: no receiver has seen it */
 };

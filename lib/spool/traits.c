@@ -2,6 +2,7 @@
 #include "spool/traits.h"
 
 #include "spool/record.h"
+#include "spool/spool.h"
 
 static bool has_high_bit(struct span data)
 {
@@ -17,24 +18,41 @@ static bool has_high_bit(struct span data)
     return all & UINT64_C(0x8080808080808080);
 }
 
+/* A line ends with CR LF, and `len` has the CR. */
+static bool is_long(size_t len)
+{
+    return len > SPOOL_LINE_MAX + 1;
+}
+
+static void look_at_lines(struct traits *s, struct span data)
+{
+    const char *line = data.at, *end = data.at + data.len, *lf;
+
+    s->has_dot_line |= s->line_len == 0 && data.at[0] == '.';
+    while (line < end && (lf = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+        s->has_long_line |= is_long(s->line_len + (size_t)(lf - line));
+        s->line_len = 0;
+        line = lf + 1;
+        s->has_dot_line |= line < end && *line == '.';
+        if (s->has_dot_line && s->has_long_line)
+            return;
+    }
+    s->line_len += (size_t)(end - line);
+    s->has_long_line |= is_long(s->line_len);
+}
+
 void traits_add(struct traits *s, struct span data)
 {
     if (data.len == 0)
         return;
     if (!s->is_8bit)
         s->is_8bit = has_high_bit(data);
-    if (!s->has_dot_line) {
-        const char *end = data.at + data.len;
-        if (!s->is_inside_line && data.at[0] == '.')
-            s->has_dot_line = true;
-        for (const char *lf = memchr(data.at, '\n', data.len); lf && !s->has_dot_line && lf + 1 < end;
-             lf = memchr(lf + 1, '\n', (size_t)(end - lf - 1)))
-            s->has_dot_line = lf[1] == '.';
-    }
-    s->is_inside_line = data.at[data.len - 1] != '\n';
+    if (!s->has_dot_line || !s->has_long_line)
+        look_at_lines(s, data);
 }
 
 unsigned char traits_flags(const struct traits *s)
 {
-    return (unsigned char)((s->has_dot_line ? RECORD_DOT_LINE : 0) | (s->is_8bit ? RECORD_8BIT : 0));
+    return (unsigned char)((s->has_dot_line ? RECORD_DOT_LINE : 0) | (s->has_long_line ? RECORD_LONG_LINE : 0) |
+                           (s->is_8bit ? RECORD_8BIT : 0));
 }

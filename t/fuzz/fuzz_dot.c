@@ -7,6 +7,17 @@
 
 #include <stdlib.h>
 
+/* Of `max` bytes at most, and a dot that was added. */
+static void check_lines(struct span wire, size_t max)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < wire.len; i++) {
+        len = wire.at[i] == '\n' ? 0 : len + 1;
+        BUG_IF(len > max + 2); /* its CR too */
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void add(void *arg, struct span piece)
@@ -52,15 +63,15 @@ static void check_clean(struct span s, const struct dot_reader *r)
     BUG_IF(has_dot_line != r->has_dot_line || is_8bit != r->is_8bit);
 }
 
-static void send_out(struct span content, bool stuffs, struct buf *out)
+static void send_out(struct span content, bool stuffs, size_t line_max, struct buf *out)
 {
     struct dot_writer w;
 
-    dot_writer_init(&w, stuffs);
+    dot_writer_init(&w, stuffs, line_max);
     buf_clear(out);
     for (size_t at = 0; at < content.len; at += 3) {
         size_t n = content.len - at < 3 ? content.len - at : 3;
-        out->len += dot_write(&w, span_of(content.at + at, n), buf_room(out, 2 * n));
+        out->len += dot_write(&w, span_of(content.at + at, n), buf_room(out, 2 * n + DOT_WRITE_MORE));
     }
     buf_addspan(out, dot_write_end(&w));
 }
@@ -83,7 +94,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     BUG_IF(r.has_dot_line != again.has_dot_line || r.is_8bit != again.is_8bit ||
            r.had_bare_lf != again.had_bare_lf || r.had_bad_bytes != again.had_bad_bytes);
     check_clean(buf_span(&whole), &r);
-    send_out(buf_span(&whole), r.has_dot_line, &wire);
+    send_out(buf_span(&whole), r.has_dot_line, 64, &wire);
+    check_lines(buf_span(&wire), 64);
+    send_out(buf_span(&whole), r.has_dot_line, 0, &wire);
     BUG_IF(read_in(&again, buf_span(&wire), 7, false, &bytes) != wire.len);
     BUG_IF(!span_eq(buf_span(&whole), buf_span(&bytes)) || again.had_bare_lf || again.had_bad_bytes);
     buf_fini(&whole);

@@ -157,7 +157,7 @@ static void run_with(void (*set_up)(struct rig *r), const char *script)
         struct rig r = { .cfg = { .helo_name = "me" }, .content = "x\r\n.y\r\n" };
         transcript_init(&r.t);
         r.env = (struct envelope){ .sender = (char *)"s@x.example" };
-        r.m = (struct smtp_message){ &r.env, list, 1, 0, true, false };
+        r.m = (struct smtp_message){ &r.env, list, 1, 0, true, false, 0 };
         r.t = (struct transcript){ .engine = 'C',
                                    .bytewise = bytewise,
                                    .engine_arg = &r,
@@ -796,7 +796,7 @@ static void a_message_that_has_not_left_cannot_have_been_taken(void **state)
 
     transcript_init(&r.t);
     r.env = (struct envelope){ .sender = (char *)"s@x.example" };
-    r.m = (struct smtp_message){ &r.env, list, 1, 3, false, false };
+    r.m = (struct smtp_message){ &r.env, list, 1, 3, false, false, 0 };
     r.c = smtp_client_new(&r.cfg, &ops, &r);
     smtp_client_input(r.c, SPAN("220 mx\r\n"));
     take(&r, &r.t.said);

@@ -4,6 +4,7 @@
  * at the other, however the bytes are cut on their way. */
 #include "base/mem.h"
 #include "smtp/client.h"
+#include "smtp/dot.h"
 #include "smtp/server.h"
 
 #include "unit.h"
@@ -296,10 +297,10 @@ static void send_three(unsigned how, unsigned seed, unsigned most)
 {
     struct envelope ok = sender_of("joe@a.example"), bad = sender_of("no@a.example");
     struct smtp_message three[] = {
-        { &ok, some, 3, sizeof letter - 1, true, false },
-        { &bad, some, 3, sizeof letter - 1, true, false },
-        { &ok, none, 2, sizeof letter - 1, true, false },
-        { &ok, some, 3, sizeof letter - 1, true, false },
+        { &ok, some, 3, sizeof letter - 1, true, false, 0 },
+        { &bad, some, 3, sizeof letter - 1, true, false, 0 },
+        { &ok, none, 2, sizeof letter - 1, true, false, 0 },
+        { &ok, some, 3, sizeof letter - 1, true, false, 0 },
     };
     /* told as they become known: the refused one first */
     const int codes[] = { 550, 250, 250, 550, 550, 550, 550, 550, 550, 250, 250 };
@@ -353,7 +354,7 @@ static void a_large_message_arrives_whole(void **state)
         buf_addf(&big, "%s%d%.*s\r\n", i % 7 ? "" : ".", i, i % 80,
                  "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz012");
     for (int dots = 0; dots < 2; dots++) {
-        struct smtp_message m = { &env, one, 1, big.len, true, false };
+        struct smtp_message m = { &env, one, 1, big.len, true, false, 0 };
         struct pair p;
         pair_init(&p, 7, 20000);
         p.messages = &m;
@@ -371,12 +372,54 @@ static void a_large_message_arrives_whole(void **state)
     buf_fini(&big);
 }
 
+/* The content as `piece` bytes at a time are written, with lines of 64 bytes at most. */
+static void broken(const char *content, size_t piece, struct buf *out)
+{
+    struct dot_writer w;
+    size_t len = strlen(content);
+
+    dot_writer_init(&w, true, 64);
+    buf_clear(out);
+    for (size_t at = 0; at < len; at += piece) {
+        size_t n = len - at < piece ? len - at : piece;
+        out->len += dot_write(&w, span_of(content + at, n), buf_room(out, 2 * n + DOT_WRITE_MORE));
+    }
+}
+
+#define TEN "0123456789"
+#define SIXTY TEN TEN TEN TEN TEN TEN
+static void a_line_that_is_too_long_is_broken(void **state)
+{
+    static const struct {
+        const char *content, *want;
+    } cases[] = {
+        { SIXTY "abcd\r\n" SIXTY "\r\n", SIXTY "abcd\r\n" SIXTY "\r\n" },
+        { SIXTY "abcde\r\n", SIXTY "abcd\r\n e\r\n" },
+        { SIXTY SIXTY TEN "\r\nx\r\n", SIXTY "0123\r\n 456789" TEN TEN TEN TEN TEN "0123456\r\n 789\r\nx\r\n" },
+        { "." SIXTY "abcd\r\n.\r\n", ".." SIXTY "abc\r\n d\r\n..\r\n" },
+        { SIXTY "abc\xc3\xa4" "b\r\n", SIXTY "abc\r\n \xc3\xa4" "b\r\n" },
+    };
+    struct buf out;
+    (void)state;
+
+    buf_init(&out, BUF_NO_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        broken(cases[i].content, 1000, &out);
+        assert_true(span_eq(buf_span(&out), span_str(cases[i].want)));
+        if (i < 4) { /* a character in two pieces may be parted */
+            broken(cases[i].content, 1, &out);
+            assert_true(span_eq(buf_span(&out), span_str(cases[i].want)));
+        }
+    }
+    buf_fini(&out);
+}
+
 static void tls_and_a_login_come_before_the_message(void **state)
 {
     static const char *const mechanisms[] = { "PLAIN LOGIN", "LOGIN" };
     static const struct rcpt *const one[] = { &bert };
     struct envelope env = sender_of("a@b.example");
-    struct smtp_message m = { &env, one, 1, sizeof letter - 1, true, false };
+    struct smtp_message m = { &env, one, 1, sizeof letter - 1, true, false, 0 };
     (void)state;
 
     for (size_t i = 0; i < 2; i++) {
@@ -409,9 +452,9 @@ static void a_probe_asks_and_sends_nothing(void **state)
 {
     struct envelope ok = sender_of("joe@a.example"), bad = sender_of("no@a.example");
     struct smtp_message three[] = {
-        { &ok, some, 3, sizeof letter - 1, true, false },
-        { &bad, some, 3, sizeof letter - 1, true, false },
-        { &ok, none, 2, sizeof letter - 1, true, false },
+        { &ok, some, 3, sizeof letter - 1, true, false, 0 },
+        { &bad, some, 3, sizeof letter - 1, true, false, 0 },
+        { &ok, none, 2, sizeof letter - 1, true, false, 0 },
     };
     const int codes[] = { 250, 550, 250, 550, 550, 550, 550, 550 };
     (void)state;
@@ -443,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_arrive_however_the_bytes_are_cut),
         cmocka_unit_test(a_large_message_arrives_whole),
+        cmocka_unit_test(a_line_that_is_too_long_is_broken),
         cmocka_unit_test(tls_and_a_login_come_before_the_message),
         cmocka_unit_test(a_probe_asks_and_sends_nothing),
     };

@@ -240,6 +240,35 @@ static void what_the_way_out_must_know_is_seen_across_pieces(void **state)
     shut(w, s);
 }
 
+static void a_line_that_is_too_long_is_seen_across_pieces(void **state)
+{
+    static const struct {
+        size_t first, second; /* bytes before the line ends, in two pieces */
+        bool is_long;
+    } cases[] = { { 998, 0, false }, { 999, 0, true }, { 500, 498, false }, { 500, 499, true }, { 0, 999, true }, { 1, 997, false } };
+    struct world *w = *state;
+    struct spool *s = open_as(w, SPOOL_RELAY, NULL);
+    char xs[1000];
+
+    memset(xs, 'x', sizeof xs);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct envelope env = kit_envelope("");
+        struct spool_msg *m = spool_begin(s, &env, NULL);
+        uint64_t id = spool_msg_id(m);
+        spool_write(m, SPAN("short\r\n.\r\n"), NULL);
+        spool_write(m, span_of(xs, cases[i].first), NULL);
+        spool_write(m, span_of(xs, cases[i].second), NULL);
+        spool_write(m, SPAN("\r"), NULL);
+        spool_write(m, SPAN("\nshort\r\n"), NULL);
+        spool_commit(m, kit_count, &w->done);
+        kit_runner_all(&w->runner);
+        assert_int_equal(spool_poll(s, NULL), 0);
+        assert_int_equal(kit_told(&w->relay, id)->info.has_long_line, cases[i].is_long);
+        envelope_fini(&env);
+    }
+    shut(w, s);
+}
+
 static void a_report_and_the_end_of_what_it_reports_on_are_one(void **state)
 {
     struct world *w = *state;
@@ -805,6 +834,7 @@ int main(void)
         TEST(a_large_message_has_a_file_of_its_own_which_goes_with_it),
         TEST(an_aborted_message_leaves_nothing),
         TEST(what_the_way_out_must_know_is_seen_across_pieces),
+        TEST(a_line_that_is_too_long_is_seen_across_pieces),
         TEST(a_report_and_the_end_of_what_it_reports_on_are_one),
         TEST(the_relay_learns_of_what_others_have_synced),
         TEST(a_restarted_relay_goes_on_beside_living_receivers),
