@@ -749,7 +749,7 @@ PARAM(milter_end_of_header_macros, LIST, "i", ANY, RECEIVE | RELAY | SERVER | LI
 PARAM(milter_end_of_data_macros, LIST, "i", ANY, RECEIVE | RELAY | SERVER | LISTENER, LIVE,
     "Macros that are sent at the end of the message.")
 PARAM(milter_unknown_command_macros, LIST, "", ANY, RECEIVE | SERVER, LIVE,
-    "Taken for Postfix's sake and without effect: a command that is unknown is refused, and no filter is asked about it.")
+    "Macros that go to filters with a command that is unknown.")
 
 /* ---- AUTH ---- */
 PARAM(smtpd_sasl_auth_enable, BOOL, "no", ANY, RECEIVE | CONTROL | SERVER | LISTENER, LIVE,

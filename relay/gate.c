@@ -48,6 +48,7 @@ void gate_log(const struct gate *g, const char *event, const struct refusal *no)
     static const char *const verbs[] = {
         [GATE_CONNECT] = "CONNECT", [GATE_HELLO] = "HELO", [GATE_MAIL] = "MAIL",
         [GATE_RCPT] = "RCPT",       [GATE_DATA] = "DATA",  [GATE_END] = "END-OF-MESSAGE",
+        [GATE_UNKNOWN] = "UNKNOWN",
     };
     session_log_refusal(g->session, event, verbs[g->at], no);
 }
@@ -148,6 +149,7 @@ static void tell_facts(const struct session *s, struct gate_facts *f)
         .certificate = session_certificate(s),
         .local = s->conn ? conn_local(s->conn) : NULL,
         .dns = s->receiver->dns,
+        .command = s->command,
     };
 }
 
@@ -167,6 +169,8 @@ static bool ask_step(struct gate *g, const struct gate_step *step)
 /* After a refusal nobody is, but who wants to hear of refused recipients. */
 static bool is_asked(struct gate *g, const struct gate_step *step)
 {
+    if (g->at == GATE_UNKNOWN && step != (server_hooks ? server_hooks->milters : NULL))
+        return false;
     return !g->no.code || (g->at == GATE_RCPT && step->wants_refused && step->wants_refused(g));
 }
 

@@ -29,6 +29,7 @@ enum gate_at {
     GATE_RCPT,
     GATE_DATA, /* before 354, or the first BDAT */
     GATE_END,  /* the content is there: before it is committed */
+    GATE_UNKNOWN, /* a command that there is not: filters are asked what to say to it */
 };
 
 enum client_name_status {
@@ -74,6 +75,7 @@ struct gate_facts {
     const union addr *local;     /* where it has come to, or NULL */
     struct dns *dns;             /* NULL: nothing that the configuration names has to be looked up */
     const char *auth_method;     /* "PLAIN", or NULL: not logged in */
+    const char *command;         /* at GATE_UNKNOWN: the line */
 };
 
 /* What is asked for the message under way, beside yes and no: an access table's HOLD, a filter's quarantine. It is carried out

@@ -25,6 +25,7 @@ static void free_session(void *arg)
     timer_stop(&s->handshake);
     ceiling_left(s);
     free(s->reverse_name);
+    free(s->command);
     free(s);
 }
 
@@ -164,6 +165,23 @@ static void on_refused(void *arg, const char *after, struct span reply)
         log_info("%s: after %s: %s", s->client, after, log_safe(span_trim(reply)));
 }
 
+static void answer_unknown(struct session *s, const struct refusal *no)
+{
+    free(s->command);
+    s->command = NULL;
+    if (!no->code)
+        on_refused(s, smtp_server_after(s->server), SPAN("500 5.5.2 Error: command not recognized"));
+    session_answer(s, "UNKNOWN", no, 500, "5.5.2", "Error: command not recognized");
+}
+
+static void on_unknown(void *arg, struct smtp_cmd *c, struct span line)
+{
+    struct session *s = arg;
+
+    s->command = span_dup(line);
+    session_ask(s, c, GATE_UNKNOWN, answer_unknown);
+}
+
 static const struct smtp_server_ops server_ops = {
     .hello = session_hello,
     .mail = session_mail,
@@ -178,6 +196,7 @@ static const struct smtp_server_ops server_ops = {
     .auth_response = session_auth_response,
     .auth_abort = session_auth_abort,
     .xclient = session_xclient,
+    .unknown = on_unknown,
     .slow_down = on_slow_down,
     .refused = on_refused,
 };

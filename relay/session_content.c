@@ -153,13 +153,14 @@ void session_data_begin(void *arg, struct smtp_cmd *c, struct envelope *env)
 
 static void log_taken(const struct session *s, const struct envelope *env)
 {
-    const char *login = smtp_server_login(s->server);
+    const char *login = smtp_server_login(s->server), *submitter = env->submitter ? env->submitter : "";
 
     if (s->is_local)
         log_info("%s: uid=%ld from=<%s>", s->id, (long)s->uid, log_safe_str(env->sender));
     else
-        log_info("%s: client=%s%s%s%s%s", s->id, s->client, login ? ", sasl_method=" : "", login ? session_auth_method(s) : "",
-                 login ? ", sasl_username=" : "", login ? log_safe_str(login) : "");
+        log_info("%s: client=%s%s%s%s%s%s%s", s->id, s->client, login ? ", sasl_method=" : "", login ? session_auth_method(s) : "",
+                 login ? ", sasl_username=" : "", login ? log_safe_str(login) : "", *submitter ? ", sasl_sender=" : "",
+                 log_safe_str(submitter));
     struct header_field f;
     if (header_find(buf_span(&s->reader.section), "Message-ID", &f))
         log_info("%s: message-id=%s", s->id, log_safe(span_trim(f.value)));

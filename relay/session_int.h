@@ -59,6 +59,7 @@ struct session {
     char id[SPOOL_ID_TEXT];
     unsigned n_messages;
     struct gate *gate;          /* NULL: nothing was asked yet */
+    char *command;              /* that there is not, while filters are asked what to say to it; or NULL */
     struct smtp_cmd *asked;     /* that the gate is asked about */
     bool is_asking;             /* inside of asking it */
     struct timer pause;

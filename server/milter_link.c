@@ -100,12 +100,15 @@ static int default_action(const struct milter_link *l)
     return l->spec->default_action >= 0 ? l->spec->default_action : l->q->facts.cfg->milter_default_action;
 }
 
+static bool is_early(const struct milter_link *l)
+{
+    return l->q->at < GATE_MAIL || l->q->at == GATE_UNKNOWN;
+}
+
 /* A filter that is away is no reason to turn a client off before it has said what it wants: MAIL is answered. */
 static void answer_by_default(struct milter_link *l)
 {
-    bool is_early = l->q->at < GATE_MAIL;
-
-    switch (is_early ? CONFIG_MILTER_ACCEPT : (enum config_milter_action)default_action(l)) {
+    switch (is_early(l) ? CONFIG_MILTER_ACCEPT : (enum config_milter_action)default_action(l)) {
     case CONFIG_MILTER_REJECT: refuse(l, 550, "5.5.0", "Service unavailable"); break;
     case CONFIG_MILTER_TEMPFAIL: refuse(l, 451, "4.7.1", "Service unavailable - try again later"); break;
     case CONFIG_MILTER_SHUTDOWN: refuse(l, 421, "4.7.0", "Server closing connection"); break;
@@ -125,7 +128,7 @@ void milter_link_fail(struct milter_link *l, const char *what, const char *why)
     log_warn("milter %s: %s%s", l->spec->name, what, log_safe_str(why));
     hang_up(l, false);
     l->state = LINK_FAILED;
-    l->failed_early = l->q && l->q->at < GATE_MAIL;
+    l->failed_early = l->q && is_early(l);
     if (is_asked(l))
         answer_by_default(l);
 }

@@ -110,6 +110,12 @@ static const char *auth_method(const struct milter_question *q, struct value *v)
     return q->facts.login ? q->facts.auth_method : NULL;
 }
 
+static const char *submitter(const struct milter_question *q, struct value *v)
+{
+    (void)v;
+    return q->facts.env && q->facts.env->submitter && q->facts.env->submitter[0] ? q->facts.env->submitter : NULL;
+}
+
 static const char *tls_version(const struct milter_question *q, struct value *v)
 {
     (void)v;
@@ -199,6 +205,7 @@ static const struct {
     { "{client_port}", client_port },
     { "{auth_authen}", login },
     { "{auth_type}", auth_method },
+    { "{auth_author}", submitter },
     { "{tls_version}", tls_version },
     { "{cipher}", cipher },
     { "{cipher_bits}", cipher_bits },
@@ -256,6 +263,7 @@ static const struct strlist *configured(const struct config *cfg, enum milter_ev
     case MILTER_DATA: return &cfg->milter_data_macros;
     case MILTER_EOH: return &cfg->milter_end_of_header_macros;
     case MILTER_END: return &cfg->milter_end_of_data_macros;
+    case MILTER_UNKNOWN: return &cfg->milter_unknown_command_macros;
     default: return NULL;
     }
 }

@@ -40,6 +40,7 @@ static bool say_mail(struct milter_link *l, const struct gate_facts *f)
     if (env->smtputf8)
         buf_adds(&text, "SMTPUTF8 ");
     dsn_params_format(env, &text);
+    auth_param_format(env->submitter, &text);
     buf_cstr(&text);
     bool waits = milter_mail(l->proto, env->sender, text.at ? split_args(text.at, args, ARRAY_LEN(args)) : NULL);
     buf_fini(&text);
@@ -61,13 +62,16 @@ static bool say_rcpt(struct milter_link *l, const struct gate_facts *f)
 
 static bool say_command(struct milter_link *l, const struct gate_facts *f)
 {
-    static const enum milter_event events[] = { [GATE_MAIL] = MILTER_MAIL, [GATE_RCPT] = MILTER_RCPT, [GATE_DATA] = MILTER_DATA };
+    static const enum milter_event events[] = {
+        [GATE_MAIL] = MILTER_MAIL, [GATE_RCPT] = MILTER_RCPT, [GATE_DATA] = MILTER_DATA, [GATE_UNKNOWN] = MILTER_UNKNOWN,
+    };
 
     l->said = events[l->q->at];
     milter_send_macros(l->proto, l->said, l->q);
     switch (l->q->at) {
     case GATE_MAIL: return say_mail(l, f);
     case GATE_RCPT: return say_rcpt(l, f);
+    case GATE_UNKNOWN: return milter_unknown(l->proto, f->command);
     default: return milter_data(l->proto);
     }
 }

@@ -88,7 +88,7 @@ static void add_login(const struct check *c, struct buf *out)
 
     add(out, "sasl_method", c->f.auth_method);
     add(out, "sasl_username", c->f.login);
-    add(out, "sasl_sender", "");
+    add(out, "sasl_sender", c->f.env && c->f.env->submitter ? c->f.env->submitter : "");
     add_certificate(c->f.certificate, out);
     add(out, "encryption_protocol", tls ? tls->protocol : "");
     add(out, "encryption_cipher", tls ? tls->cipher : "");

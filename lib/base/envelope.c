@@ -25,6 +25,7 @@ void envelope_fini(struct envelope *e)
     free(e->envid);
     free(e->client);
     free(e->login);
+    free(e->submitter);
     *e = (struct envelope){ .uid = ENVELOPE_NO_UID };
 }
 
@@ -53,6 +54,7 @@ void envelope_copy(struct envelope *to, const struct envelope *from)
     to->envid = xstrdup_or_null(from->envid);
     to->client = xstrdup_or_null(from->client);
     to->login = xstrdup_or_null(from->login);
+    to->submitter = xstrdup_or_null(from->submitter);
     to->rcpts = NULL;
     to->n_rcpts = to->cap_rcpts = 0;
     for (size_t i = 0; i < from->n_rcpts; i++) {
@@ -69,6 +71,7 @@ void envelope_pack(const struct envelope *e, struct buf *out)
     packed_put(out, 'i', e->envid);
     packed_put(out, 'c', e->client);
     packed_put(out, 'l', e->login);
+    packed_put(out, 'm', e->submitter);
     buf_addf(out, "t%lld\n", (long long)e->arrival_us);
     if (e->uid != ENVELOPE_NO_UID)
         buf_addf(out, "u%lu\n", (unsigned long)e->uid);
@@ -117,6 +120,7 @@ static int unpack_line(struct envelope *e, char key, struct span v, struct err *
     case 'i': replace(&e->envid, v); break;
     case 'c': replace(&e->client, v); break;
     case 'l': replace(&e->login, v); break;
+    case 'm': replace(&e->submitter, v); break;
     case 't': e->arrival_us = (int64_t)number; break;
     case 'u': e->uid = (uid_t)number; break;
     case 'f': unpack_flags(e, v); break;

@@ -46,6 +46,8 @@ struct envelope {
     uid_t uid;            /* who submitted it on this machine, or ENVELOPE_NO_UID */
     char *client;         /* "name[address]" of the SMTP client, or NULL */
     char *login;          /* the authenticated user, or NULL */
+    char *submitter;      /* AUTH= of MAIL, decoded: who is said to have submitted it; "" is AUTH=<>; NULL: nothing was said. To be
+                           * believed only of a client that has logged in (RFC 4954 5) */
     int64_t arrival_us;   /* clock_real_us() */
     struct rcpt *rcpts;
     size_t n_rcpts;

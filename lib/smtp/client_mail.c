@@ -169,6 +169,19 @@ static bool has_dsn(const struct smtp_client *c)
     return c->features.has_dsn && !c->cfg.has_no_dsn;
 }
 
+/* RFC 4954 5: what a client that had logged in has said of who submitted it goes on to any server that has AUTH; that nobody knows,
+ * or that it is not believed, to one that we have logged in to. */
+static const char *submitter_for(const struct smtp_client *c)
+{
+    const struct envelope *env = c->t.message->env;
+
+    if (!env->submitter || !*c->features.mechanisms)
+        return NULL;
+    if (env->login && *env->submitter)
+        return env->submitter;
+    return smtp_client_mechanism(c) ? "" : NULL;
+}
+
 static void say_mail(struct smtp_client *c)
 {
     const struct smtp_message *m = c->t.message;
@@ -186,6 +199,7 @@ static void say_mail(struct smtp_client *c)
         dsn_params_format(m->env, &c->out);
     if (c->cfg.tells_origin)
         origin_params_format(m->env, &c->out);
+    auth_param_format(submitter_for(c), &c->out);
     end_command(c, at);
 }
 

@@ -19,7 +19,8 @@ enum {
 static const struct event {
     char letter;
     unsigned char since;
-    unsigned char stage; /* whose macros go with it: the protocol's own number; 255: none */
+    unsigned char stage; /* whose macros go with it: the protocol's own number; 255: none; 254: there are some, and none that
+                          * a filter could ask for */
     uint32_t unwanted, unanswered;
     const char *name;
 } events[MILTER_EVENTS] = {
@@ -32,6 +33,7 @@ static const struct event {
     [MILTER_EOH] =     { 'N', 2, 6,   0x40,  0x40000, "SMFIC_EOH" },
     [MILTER_BODY] =    { 'B', 2, 255, 0x10,  0x80000, "SMFIC_BODY" },
     [MILTER_END] =     { 'E', 2, 5,   0,     0,       "SMFIC_BODYEOB" },
+    [MILTER_UNKNOWN] = { 'U', 3, 254, 0x100,  0x20000, "SMFIC_UNKNOWN" },
 };
 
 /* What may be negotiated in each version. */
@@ -262,6 +264,16 @@ static bool say_plain(struct milter *m, enum milter_event e)
 {
     size_t at;
     return begin_event(m, e, &at) && end_event(m, e, at);
+}
+
+bool milter_unknown(struct milter *m, const char *line)
+{
+    size_t at;
+
+    if (!begin_event(m, MILTER_UNKNOWN, &at))
+        return false;
+    add_text(m, line);
+    return end_event(m, MILTER_UNKNOWN, at);
 }
 
 bool milter_data(struct milter *m)

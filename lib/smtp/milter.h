@@ -33,6 +33,7 @@ enum milter_event {
     MILTER_EOH,
     MILTER_BODY,
     MILTER_END,
+    MILTER_UNKNOWN, /* a command that there is not */
     MILTER_EVENTS
 };
 
@@ -84,6 +85,7 @@ bool milter_helo(struct milter *m, const char *name);
 bool milter_mail(struct milter *m, const char *address, const char *const *args);
 bool milter_rcpt(struct milter *m, const char *address, const char *const *args);
 bool milter_data(struct milter *m);
+bool milter_unknown(struct milter *m, const char *line);
 /* `value`: what stands behind the colon, with any line ends; they are sent as LF. */
 bool milter_header(struct milter *m, struct span name, struct span value);
 bool milter_eoh(struct milter *m);

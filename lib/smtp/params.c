@@ -93,25 +93,27 @@ static const char *read_envid(void *to, struct span value, bool has_value)
     return NULL;
 }
 
-/* Who first submitted it (RFC 4954 5): taken, and not believed. */
+/* It goes into logs and to other programs. */
+static bool is_printable(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return false;
+    return true;
+}
+
+/* Who first submitted it (RFC 4954 5): whether that is believed is the caller's affair. */
 static const char *read_auth(void *to, struct span value, bool has_value)
 {
     struct mail_params *p = to;
-    char *who;
 
     (void)has_value;
     if (!p->takes_auth)
         return UNSUPPORTED;
-    if (p->has_auth)
+    if (p->submitter)
         return "503 5.5.4 Error: multiple AUTH= options";
-    p->has_auth = true;
-    if (span_ieq_str(value, "<>"))
-        return NULL;
-    who = decode(value, 1000, xtext_decode);
-    if (!who)
-        return "501 5.5.4 Bad AUTH parameter syntax";
-    free(who);
-    return NULL;
+    p->submitter = span_ieq_str(value, "<>") ? xstrdup("") : decode(value, 1000, xtext_decode);
+    return p->submitter && is_printable(p->submitter) ? NULL : "501 5.5.4 Bad AUTH parameter syntax";
 }
 
 static const char *read_origin(struct mail_params *p, char **to, struct span value)
@@ -290,6 +292,14 @@ void origin_params_format(const struct envelope *env, struct buf *out)
 {
     format_xtext(" XCLIENT=", env->client, out);
     format_xtext(" XLOGIN=", env->login, out);
+}
+
+void auth_param_format(const char *submitter, struct buf *out)
+{
+    if (submitter && !*submitter)
+        buf_adds(out, " AUTH=<>");
+    else
+        format_xtext(" AUTH=", submitter, out);
 }
 
 void dsn_params_format(const struct envelope *env, struct buf *out)

@@ -12,13 +12,13 @@ struct mail_params {
     uint64_t size_bytes;
     bool has_size, has_body, has_ret, has_envid;
     bool takes_auth; /* the server has AUTH: AUTH= is known (RFC 4954 5) */
-    bool has_auth;
     bool takes_origin; /* the client is Baton's relay, the server one of its own: XCLIENT= and XLOGIN= are known */
     bool smtputf8;
     enum body_type body;
     enum dsn_ret ret;
     char *envid; /* decoded; the caller's to free, after an error too, as what follows */
     char *client, *login;
+    char *submitter; /* AUTH=; "" is <> */
 };
 
 struct rcpt_params {
@@ -38,6 +38,8 @@ const char *rcpt_params_parse(struct rcpt_params *p, struct span args, char *rep
 void rcpt_params_format(const struct rcpt *r, bool utf8, struct buf *out);
 /* " XCLIENT=host[192.0.2.1] XLOGIN=joe" */
 void origin_params_format(const struct envelope *env, struct buf *out);
+/* " AUTH=a+2Bb@c", " AUTH=<>"; nothing when who submitted it is NULL. */
+void auth_param_format(const char *submitter, struct buf *out);
 /* " RET=HDRS ENVID=x". */
 void dsn_params_format(const struct envelope *env, struct buf *out);
 

@@ -174,6 +174,8 @@ struct smtp_server_ops {
     void (*xclient)(void *arg, struct smtp_cmd *c, const struct smtp_xclient *x);
     /* VRFY. NULL: 252. */
     void (*vrfy)(void *arg, struct smtp_cmd *c, struct span what);
+    /* A line that begins with no command that there is. NULL: 500. */
+    void (*unknown)(void *arg, struct smtp_cmd *c, struct span line);
     /* The client has made `n` errors, more than the soft limit: a caller that wants to slow it down
      * calls smtp_server_pause(). May be NULL. */
     void (*slow_down)(void *arg, unsigned n);

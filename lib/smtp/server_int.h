@@ -38,6 +38,7 @@ enum question {
     ASKED_STARTTLS,
     ASKED_AUTH,
     ASKED_VRFY,
+    ASKED_UNKNOWN,
     ASKED_XCLIENT,
     N_QUESTIONS
 };

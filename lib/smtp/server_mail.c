@@ -41,7 +41,8 @@ static void begin(struct smtp_server *s, struct mail_params *p, const struct add
     s->env.envid = p->envid;
     s->env.client = p->client;
     s->env.login = p->login;
-    p->envid = p->client = p->login = NULL;
+    s->env.submitter = p->submitter;
+    p->envid = p->client = p->login = p->submitter = NULL;
     s->ops->mail(s->arg, smtp_server_ask(s, ASKED_MAIL), &s->env, p->size_bytes);
 }
 
@@ -80,6 +81,7 @@ void smtp_server_do_mail(struct smtp_server *s, struct span args)
     free(p.envid);
     free(p.client);
     free(p.login);
+    free(p.submitter);
 }
 
 bool smtp_server_mail_answered(struct smtp_server *s, int code)

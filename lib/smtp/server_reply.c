@@ -150,6 +150,7 @@ static bool (*const effects[N_QUESTIONS])(struct smtp_server *s, int code) = {
     [ASKED_STARTTLS] = smtp_server_starttls_answered,
     [ASKED_AUTH] = smtp_server_auth_answered,
     [ASKED_VRFY] = no_effect,
+    [ASKED_UNKNOWN] = no_effect,
     [ASKED_XCLIENT] = smtp_server_xclient_answered,
 };
 

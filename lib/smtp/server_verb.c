@@ -130,16 +130,22 @@ static void trace_command(struct smtp_server *s, const struct verb *v, struct sp
     s->ops->trace(s->arg, false, line);
 }
 
+static void run_unknown(struct smtp_server *s, struct span line)
+{
+    if (is_worn_out(s, NULL))
+        return;
+    if (s->ops->unknown)
+        s->ops->unknown(s->arg, smtp_server_ask(s, ASKED_UNKNOWN), line);
+    else
+        smtp_server_say(s, "500 5.5.2 Error: command not recognized");
+}
+
 static void run_verb(struct smtp_server *s, const struct verb *v, struct span args)
 {
     const char *complaint;
 
-    if (is_worn_out(s, v) || (v && is_out_of_sync(s, v)))
+    if (is_worn_out(s, v) || is_out_of_sync(s, v))
         return;
-    if (!v) {
-        smtp_server_say(s, "500 5.5.2 Error: command not recognized");
-        return;
-    }
     complaint = misplaced(s, v);
     if (complaint)
         smtp_server_say(s, complaint);
@@ -211,7 +217,10 @@ bool smtp_server_read_command(struct smtp_server *s)
     if (v)
         s->after = v->name;
     trace_command(s, v, line);
-    run_verb(s, v, span_trim(args));
+    if (v)
+        run_verb(s, v, span_trim(args));
+    else
+        run_unknown(s, line);
     return true;
 }
 

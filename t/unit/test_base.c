@@ -111,6 +111,7 @@ static void an_envelope_survives_packing(void **state)
     envelope_init(&a);
     envelope_set_sender(&a, "me@example.com");
     a.envid = xstrdup("id 1");
+    a.submitter = xstrdup("");
     a.ret = RET_HDRS;
     a.body = BODY_8BITMIME;
     a.smtputf8 = true;
@@ -123,6 +124,7 @@ static void an_envelope_survives_packing(void **state)
     assert_int_equal(envelope_unpack(&b, buf_span(&packed), &e), 0);
     assert_string_equal(b.sender, "me@example.com");
     assert_string_equal(b.envid, "id 1");
+    assert_string_equal(b.submitter, "");
     assert_true(b.ret == RET_HDRS && b.body == BODY_8BITMIME && b.smtputf8 && !b.is_bounce);
     assert_true(b.uid == 0 && b.arrival_us == a.arrival_us && b.n_rcpts == 2);
     assert_int_equal(b.rcpts[0].notify, NOTIFY_SUCCESS | NOTIFY_DELAY);

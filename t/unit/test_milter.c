@@ -105,13 +105,16 @@ static void a_session_is_told_in_order(void **state)
     assert_int_equal(n.verdict, MILTER_CONTINUE);
     assert_true(milter_helo(m, "me.test"));
     ANSWER(m, "c", &n);
+    milter_macro(m, "i", "1");
+    assert_true(milter_unknown(m, "FROB x"));
+    ANSWER(m, "c", &n);
     assert_true(milter_mail(m, "a@x", args));
     ANSWER(m, "c", &n);
     assert_true(milter_rcpt(m, "b@x", NULL));
     ANSWER(m, "c", &n);
     assert_true(milter_data(m));
     ANSWER(m, "c", &n);
-    assert_string_equal(sent(m), "Hme.test| M<a@x>|SIZE=10|BODY=8BITMIME| R<b@x>| T");
+    assert_string_equal(sent(m), "Hme.test| DUi|1| UFROB x| M<a@x>|SIZE=10|BODY=8BITMIME| R<b@x>| T");
     assert_true(milter_header(m, SPAN("Subject"), SPAN(" one\r\n\ttwo\r\n")));
     ANSWER(m, "c", &n);
     assert_true(milter_eoh(m));
@@ -177,6 +180,7 @@ static void version_2_has_no_data(void **state)
 
     (void)state;
     assert_false(milter_data(m));
+    assert_false(milter_unknown(m, "FROB"));
     assert_true(milter_eoh(m));
     assert_string_equal(sent(m), "N");
     milter_free(m);

@@ -699,6 +699,43 @@ static void a_login_is_made(void **state)
                         "C: AUTH LOGIN\n");
 }
 
+/* RFC 4954 5 */
+static void set_submitter(struct rig *r)
+{
+    r->env.login = (char *)"joe";
+    r->env.submitter = (char *)"e=mc2@x.example";
+}
+
+static void set_submitter_and_login(struct rig *r)
+{
+    set_login(r);
+    set_submitter(r);
+}
+
+static void set_submitter_of_a_stranger(struct rig *r)
+{
+    set_submitter(r);
+    r->env.login = NULL;
+}
+
+static void set_submitter_of_a_stranger_and_login(struct rig *r)
+{
+    set_login(r);
+    set_submitter_of_a_stranger(r);
+}
+
+static void who_submitted_it_is_said_where_it_may(void **state)
+{
+    (void)state;
+    run_with(set_submitter, AUTH "= ready\n! send 1\nC: MAIL FROM:<s@x.example> AUTH=e+3Dmc2@x.example\n");
+    run_with(set_submitter, "S: 220 mx\nC: EHLO me\nS: 250 mx\n= ready\n! send 1\nC: MAIL FROM:<s@x.example>\n");
+    run_with(set_submitter_and_login, AUTH
+             "C: AUTH PLAIN*\nS: 235 ok\n= ready\n! send 1\nC: MAIL FROM:<s@x.example> AUTH=e+3Dmc2@x.example\n");
+    run_with(set_submitter_of_a_stranger, AUTH "= ready\n! send 1\nC: MAIL FROM:<s@x.example>\n");
+    run_with(set_submitter_of_a_stranger_and_login, AUTH
+             "C: AUTH PLAIN*\nS: 235 ok\n= ready\n! send 1\nC: MAIL FROM:<s@x.example> AUTH=<>\n");
+}
+
 static void a_login_that_fails_is_the_end(void **state)
 {
     (void)state;
@@ -878,6 +915,7 @@ int main(void)
         cmocka_unit_test(refused_tls_is_the_end_only_where_it_is_required),
         cmocka_unit_test(a_reply_slipped_in_behind_starttls_is_the_end),
         cmocka_unit_test(a_login_is_made),
+        cmocka_unit_test(who_submitted_it_is_said_where_it_may),
         cmocka_unit_test(a_login_that_fails_is_the_end),
         cmocka_unit_test(a_421_ends_it_in_any_phase),
         cmocka_unit_test(a_lost_connection_is_a_temporary_result),

@@ -399,6 +399,7 @@ static void bad_addresses_and_parameters_are_named(void **state)
         { "MAIL FROM:<a@b> ENVID=a+0D+0A", "501 5.5.4 Bad ENVID parameter syntax" },
         { "MAIL FROM:<a@b> FOO=bar", "555 5.5.4 Unsupported option: FOO=bar" },
         { "MAIL FROM:<a@b> AUTH=+", "501 5.5.4 Bad AUTH parameter syntax" },
+        { "MAIL FROM:<a@b> AUTH=a+0Ab", "501 5.5.4 Bad AUTH parameter syntax" },
         { "MAIL FROM:<a@b> AUTH=<> AUTH=a", "503 5.5.4 Error: multiple AUTH= options" },
         { "AUTH PLAIN eA== eA==", "501 5.5.4 Syntax: AUTH mechanism" },
         { "MAIL FROM:<gr\xc3\xbc@b.example>",
