@@ -153,10 +153,12 @@ PARAM(mailbox_transport_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER,
 PARAM(fallback_transport_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
     "The same as `fallback_transport` for single names, before it. Keys as in `mailbox_transport_maps`; whoever is in them is not refused.")
 PARAM(fallback_transport, TRANSPORT, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
-    "What mail for local recipients is given to who are not in `local_recipient_maps`; nobody is refused then.")
+    "What `local` gives mail to for names that have neither an alias nor an account here. Clients are refused for names that are not in "
+    "`local_recipient_maps`: it has to name those that are meant, or be empty.")
 PARAM(luser_relay, STR, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
-    "The address that gets the mail of local recipients who are not in `local_recipient_maps`; nobody is refused then. \"@other.example\" "
-    "keeps their name, and $local, $user, $extension, $recipient and $domain stand for parts of it (write \"$$\" for a $).")
+    "The address that `local` sends mail on to for names that have neither an alias nor an account here, if there is no "
+    "`fallback_transport`; as that, it asks for `local_recipient_maps` = \"\". \"@other.example\" keeps their name, and $local, $user, "
+    "$extension, $recipient and $domain stand for parts of it (write \"$$\" for a $).")
 
 /* ---- addresses as others see them ---- */
 PARAM(canonical_maps, MAPS, "", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,

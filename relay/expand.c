@@ -324,26 +324,7 @@ static bool try_alias(struct pass *p, const struct work *w, size_t from, struct 
     return true;
 }
 
-/* luser_relay */
-static bool try_unknown(struct pass *p, const struct work *w, const char *address, struct work **todo)
-{
-    struct branch b = { todo, *todo };
-    const char *elsewhere = NULL;
-
-    if (!p->r->server || !route_hooks->unknown_local)
-        return false;
-    enum map_result result = route_hooks->unknown_local(p->r->server, &p->l, address, &elsewhere);
-    if (result != MAP_FOUND)
-        return result == MAP_CANNOT_TELL;
-    if (span_ieq(span_str(elsewhere), span_str(address)))
-        return false;
-    struct work *child = new_work(p, w, elsewhere);
-    child->by_virtual = true;
-    branch_add(&b, child);
-    return true;
-}
-
-static void end(struct pass *p, const struct work *w, size_t from, struct work **todo)
+static void end(struct pass *p, const struct work *w, size_t from)
 {
     struct span domain = address_text_domain(w->address), local = address_text_local(w->address);
     const char *address = w->address;
@@ -351,8 +332,7 @@ static void end(struct pass *p, const struct work *w, size_t from, struct work *
     if (is_this_machine(p->r, domain) &&
         (domain.len == 0 || match_find(p->r->mydestination, &p->l, domain) == MAP_NOT_FOUND))
         address = lookup_printf(&p->l, "%.*s@%s", (int)local.len, local.at, p->r->cfg->myorigin);
-    if (!try_unknown(p, w, address, todo))
-        add(p, address, from);
+    add(p, address, from);
 }
 
 static void step(struct pass *p, struct work *w, size_t from, struct work **todo)
@@ -372,7 +352,7 @@ static void step(struct pass *p, struct work *w, size_t from, struct work **todo
         w->no_alias = true;
     }
     if (!try_virtual(p, w, todo) && !try_alias(p, w, from, todo))
-        end(p, w, from, todo);
+        end(p, w, from);
 }
 
 static void expand_one(struct pass *p, size_t i)

@@ -26,8 +26,6 @@ struct route_hooks {
     enum map_result (*classify)(void *self, struct lookup *l, const char *address, enum address_class *out);
     /* What an address stands for, one step. */
     enum map_result (*virtual_alias)(void *self, struct lookup *l, const char *address, struct route_values *out);
-    /* Where a local name goes that nobody has here: an address, or MAP_NOT_FOUND. */
-    enum map_result (*unknown_local)(void *self, struct lookup *l, const char *address, const char **out);
     /* Why nobody is there: *why stays NULL when somebody is. MAP_FOUND, or MAP_CANNOT_TELL. */
     enum map_result (*unlisted)(void *self, struct lookup *l, const char *address, enum address_class class, const char **why);
     /* The way of an address that stands for no other. The same. */

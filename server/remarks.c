@@ -132,6 +132,26 @@ static void look_at_aliases(struct remarks *k)
                     "domains get \"Relay access denied\". Write virtual_alias_domains"));
 }
 
+/* ---- who gets the mail of names that nobody has ---- */
+
+static void look_at_unknown(struct remarks *k)
+{
+    const struct config *cfg = k->ro->cfg;
+    bool has_fallback = cfg->fallback_transport.name[0] || cfg->fallback_transport_maps.n;
+    const char *name = cfg->fallback_transport.name[0] ? "fallback_transport" : has_fallback ? "fallback_transport_maps" : "luser_relay";
+
+    if (!has_fallback && !cfg->luser_relay[0])
+        return;
+    if (!cfg->mydestination.n || strcmp(k->ro->to_local.name, "local") != 0)
+        say(k, true, xasprintf("%s has no effect: it is `local` that asks it, and %s", name,
+                               cfg->mydestination.n ? "local_transport is another" : "mydestination names nothing"));
+    else if (cfg->mailbox_transport.name[0])
+        say(k, true, xasprintf("%s has no effect: mailbox_transport gets the mail of all names", name));
+    else if (tables_count(k->ro->local_rcpt) && strcmp(name, "fallback_transport_maps") != 0)
+        say(k, true, xasprintf("%s gets no mail of clients for names that are not in local_recipient_maps: they are refused. To take "
+                               "mail for any name, write local_recipient_maps = \"\"", name));
+}
+
 void routing_remarks(void *self, remark_fn *fn, void *arg)
 {
     struct remarks k = { .ro = self, .fn = fn, .arg = arg };
@@ -139,6 +159,7 @@ void routing_remarks(void *self, remark_fn *fn, void *arg)
     for (k.place = 0; k.place < ARRAY_LEN(params); k.place++)
         match_each(list_at(k.ro, k.place), look_in_others, &k);
     look_at_aliases(&k);
+    look_at_unknown(&k);
     strlist_clear(&k.told);
     lookup_fini(&k.l);
 }

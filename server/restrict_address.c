@@ -126,10 +126,18 @@ static int unlisted_code(const struct config *cfg, enum address_class class)
     }
 }
 
+/* What programs of this machine send to names that nobody has is delivered to somebody, as in Postfix: `local` sees to that. */
+static bool somebody_gets_it(const struct check *c, const struct known *k)
+{
+    const struct config *cfg = c->f.cfg;
+
+    return c->f.is_local && k->class == CLASS_LOCAL && (cfg->luser_relay[0] || cfg->fallback_transport.name[0]);
+}
+
 static enum outcome unlisted(struct check *c, const struct known *k, struct subject s, const char *status)
 {
     bool may_relay = c->f.is_trusted || c->f.login;
-    bool is_unlisted = k->unlisted[0] && !(k->class == CLASS_INFERRED && may_relay);
+    bool is_unlisted = k->unlisted[0] && !(k->class == CLASS_INFERRED && may_relay) && !somebody_gets_it(c, k);
     bool is_no = k->is_refused || is_unlisted;
 
     if (k->cannot_tell || (is_no && resolver_is_stale(c->f.resolver)))

@@ -191,7 +191,6 @@ static const struct route_hooks hooks = {
     .infers = infers,
     .classify = class_of,
     .virtual_alias = virtual_alias,
-    .unknown_local = listed_unknown_local,
     .unlisted = listed_why_not,
     .route = ways_route,
     .rewrites = rewrite_is_needed,

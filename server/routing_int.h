@@ -66,7 +66,6 @@ void infer_each(struct routing *ro, void (*fn)(void *arg, const char *domain), v
 
 enum map_result virtual_alias(void *self, struct lookup *l, const char *address, struct route_values *out);
 enum map_result listed_why_not(void *self, struct lookup *l, const char *address, enum address_class class, const char **why);
-enum map_result listed_unknown_local(void *self, struct lookup *l, const char *address, const char **out);
 enum map_result ways_route(void *self, struct lookup *l, const char *sender, const char *address, struct route *out);
 enum map_result rewrite_address(void *self, struct lookup *l, const char *address, unsigned where, const char **out);
 bool rewrite_is_needed(const void *self, unsigned where);

@@ -81,6 +81,23 @@ static enum map_result ask_transport_maps(struct routing *ro, struct lookup *l, 
     return result;
 }
 
+/* Hosts as in relayhost, in the form of all next hops. */
+static const char *take_hosts(struct lookup *l, const char *param, struct span value)
+{
+    char *text = lookup_printf(l, "smtp:%.*s", (int)value.len, value.at), *hosts;
+    struct transport t;
+    struct err e;
+
+    if (transport_parse(&t, span_str(text), &e) < 0) {
+        log_warn("%s: %s", param, e.text);
+        lookup_fail(l);
+        return NULL;
+    }
+    hosts = lookup_strdup(l, span_str(t.nexthop));
+    transport_fini(&t);
+    return hosts;
+}
+
 /* What a table says for a sender; DUNNO is nothing. */
 static enum map_result ask_for_sender(struct routing *ro, struct lookup *l, struct tables *t, const char *sender, const char *empty_key,
                                       struct span *value)
@@ -107,18 +124,19 @@ static void to_domain(struct lookup *l, const char *name, struct span domain, st
 static enum map_result leave(struct routing *ro, struct lookup *l, const char *sender, struct span domain, const struct way *way,
                              struct route *out)
 {
-    struct span host;
+    const char *hosts = NULL;
+    struct span value;
 
     if (way->to_domain) {
         to_domain(l, way->name, domain, out);
         return MAP_FOUND;
     }
     enum map_result result = ask_for_sender(ro, l, ro->sender_relayhost, sender,
-                                            ro->cfg->empty_address_relayhost_maps_lookup_key, &host);
-    if (result == MAP_CANNOT_TELL)
-        return result;
-    if (result == MAP_FOUND)
-        route_by(l, way->name, lookup_strdup(l, host), out);
+                                            ro->cfg->empty_address_relayhost_maps_lookup_key, &value);
+    if (result == MAP_CANNOT_TELL || (result == MAP_FOUND && !(hosts = take_hosts(l, "sender_dependent_relayhost_maps", value))))
+        return MAP_CANNOT_TELL;
+    if (hosts)
+        route_by(l, way->name, hosts, out);
     else if (resolver_relayhost(ro->resolver)[0])
         route_by(l, way->name, resolver_relayhost(ro->resolver), out);
     else if (ro->is_direct)
@@ -209,7 +227,8 @@ static enum map_result local_way(struct routing *ro, struct lookup *l, const cha
     if (result != MAP_NOT_FOUND)
         return result;
     result = mailbox_way(ro, l, address, way);
-    if (result != MAP_NOT_FOUND || tables_count(ro->local_rcpt) == 0)
+    /* Who has an account only `local` knows; unless the list of those who are there is that of the accounts. */
+    if (result != MAP_NOT_FOUND || tables_count(ro->local_rcpt) == 0 || config_is_written(cfg, "local_recipient_maps"))
         return result;
     result = keys_find(ro, l, ro->local_rcpt, address, KEYS_LOCAL | KEYS_DOMAIN, &f);
     if (result == MAP_NOT_FOUND)
