@@ -363,7 +363,9 @@ void import_settings(struct import *im)
 
 /* ---- what Postfix does where main.cf says nothing ---- */
 
-/* Defaults that are not ours, and when they matter: a parameter that is not empty, and not "no". */
+#define PRINTS_BY_MD5 "Postfix's default below compatibility_level 3.6, which the fingerprints were made with; Baton's is sha256."
+
+/* Defaults that are not ours, and when they matter: a parameter, of several one, that is not empty, and not "no". */
 static const struct {
     const char *name, *when, *say;
 } defaults[] = {
@@ -372,6 +374,8 @@ static const struct {
     { "smtpd_relay_restrictions", NULL, "Postfix's default; Baton's refuses for good (554) instead of for now (454)." },
     { "smtpd_tls_auth_only", "smtpd_sasl_auth_enable", "Postfix's default; Baton's is yes, and keeps passwords off the open wire." },
     { "smtpd_helo_required", NULL, "Postfix's default; Baton's is yes." },
+    { "smtpd_tls_fingerprint_digest", "relay_clientcerts smtpd_tls_ask_ccert smtpd_tls_req_ccert", PRINTS_BY_MD5 },
+    { "smtp_tls_fingerprint_digest", "smtp_tls_fingerprint_cert_match", PRINTS_BY_MD5 },
     { "virtual_alias_infer_domains", "virtual_alias_maps",
       "As with Postfix, a domain counts as ours only when it stands in a class. Without this line the domains of virtual_alias_maps that are "
       "in none are taken for virtual_alias_domains." },
@@ -384,6 +388,29 @@ static bool has_value(struct import *im, const char *name)
 
     free(value);
     return has;
+}
+
+static bool has_one_of(struct import *im, const char *names)
+{
+    struct span rest = span_str(names), word;
+    bool has = false;
+
+    while (!has && span_word(&rest, "", &word)) {
+        char *name = span_dup(word);
+        has = has_value(im, name);
+        free(name);
+    }
+    return has;
+}
+
+/* From there on fingerprints are by SHA-256. */
+static bool is_of_3_6(struct import *im)
+{
+    char *level = postfix_value(&im->main, "compatibility_level", NULL), *dot = NULL;
+    long major = level ? strtol(level, &dot, 10) : 0, minor = dot && *dot == '.' ? strtol(dot + 1, NULL, 10) : 0;
+
+    free(level);
+    return major > 3 || (major == 3 && minor >= 6);
 }
 
 static void by_default(struct import *im, const char *name, const char *say)
@@ -425,14 +452,14 @@ static bool is_settled(struct import *im, const char *name)
 {
     if (strcmp(name, "virtual_alias_infer_domains") == 0)
         name = "virtual_alias_domains"; /* who has written those has nothing inferred */
-    return postfix_find(&im->main, name) != NULL;
+    return postfix_find(&im->main, name) != NULL || (strstr(name, "_fingerprint_digest") && is_of_3_6(im));
 }
 
 void import_defaults(struct import *im)
 {
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
         if (!is_settled(im, defaults[i].name) && config_shape_of(span_str(defaults[i].name)) != CONFIG_SHAPE_NONE &&
-            (!defaults[i].when || has_value(im, defaults[i].when)))
+            (!defaults[i].when || has_one_of(im, defaults[i].when)))
             by_default(im, defaults[i].name, defaults[i].say);
     if (!postfix_find(&im->main, "mynetworks") && !postfix_find(&im->main, "mynetworks_style"))
         import_note(&im->notes, "main.cf sets no mynetworks: Postfix trusts all addresses of this machine, Baton 127.0.0.0/8 and "

@@ -8,6 +8,7 @@ use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Baton::Client;
+use Baton::Filter;
 use Baton::PolicyServer;
 use Baton::Test;
 
@@ -174,6 +175,22 @@ subtest 'a policy server is told' => sub {
     is($told->{ccert_fingerprint}, print_of($of{stranger}{cert}), '... its fingerprint is');
     rcpt(client($port{may}, undef));
     is(($policy->requests)[-1]{ccert_fingerprint}, '', 'none: nothing');
+};
+
+subtest 'a milter is told' => sub {
+    plan skip_all => 'pymilter is not installed' if !Baton::Filter::has('python');
+    my $f = Baton::Filter->python($t, <<'END');
+def hello(self, name): # with which these macros come
+    return Milter.CONTINUE
+def envfrom(self, f, *more):
+    log.write("%s|%s\n" % (self.getsymval("{cert_subject}"), self.getsymval("{cert_issuer}")))
+    return Milter.CONTINUE
+END
+    configure(smtpd_milters => $f->address);
+    rcpt(client($port{may}, 'good'));
+    ok(wait_until(sub { $f->log_text =~ /^app\.example\.test\|Baton test authority$/m }), 'the name, and who has made it') or diag $f->log_text;
+    rcpt(client($port{may}, undef));
+    ok(wait_until(sub { $f->log_text =~ /^None\|None$/m }), 'none: nothing') or diag $f->log_text;
 };
 
 # ---- sessions ------------------------------------------------------------------------------------------------------------------

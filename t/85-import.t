@@ -136,7 +136,7 @@ like($r->{lines}, qr/^listen "smtp" \{\n    port = smtp\n\}$/m, 'with a second p
 like($r->{lines}, qr/^    address = "127\.0\.0\.1"\n    port = 10025\n    process_limit = 7\n\}$/m, 'the second, with its columns');
 like($r->{out}, qr/^    # NOT CARRIED: master\.cf:6: 127\.0\.0\.1:10025: -o smtpd_foo=1$/m, 'an option that is not carried');
 SKIP: {
-    skip 'the server module is not built', 9 if !has_server();
+    skip 'the server module is not built', 13 if !has_server();
     my $tls = $t->certificate(names => ['web.example.com']);
     my $main = "$null\nsmtpd_tls_cert_file = $tls->{cert}\nsmtpd_tls_key_file = $tls->{key}\nmua = permit_sasl_authenticated,reject\n";
     my $services = "$smtp\nsubmission inet n - y - - smtpd\n -o syslog_name=postfix/submission\n -o smtpd_tls_security_level=encrypt\n"
@@ -154,6 +154,15 @@ SKIP: {
         'a listener has lists and limits of its own, $mua_... in full') or diag $r->{lines};
     like($r->{lines}, qr/^listen "submission" \{[^}]*^    smtpd_client_restrictions = "permit_sasl_authenticated,reject"$/m, 'a list that stands in the place of another is carried, too');
     unlike($r->{out}, qr/NOT CARRIED/, '... and nothing is lost') or diag $r->{out};
+    $r = import_cf(($main =~ s/^mua = .*\n//mr) . "\nsmtpd_tls_ask_ccert = yes\nsmtpd_tls_CAfile = $tls->{ca}\nrelay_clientcerts = inline:{ {AB:CD = x} }\nsmtpd_tls_fingerprint_digest = sha1\n"
+        . "smtpd_relay_restrictions = permit_tls_clientcerts, reject_unauth_destination\nsmtp_tls_fingerprint_digest = sha256\nsmtp_tls_cert_file = $tls->{cert}\nsmtp_tls_key_file = $tls->{key}\n",
+        "$smtp\n2525 inet n - y - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_tls_req_ccert=yes\n");
+    like($r->{lines}, qr/^    smtpd_tls_req_ccert = yes$(?s:.*)^smtpd_tls_ask_ccert = "?yes"?$(?s:.*)^relay_clientcerts = .*^smtpd_tls_fingerprint_digest = sha1$/ms,
+        'certificates of clients') or diag $r->{lines};
+    unlike($r->{out}, qr/NOT CARRIED/, '... and nothing is lost') or diag $r->{out};
+    my $listed = ($main =~ s/^mua = .*\n//mr) . "\nsmtpd_tls_ask_ccert = yes\nrelay_clientcerts = inline:{ {AB:CD = x} }\n";
+    like(import_cf("$listed\ncompatibility_level = 2\n")->{lines}, qr/^smtpd_tls_fingerprint_digest = md5$/m, 'old fingerprints are by MD5');
+    unlike(import_cf("$listed\ncompatibility_level = 3.6\n")->{lines}, qr/_fingerprint_digest/, '... and new ones by SHA-256');
     $r = import_cf($null, "$smtp\nsubmission inet n - y - - smtpd -o smtpd_relay_restrictions=permit_mynetworks\n");
     like($r->{out}, qr/NOT CARRIED: master\.cf:6: submission: -o smtpd_relay_restrictions=permit_mynetworks$/m, 'an open relay is not carried') or diag $r->{out};
     $r = import_cf("$main\nsmtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", "$services\n10025 inet n - y - - smtpd -o smtpd_sasl_auth_enable=no -o smtpd_milters=unix:opendkim/x.sock\n");

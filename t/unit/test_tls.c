@@ -50,6 +50,9 @@ static const char make_them[] =
     "openssl ca -batch -config ca.cnf -cert root.pem -keyfile root.key -in good.csr -out future.pem -notext"
     " -startdate 400101000000Z -enddate 410101000000Z\n"
     "cp good.key expired.key; cp good.key future.key\n"
+    "printf 'extendedKeyUsage=serverAuth\\n' >foruse.ext\n"
+    "openssl x509 -req -in good.csr -CA root.pem -CAkey root.key -CAcreateserial -out foruse.pem -extfile foruse.ext -days 30\n"
+    "cp good.key foruse.key\n"
     "cat good.pem good.key >both.pem; cp good.key open.key; chmod 644 open.key\n"
     "openssl genrsa -aes128 -passout pass:secret -out locked.key 2048\n"
     "mkdir path; cp root.pem other.pem path/; echo hello >path/README; echo hello >noise.pem\n";
@@ -675,6 +678,151 @@ static void the_name_asked_for_chooses_the_certificate(void **state)
     tls_certs_fini(&certs);
 }
 
+/* ---- certificates of clients, and fingerprints ---------------------------------------- */
+
+static struct tls_certs certs_of(const char *name)
+{
+    struct tls_certs certs = { 0 };
+    struct err e = { 0 };
+    char pem[32], key[32];
+    snprintf(pem, sizeof(pem), "%s.pem", name);
+    snprintf(key, sizeof(key), "%s.key", name);
+    tls_certs_add(&certs, tls_cert_load(file(pem), file(key), &e));
+    assert_string_equal(e.text, "");
+    return certs;
+}
+
+static struct tls_client *client_with(const char *name)
+{
+    struct err e = { 0 };
+    struct tls_certs own = name ? certs_of(name) : (struct tls_certs){ 0 };
+    struct tls_client *t =
+        tls_client_new(&(struct tls_client_options){ .ca_file = file("root.pem"), .grade = TLS_GRADE_HIGH, .certs = &own }, &e);
+    assert_string_equal(e.text, "");
+    tls_certs_fini(&own);
+    return t;
+}
+
+/* What the server knows in the end. */
+static struct tls_info seen_of(struct tls_server *s, struct tls_client *t)
+{
+    struct end client = { 0 }, server = { .echoes = true };
+    two_ends(&client, &server);
+    conn_start_tls_server(server.c, s, on_tls);
+    conn_start_tls_client(client.c, t, TARGET(TLS_VERIFY, "mail.example.com"), on_tls);
+    RUN_UNTIL(client.n_done && server.n_done);
+    assert_string_equal(client.why.text, "");
+    assert_string_equal(server.why.text, "");
+    conn_write(client.c, SPAN("x")); /* the tickets of TLS 1.3 come behind the handshake */
+    RUN_UNTIL(client.got.len);
+    struct tls_info info = server.info;
+    end_fini(&client);
+    end_fini(&server);
+    loop_turn(loop, false);
+    return info;
+}
+
+static struct tls_server *asking_server(struct tls_tickets *tickets, const struct tls_authorities *a, bool asks, bool no_1_3)
+{
+    struct err e = { 0 };
+    struct tls_certs certs = certs_of("good");
+    struct tls_server *s = tls_server_new(&(struct tls_server_options){ .certs = &certs, .tickets = tickets, .asks = asks, .authorities = a,
+        .names_authorities = true, .max_depth = 9, .no_1_3 = no_1_3 }, &e);
+    assert_string_equal(e.text, "");
+    tls_certs_fini(&certs);
+    return s;
+}
+
+static void a_client_is_known_by_its_certificate(void **state)
+{
+    static const struct {
+        const char *cert;
+        bool is_trusted;
+        const char *why;
+    } cases[] = {
+        { NULL, false, "" },
+        { "second", true, "" },
+        { "self", false, "self-signed" },
+        { "unknown", false, "an authority that we do not trust" },
+        { "expired", false, "has expired" },
+        { "foruse", false, "was not made for clients" },
+    };
+    struct err e = { 0 };
+    struct tls_authorities *a = tls_authorities_load(file("root.pem"), NULL, &e);
+    (void)state;
+    for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+        struct tls_server *s = asking_server(NULL, a, true, i & 1);
+        struct tls_client *t = client_with(cases[i / 2].cert);
+        struct tls_info info = seen_of(s, t);
+        assert_int_equal(info.has_certificate, cases[i / 2].cert != NULL);
+        assert_int_equal(info.is_trusted, cases[i / 2].is_trusted);
+        assert_int_equal(strlen(info.fingerprint), cases[i / 2].cert ? 95 : 0);
+        assert_int_equal(strlen(info.key_fingerprint), cases[i / 2].cert ? 95 : 0);
+        if (!strstr(info.why_not, cases[i / 2].why))
+            fail_msg("%s: \"%s\"", cases[i / 2].cert, info.why_not);
+        tls_server_free(s);
+        tls_client_free(t);
+    }
+    tls_authorities_free(a);
+}
+
+/* Neither by a ticket of its own, for it gets none, nor by one from where nobody asks. */
+static void a_session_that_is_resumed_has_no_certificate(void **state)
+{
+    struct err e = { 0 };
+    struct tls_authorities *a = tls_authorities_load(file("root.pem"), NULL, &e);
+    (void)state;
+    for (int no_1_3 = 0; no_1_3 < 2; no_1_3++) {
+        struct tls_tickets *keys = tls_tickets_new(&e);
+        struct tls_server *asks = asking_server(keys, a, true, no_1_3), *not = asking_server(keys, a, false, no_1_3);
+        struct tls_client *with = client_with("second"), *without = client_with(NULL);
+        for (int i = 0; i < 3; i++) {
+            struct tls_info info = seen_of(asks, with);
+            assert_true(info.has_certificate && info.is_trusted && !info.is_resumed);
+        }
+        assert_false(seen_of(asks, without).is_resumed);
+        struct tls_info info = seen_of(asks, without);
+        assert_true(info.is_resumed && !info.has_certificate && !info.is_trusted && !*info.fingerprint);
+        assert_false(seen_of(not, without).is_resumed); /* other terms, in either direction */
+        assert_true(seen_of(not, without).is_resumed);
+        assert_false(seen_of(asks, without).is_resumed);
+        assert_false(seen_of(not, with).has_certificate);
+        assert_true(seen_of(not, with).is_resumed);
+        info = seen_of(asks, with);
+        assert_true(info.has_certificate && !info.is_resumed);
+        tls_client_free(with);
+        tls_client_free(without);
+        tls_server_free(asks);
+        tls_server_free(not);
+        tls_tickets_free(keys);
+    }
+    tls_authorities_free(a);
+}
+
+static void a_server_is_known_by_its_fingerprint(void **state)
+{
+    struct tls_target target = { .demand = TLS_FINGERPRINT, .host = "127.0.0.2", .port = 25, .fingerprints = "AB:CD" };
+    char list[500], key[TLS_PRINT_SIZE];
+    (void)state;
+    struct end c = shake("expired", NULL, &target);
+    assert_int_equal(c.why.kind, ERR_CONFIG);
+    assert_non_null(strstr(c.why.text, c.info.fingerprint));
+    snprintf(key, sizeof(key), "%s", c.info.key_fingerprint);
+    snprintf(list, sizeof(list), "AB:CD, %s", c.info.fingerprint);
+    target.fingerprints = list;
+    c = shake("expired", NULL, &target);
+    assert_string_equal(c.why.text, "");
+    assert_string_equal(tls_trust_word(&c.info), "Verified");
+    c = shake("good", "root.pem", &target); /* of the same key */
+    assert_int_equal(c.why.kind, ERR_CONFIG);
+    snprintf(list, sizeof(list), "AB:CD|%s", key);
+    c = shake("good", "root.pem", &target);
+    assert_string_equal(c.why.text, "");
+    target.fingerprints = "";
+    c = shake("good", "root.pem", &target);
+    assert_int_equal(c.why.kind, ERR_CONFIG);
+}
+
 /* ---- a second opinion ---------------------------------------- */
 
 static void nap(void)
@@ -941,6 +1089,9 @@ int main(void)
         T(a_ticket_outlives_two_turns_of_the_keys_and_not_a_third),
         T(keys_and_chains_are_told_apart_wherever_they_stand),
         T(the_name_asked_for_chooses_the_certificate),
+        T(a_client_is_known_by_its_certificate),
+        T(a_session_that_is_resumed_has_no_certificate),
+        T(a_server_is_known_by_its_fingerprint),
         T(a_server_of_openssl_and_we_understand_each_other),
         T(a_client_of_openssl_and_we_understand_each_other),
         T(certificates_that_do_not_fit_are_refused_in_words),
