@@ -27,6 +27,8 @@ my %conf = (myhostname => 'client.example.test', relayhost => '', inet_protocols
     (Baton::Test::is_root() ? (mail_owner => 'nobody', setgid_group => 'nogroup') : ()));
 sub walk { my ($to, %o) = @_; return $t->baton([ 'test', '-f', 'me@client.example.test', $to ], env => { BATON_NAMESERVERS => $t->nameserver({ %zone, %{ $o{zone} // {} } }) }) }
 
+skip_all_unless_server(); # of the null client t/81-test.t
+
 subtest 'the hosts of a domain, in their order' => sub {
     $t->config(%conf);
     my $r = walk('you@example.test');
@@ -129,7 +131,6 @@ subtest 'MTA-STS' => sub {
 
 subtest 'LMTP by TCP, to a real Dovecot' => sub {
     plan skip_all => 'dovecot is not installed' if !Baton::Dovecot::is_there();
-    plan skip_all => 'the server module is not built' if !Baton::Test::has_server();
     my $own = $t->certificate(names => [ 'localhost', '127.0.0.1' ]);
     my $d = $t->dovecot(users => { 'joe@here.test' => 'x' }, cert => $own);
     my %lmtp = (%conf, mydestination => 'here.test', local_recipient_maps => '', lmtp_tls_CAfile => $own->{ca});
