@@ -41,6 +41,7 @@ batond_SOURCES = \
 	relay/ours.c relay/ours.h \
 	relay/peer.c relay/peer.h relay/peer_int.h \
 	relay/peer_open.c \
+	relay/peer_pool.c \
 	relay/peer_work.c \
 	relay/policy.c relay/policy.h \
 	relay/pressure.c \

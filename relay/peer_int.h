@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * peer_int.h - a connection to a next hop, for the three files that are its life: peer_open.c brings it up,
- * peer_work.c chooses what it sends, peer.c has the rest and the pool. */
+ * peer_int.h - a connection to a next hop, for the files that are its life: peer_open.c brings it up, peer_work.c chooses what it
+ * sends, peer.c has the rest; peer_pool.c has all of them. */
 #ifndef RELAY_PEER_INT_H
 #define RELAY_PEER_INT_H
 
@@ -92,6 +92,11 @@ void peer_pump(struct peer *p);
 void peer_bury(struct peer *p);
 /* QUIT, and buried. */
 void peer_quit(struct peer *p);
+/* At once, whatever is under way. */
+void peer_drop(struct peer *p);
+
+/* ---- peer_pool.c ---- */
+
 size_t peer_count_in(struct pool *pool, enum peer_state state);
 
 /* ---- peer_work.c ---- */
