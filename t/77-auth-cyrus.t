@@ -10,7 +10,6 @@ use Baton::Client;
 use Baton::Dovecot;
 use Baton::Test;
 use Digest::MD5 'md5';
-use Digest::SHA 'hmac_sha256', 'sha256';
 use MIME::Base64 'decode_base64', 'encode_base64';
 use POSIX ();
 use Time::HiRes 'time';
@@ -62,22 +61,15 @@ sub stop_saslauthd {
 }
 
 sub b64 { encode_base64($_[0], '') }
-sub plain { b64("\0" . ($_[0] // $user) . "\0" . ($_[1] // $password)) }
 
+# A client that has said EHLO, within TLS unless tls => 0
 sub client {
     my ($port, %o) = @_;
-    my $c = Baton::Client->new(port => $port);
-    $c->reply;
-    $c->{ehlo} = $c->say('EHLO me.example.test');
-    if ($o{tls} // 1) {
-        $c->starttls(ca => $cert->{ca}) or die $c->{error};
-        $c->{ehlo} = $c->say('EHLO me.example.test');
-    }
-    return $c;
+    return Baton::Client->ready(port => $port, ca => $cert->{ca}, tls => $o{tls} // 1 ? 'starttls' : '');
 }
 
 sub login_at_last {
-    return wait_until { my $r = client($port{submission})->say('AUTH PLAIN ' . plain()); $r =~ /^235/ && $r } 20;
+    return wait_until { my $r = client($port{submission})->log_in($user, $password); $r =~ /^235/ && $r } 20;
 }
 
 $SIG{PIPE} = 'IGNORE';
@@ -92,10 +84,10 @@ subtest 'saslauthd' => sub {
     $c = client($port{submission});
     like($c->{ehlo}, qr/^250-AUTH (?:PLAIN LOGIN|LOGIN PLAIN)$/m, 'within TLS what mech_list has');
     is($c->say('MAIL FROM:<a@b.example>'), "530 5.7.0 Authentication required\n", 'submission demands it');
-    is($c->say('AUTH PLAIN ' . plain($user, 'wrong')), "535 5.7.8 Error: authentication failed: authentication failure\n", 'a wrong password');
+    is($c->log_in($user, 'wrong'), "535 5.7.8 Error: authentication failed: authentication failure\n", 'a wrong password');
     like($t->wait_log(qr/SASL PLAIN/), qr/warning: unknown\[127\.0\.0\.1\]: SASL PLAIN authentication failed: authentication failure, sasl_username=joe$/,
         'the log, as fail2ban wants it');
-    is($c->say('AUTH PLAIN ' . plain()), "235 2.7.0 Authentication successful\n", 'the right one');
+    is($c->log_in($user, $password), "235 2.7.0 Authentication successful\n", 'the right one');
     my $before = $sink->messages;
     my $r = $t->run([ qw(swaks --from joe@example.test --to you@elsewhere.test --server 127.0.0.1 --tls --auth LOGIN --port),
         $port{submission}, '--auth-user', $user, '--auth-password', $password ], timeout => 60);
@@ -115,7 +107,7 @@ END
     is($c->say('AUTH LOGIN'), "334 VXNlcm5hbWU6\n", 'LOGIN asks');
     is($c->say('*'), "501 5.7.0 Authentication aborted\n", 'and may be given up');
     my @c = map { client($port{submission}) } 1 .. 8;
-    $c[$_]->send_raw('AUTH PLAIN ' . plain($user, $_ % 2 ? $password : 'wrong') . "\r\n") for 0 .. $#c;
+    $c[$_]->send_raw(Baton::Client::auth_plain($user, $_ % 2 ? $password : 'wrong') . "\r\n") for 0 .. $#c;
     is(join(' ', map { substr $_->reply, 0, 3 } @c), join(' ', (535, 235) x 4), 'many at a time');
 };
 
@@ -125,7 +117,7 @@ subtest 'saslauthd is asleep, and gone' => sub {
     my $other = client($port{mx});
     kill 'STOP', -$pid;
     my $from = time;
-    $_->send_raw('AUTH PLAIN ' . plain() . "\r\n") for @c;
+    $_->send_raw(Baton::Client::auth_plain($user, $password) . "\r\n") for @c;
     like($other->say('MAIL FROM:<a@b.example>'), qr/^250/, 'others are served');
     is($_->reply(20), "454 4.7.0 Temporary authentication failure: no answer in time\n", 'who waits is told') for @c;
     cmp_ok(time - $from, '<', 15, 'in time');
@@ -134,7 +126,7 @@ subtest 'saslauthd is asleep, and gone' => sub {
     is(login_at_last(), "235 2.7.0 Authentication successful\n", 'awake again');
     stop_saslauthd();
     my $c = client($port{submission});
-    is($c->say('AUTH PLAIN ' . plain()), "454 4.7.0 Temporary authentication failure: generic failure\n", 'gone: come back later');
+    is($c->log_in($user, $password), "454 4.7.0 Temporary authentication failure: generic failure\n", 'gone: come back later');
     ok($t->wait_log(qr/warning: SASL authentication problem: cannot connect to saslauthd server: .*saslauthd_path/), 'the log says why');
 };
 
@@ -147,37 +139,21 @@ subtest 'sasldb' => sub {
     my $c = client($port{submission});
     my ($list) = $c->{ehlo} =~ /^250-AUTH (.*)$/m;
     is(join(' ', sort split / /, $list // ''), 'CRAM-MD5 PLAIN SCRAM-SHA-256', 'what is offered: not ANONYMOUS');
-    is($c->say('AUTH PLAIN ' . plain()), "235 2.7.0 Authentication successful\n", 'PLAIN');
+    is($c->log_in($user, $password), "235 2.7.0 Authentication successful\n", 'PLAIN');
     $c = client($port{submission});
     my ($challenge) = $c->say('AUTH CRAM-MD5') =~ /^334 (\S+)/;
     my $pad = sub { my ($byte) = @_; my $key = length $password > 64 ? md5($password) : $password; ($key . "\0" x (64 - length $key)) ^ (chr($byte) x 64) };
     my $digest = unpack 'H*', md5($pad->(0x5c) . md5($pad->(0x36) . decode_base64($challenge // '')));
     is($c->say(b64("$user $digest")), "235 2.7.0 Authentication successful\n", 'CRAM-MD5');
-    is(scram(client($port{submission}), 'wrong'), "535 5.7.8 Error: authentication failed: authentication failure\n", 'SCRAM with a wrong password');
-    is(scram(client($port{submission}), $password), "235 2.7.0 Authentication successful\n", 'SCRAM');
-    is(client($port{submission})->say('AUTH PLAIN ' . plain('nobody-here', 'x')), "535 5.7.8 Error: authentication failed: authentication failure\n",
+    is(client($port{submission})->log_in_scram($user, 'wrong'), "535 5.7.8 Error: authentication failed: authentication failure\n", 'SCRAM with a wrong password');
+    is(client($port{submission})->log_in_scram($user, $password), "235 2.7.0 Authentication successful\n", 'SCRAM');
+    is(client($port{submission})->log_in('nobody-here', 'x'), "535 5.7.8 Error: authentication failed: authentication failure\n",
         'who is there and who is not is not told');
     start("pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: $db\nmech_list: PLAIN LOGIN\n", smtpd_tls_auth_only => 'no',
         smtpd_sasl_security_options => 'noanonymous, noplaintext', smtpd_sasl_tls_security_options => 'noanonymous');
     unlike(client($port{mx}, tls => 0)->{ehlo}, qr/AUTH/, 'noplaintext leaves none in the clear');
     like(client($port{mx})->{ehlo}, qr/^250-AUTH /m, 'within TLS there are some');
 };
-
-sub scram {
-    my ($c, $pass) = @_;
-    my $first = "n=$user,r=abcdefgh";
-    my $reply = $c->say('AUTH SCRAM-SHA-256 ' . b64("n,,$first"));
-    $reply =~ /^334 (\S+)/ or return $reply;
-    my $server = decode_base64($1);
-    my ($nonce, $salt, $rounds) = $server =~ /^r=([^,]+),s=([^,]+),i=(\d+)/ or return $server;
-    my $u = my $salted = hmac_sha256(decode_base64($salt) . "\0\0\0\1", $pass);
-    for (2 .. $rounds) { $u = hmac_sha256($u, $pass); $salted ^= $u }
-    my $key = hmac_sha256('Client Key', $salted);
-    my $without = "c=biws,r=$nonce";
-    my $proof = $key ^ hmac_sha256("$first,$server,$without", sha256($key));
-    $reply = $c->say(b64("$without,p=" . b64($proof)));
-    return $reply =~ /^334 (\S+)/ && decode_base64($1) =~ /^v=/ ? $c->say('') : $reply;
-}
 
 subtest 'settings' => sub {
     $t->stop_batond;

@@ -10,8 +10,7 @@ use lib "$FindBin::Bin/lib";
 use Baton::Client;
 use Baton::Dovecot;
 use Baton::Test;
-use Digest::SHA 'hmac_sha256', 'sha256';
-use MIME::Base64 'decode_base64', 'encode_base64';
+use MIME::Base64 'encode_base64';
 use Time::HiRes 'time';
 
 skip_all_unless_server();
@@ -42,25 +41,16 @@ my %conf = (
 );
 
 sub b64 { encode_base64($_[0], '') }
-sub plain { b64("\0" . ($_[0] // $user) . "\0" . ($_[1] // $password)) }
 
-# A client that has said EHLO, within TLS unless tls => 0; its last answer is in {ehlo}
+# A client that has said EHLO, within TLS unless tls => 0
 sub client {
     my ($port, %o) = @_;
-    my $c = Baton::Client->new(port => $port);
-    if ($port == $port{submissions}) { $c->handshake(ca => $cert->{ca}) or die $c->{error} }
-    $c->reply;
-    $c->{ehlo} = $c->say('EHLO me.example.test');
-    if ($port != $port{submissions} && ($o{tls} // 1)) {
-        $c->starttls(ca => $cert->{ca}) or die $c->{error};
-        $c->{ehlo} = $c->say('EHLO me.example.test');
-    }
-    return $c;
+    return Baton::Client->ready(port => $port, ca => $cert->{ca}, tls => $port == $port{submissions} ? 'implicit' : $o{tls} // 1 ? 'starttls' : '');
 }
 
 # A login as soon as there can be one
 sub login_at_last {
-    return wait_until { my $r = client($port{submission})->say('AUTH PLAIN ' . plain()); $r =~ /^235/ && $r } 20;
+    return wait_until { my $r = client($port{submission})->log_in($user, $password); $r =~ /^235/ && $r } 20;
 }
 
 sub start {
@@ -111,7 +101,7 @@ END
 subtest 'what EHLO offers, and when' => sub {
     my $c = client($port{mx}, tls => 0);
     unlike($c->{ehlo}, qr/AUTH/, 'nothing before TLS');
-    is($c->say('AUTH PLAIN ' . plain()), "504 5.5.4 Encryption required for requested authentication mechanism\n", 'and none is taken');
+    is($c->log_in($user, $password), "504 5.5.4 Encryption required for requested authentication mechanism\n", 'and none is taken');
     like($c->say('MAIL FROM:<a@b.example>'), qr/^250 /, 'other servers need none');
     like($c->say('RCPT TO:<you@elsewhere.test>'), qr/^[45]5\d .*Relay access denied/, 'and may not relay');
     $c = client($port{mx});
@@ -121,28 +111,12 @@ subtest 'what EHLO offers, and when' => sub {
     for my $name (qw(submission submissions)) {
         $c = client($port{$name});
         is($c->say('MAIL FROM:<a@b.example>'), "530 5.7.0 Authentication required\n", "$name demands a login");
-        is($c->say('AUTH PLAIN ' . plain()), "235 2.7.0 Authentication successful\n", 'which is possible');
-        is($c->say('AUTH PLAIN ' . plain()), "503 5.5.1 Error: already authenticated\n", 'once');
+        is($c->log_in($user, $password), "235 2.7.0 Authentication successful\n", 'which is possible');
+        is($c->log_in($user, $password), "503 5.5.1 Error: already authenticated\n", 'once');
         unlike($c->say('EHLO again'), qr/AUTH/, 'and not offered again');
         like($c->say('MAIL FROM:<a@b.example> AUTH=joe+40example.test'), qr/^250 /, 'and mail is taken');
     }
 };
-
-sub scram {
-    my ($c, $name, $pass) = @_;
-    my $first = "n=$name,r=abcdefgh";
-    my $reply = $c->say('AUTH SCRAM-SHA-256 ' . b64("n,,$first"));
-    $reply =~ /^334 (\S+)/ or return $reply;
-    my $server = decode_base64($1);
-    my ($nonce, $salt, $rounds) = $server =~ /^r=([^,]+),s=([^,]+),i=(\d+)/ or return $server;
-    my $u = my $salted = hmac_sha256(decode_base64($salt) . "\0\0\0\1", $pass);
-    for (2 .. $rounds) { $u = hmac_sha256($u, $pass); $salted ^= $u }
-    my $key = hmac_sha256('Client Key', $salted);
-    my $without = "c=biws,r=$nonce";
-    my $proof = $key ^ hmac_sha256("$first,$server,$without", sha256($key));
-    $reply = $c->say(b64("$without,p=" . b64($proof)));
-    return $reply =~ /^334 (\S+)/ && decode_base64($1) =~ /^v=/ ? $c->say('') : $reply;
-}
 
 subtest 'exchanges' => sub {
     my $c = client($port{submission});
@@ -155,8 +129,8 @@ subtest 'exchanges' => sub {
     is($c->say('AUTH'), "501 5.5.4 Syntax: AUTH mechanism\n", 'AUTH of nothing');
     is($c->say('AUTH PLAIN ='), "535 5.7.8 Error: authentication failed: (reason unavailable)\n", 'an empty response is one');
     is($c->say('AUTH PLAIN ' . 'A' x 13000), "500 5.5.6 Error: SASL response limit exceeded\n", 'a response has a limit');
-    is(scram($c, $user, 'wrong'), "535 5.7.8 Error: authentication failed: (reason unavailable)\n", 'SCRAM with a wrong password');
-    is(scram($c, $user, $password), "235 2.7.0 Authentication successful\n", 'SCRAM, three steps');
+    is($c->log_in_scram($user, 'wrong'), "535 5.7.8 Error: authentication failed: (reason unavailable)\n", 'SCRAM with a wrong password');
+    is($c->log_in_scram($user, $password), "235 2.7.0 Authentication successful\n", 'SCRAM, three steps');
     ok($t->wait_log(qr/: warning: unknown\[127\.0\.0\.1\]: SASL SCRAM-SHA-256 authentication failed: /), 'the log has it');
 };
 
@@ -164,39 +138,39 @@ subtest 'wrong passwords' => sub {
     start(smtpd_error_sleep_time => '1s');
     my $c = client($port{submission});
     my $from = time;
-    is($c->say('AUTH PLAIN ' . plain($user, 'wrong')), "535 5.7.8 Error: authentication failed: (reason unavailable)\n", 'the reply');
+    is($c->log_in($user, 'wrong'), "535 5.7.8 Error: authentication failed: (reason unavailable)\n", 'the reply');
     my $first = time - $from;
-    $c->say('AUTH PLAIN ' . plain($user, 'wrong'));
+    $c->log_in($user, 'wrong');
     cmp_ok($first, '>', 0.9, 'takes a second');
     cmp_ok(time - $from - $first, '>', 1.9, 'the next one two');
     like($t->wait_log(qr/SASL PLAIN/),
         qr/: warning: unknown\[127\.0\.0\.1\]: SASL PLAIN authentication failed: \(reason unavailable\), sasl_username=joe\@example\.test$/,
         'the log, as fail2ban wants it');
-    is($c->say('AUTH PLAIN ' . plain()), "235 2.7.0 Authentication successful\n", 'then the right one');
+    is($c->log_in($user, $password), "235 2.7.0 Authentication successful\n", 'then the right one');
     start(smtpd_client_auth_rate_limit => 2);
     $c = client($port{submission});
-    $c->say('AUTH PLAIN ' . plain($user, 'wrong')) for 1 .. 2;
-    is($c->say('AUTH PLAIN ' . plain()), "450 4.7.1 Error: too many AUTH commands from 127.0.0.1\n", 'smtpd_client_auth_rate_limit');
+    $c->log_in($user, 'wrong') for 1 .. 2;
+    is($c->log_in($user, $password), "450 4.7.1 Error: too many AUTH commands from 127.0.0.1\n", 'smtpd_client_auth_rate_limit');
 };
 
 subtest 'which mechanisms' => sub {
     start(smtpd_tls_auth_only => 'no', broken_sasl_auth_clients => 'yes');
     my $c = client($port{mx}, tls => 0);
     like($c->{ehlo}, qr/^250-AUTH PLAIN LOGIN SCRAM-SHA-256\n250-AUTH=PLAIN LOGIN SCRAM-SHA-256$/m, 'broken_sasl_auth_clients: two lines');
-    is($c->say('AUTH PLAIN ' . plain()), "235 2.7.0 Authentication successful\n", 'and a login in the clear, where that is asked for');
+    is($c->log_in($user, $password), "235 2.7.0 Authentication successful\n", 'and a login in the clear, where that is asked for');
     # The chapter's pair
     start(smtpd_tls_auth_only => 'no', smtpd_sasl_security_options => 'noanonymous, noplaintext',
         smtpd_sasl_tls_security_options => 'noanonymous', smtpd_sasl_mechanism_filter => '!scram-sha-256, static:rest');
     $c = client($port{mx}, tls => 0);
     unlike($c->{ehlo}, qr/AUTH/, 'noplaintext, and only plaintext mechanisms: no AUTH');
-    is($c->say('AUTH PLAIN ' . plain()), "504 5.5.4 Encryption required for requested authentication mechanism\n", 'a client is told why');
+    is($c->log_in($user, $password), "504 5.5.4 Encryption required for requested authentication mechanism\n", 'a client is told why');
     like(client($port{mx})->{ehlo}, qr/^250-AUTH PLAIN LOGIN$/m, 'within TLS there are some');
     start(smtpd_sasl_tls_security_options => 'noplaintext, mutual_auth');
     like(client($port{mx})->{ehlo}, qr/^250-AUTH SCRAM-SHA-256$/m, 'mutual_auth');
     start(smtpd_sasl_tls_security_options => 'noplaintext', smtpd_sasl_mechanism_filter => 'plain');
     $c = client($port{mx});
     unlike($c->{ehlo}, qr/AUTH/, 'none is left');
-    is($c->say('AUTH PLAIN ' . plain()), "503 5.5.1 Error: authentication not enabled\n", 'none is taken');
+    is($c->log_in($user, $password), "503 5.5.1 Error: authentication not enabled\n", 'none is taken');
     ok($t->wait_log(qr/no SASL mechanism is left of those that authentication server/), 'the log says so');
     start(smtpd_sasl_exceptions_networks => '127.0.0.0/8');
     unlike(client($port{mx})->{ehlo}, qr/AUTH/, 'smtpd_sasl_exceptions_networks');
@@ -204,15 +178,15 @@ subtest 'which mechanisms' => sub {
     unlike(client($port{mx})->{ehlo}, qr/AUTH/, 'auth = no of a section');
     start(smtpd_sasl_auth_enable => 'no', raw => listens());
     unlike(client($port{mx})->{ehlo}, qr/AUTH/, 'smtpd_sasl_auth_enable = no');
-    is(client($port{submission})->say('AUTH PLAIN ' . plain()), "235 2.7.0 Authentication successful\n", 'auth = required goes before it');
+    is(client($port{submission})->log_in($user, $password), "235 2.7.0 Authentication successful\n", 'auth = required goes before it');
     is(client($port{mx})->say('MAIL FROM:<a@b.example> AUTH=<>'), "555 5.5.4 Unsupported option: AUTH=<>\n", 'without AUTH no AUTH=');
 };
 
 subtest 'by TCP, written as the handbook does' => sub {
     start(smtpd_sasl_path => 'inet: 127.0.0.1 : ' . $dovecot->auth_port);
-    is(client($port{submission})->say('AUTH PLAIN ' . plain()), "235 2.7.0 Authentication successful\n", 'a login');
+    is(client($port{submission})->log_in($user, $password), "235 2.7.0 Authentication successful\n", 'a login');
     start(smtpd_sasl_path => 'inet:localhost:' . $dovecot->auth_port);
-    is(client($port{submission})->say('AUTH PLAIN ' . plain()), "235 2.7.0 Authentication successful\n", 'at a host with a name');
+    is(client($port{submission})->log_in($user, $password), "235 2.7.0 Authentication successful\n", 'at a host with a name');
 };
 
 subtest 'several exchanges at a time over one connection' => sub {
@@ -226,7 +200,7 @@ subtest 'several exchanges at a time over one connection' => sub {
     my $gone = client($port{submission});
     $gone->say('AUTH LOGIN');
     close $gone->socket;
-    is(client($port{submission})->say('AUTH PLAIN ' . plain()), "235 2.7.0 Authentication successful\n", 'one that goes disturbs nobody');
+    is(client($port{submission})->log_in($user, $password), "235 2.7.0 Authentication successful\n", 'one that goes disturbs nobody');
 };
 
 # ---- trouble ------------------------------------------------------------------------------------------------------------------
@@ -243,7 +217,7 @@ subtest 'Dovecot is started again' => sub {
         'the log takes nobody for a guesser');
     $c = client($port{submission});
     like($c->{ehlo}, qr/^250-AUTH PLAIN LOGIN/m, 'what was offered last is offered meanwhile');
-    like($c->say('AUTH PLAIN ' . plain()), qr/^454 4\.7\.0 Temporary authentication failure/, 'and cannot be tried');
+    like($c->log_in($user, $password), qr/^454 4\.7\.0 Temporary authentication failure/, 'and cannot be tried');
     ok($t->wait_log(qr/warning: authentication server \S+auth-baton: connect to \S+: .*Dovecot is not running.*nobody can log in/),
         'the log says what is wrong');
     $dovecot->up;
@@ -269,7 +243,7 @@ subtest 'Dovecot is asleep' => sub {
     my $other = client($port{mx});
     $dovecot->hang;
     my $from = time;
-    $c->send_raw('AUTH PLAIN ' . plain() . "\r\n");
+    $c->send_raw(Baton::Client::auth_plain($user, $password) . "\r\n");
     like($other->say('MAIL FROM:<a@b.example>'), qr/^250/, 'others are served');
     cmp_ok(time - $from, '<', 2, 'at once');
     is($c->reply(20), "454 4.7.0 Temporary authentication failure: Connection lost to authentication server\n", 'and it is told after a while');

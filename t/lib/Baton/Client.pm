@@ -15,14 +15,19 @@ Baton::Client - an SMTP client that says what a test wants it to say
     $c->starttls(ca => $file) or diag $c->{error};      # STARTTLS and the handshake, by OpenSSL; name => SNI, version => 'TLSv1_2',
                                                         # cert => $file and key => $file: the client's own
     $c->handshake;                                      # TLS at once
+    my $c = Baton::Client->ready(port => $port, tls => 'starttls', ca => $file); # has said EHLO, the last time within TLS ('implicit':
+                                                        # from the first byte); {ehlo} is what it was told. Dies without TLS
+    $c->log_in($user, $password);                       # AUTH PLAIN; log_in_scram: SCRAM-SHA-256
 
 =cut
 
 use strict;
 use warnings;
+use Digest::SHA 'hmac_sha256', 'sha256';
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use IO::Select;
+use MIME::Base64 'decode_base64', 'encode_base64';
 use Time::HiRes qw(time);
 
 my $slow = $ENV{BATON_TEST_SLOW} || 1;
@@ -91,6 +96,41 @@ sub greet {
     my ($self) = @_;
     my $r = $self->reply // '';
     return $r =~ /^220/ ? $self->say('EHLO client.test') : $r;
+}
+
+sub ready {
+    my ($class, %o) = @_;
+    my $tls = delete $o{tls} // '';
+    my $self = $class->new(%o);
+    $self->handshake(%o) or die $self->{error} if $tls eq 'implicit';
+    $self->{ehlo} = $self->greet;
+    if ($tls eq 'starttls') {
+        $self->starttls(%o) or die $self->{error};
+        $self->{ehlo} = $self->say('EHLO client.test');
+    }
+    return $self;
+}
+
+sub auth_plain { my ($user, $password) = @_; return 'AUTH PLAIN ' . encode_base64("\0$user\0$password", '') }
+
+sub log_in { my ($self, $user, $password) = @_; return $self->say(auth_plain($user, $password)) }
+
+# The last reply; the server has to prove, too, that it knows the password
+sub log_in_scram {
+    my ($self, $user, $password) = @_;
+    my $b64 = sub { encode_base64($_[0], '') };
+    my $first = "n=$user,r=abcdefgh";
+    my $reply = $self->say('AUTH SCRAM-SHA-256 ' . $b64->("n,,$first"));
+    $reply =~ /^334 (\S+)/ or return $reply;
+    my $server = decode_base64($1);
+    my ($nonce, $salt, $rounds) = $server =~ /^r=([^,]+),s=([^,]+),i=(\d+)/ or return $server;
+    my $u = my $salted = hmac_sha256(decode_base64($salt) . "\0\0\0\1", $password);
+    for (2 .. $rounds) { $u = hmac_sha256($u, $password); $salted ^= $u }
+    my $key = hmac_sha256('Client Key', $salted);
+    my $without = "c=biws,r=$nonce";
+    my $proof = $key ^ hmac_sha256("$first,$server,$without", sha256($key));
+    $reply = $self->say($b64->("$without,p=" . $b64->($proof)));
+    return $reply =~ /^334 (\S+)/ && decode_base64($1) =~ /^v=/ ? $self->say('') : $reply;
 }
 
 sub deliver {
