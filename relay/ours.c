@@ -58,7 +58,7 @@ struct ours *ours_open(const struct config *cfg, struct err *e)
 
     o->list = &cfg->local_header_rewrite_clients;
     o->maps = xcalloc(o->list->n ? o->list->n : 1, sizeof(struct map *));
-    own_addresses(cfg, &o->own);
+    own_addresses_or_all(cfg, &o->own);
     for (size_t i = 0; i < o->list->n; i++) {
         enum restriction_id id = o->list->at[i].id;
         if (id == RESTRICTION_check_address_map)

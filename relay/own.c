@@ -28,6 +28,14 @@ void own_addresses(const struct config *cfg, struct addr_list *out)
     }
 }
 
+void own_addresses_or_all(const struct config *cfg, struct addr_list *out)
+{
+    if (cfg->inet_interfaces.n)
+        own_addresses(cfg, out);
+    else
+        interfaces_addresses(out, NULL);
+}
+
 bool own_has_one_of(const struct addr_list *own, const struct addr_list *these)
 {
     for (size_t i = 0; i < these->n; i++)

@@ -10,6 +10,8 @@
 
 /* By inet_interfaces, as they are now; addr_list_fini() it. Before the jail. */
 void own_addresses(const struct config *cfg, struct addr_list *out);
+/* The same; but where inet_interfaces names none, all that the machine has, for listen sections may be anywhere. */
+void own_addresses_or_all(const struct config *cfg, struct addr_list *out);
 /* That one of these is one of them, whatever the ports are. */
 bool own_has_one_of(const struct addr_list *own, const struct addr_list *these);
 

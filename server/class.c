@@ -5,21 +5,10 @@
 
 #include "base/mem.h"
 #include "mail/address.h"
-#include "net/interfaces.h"
-#include "relay/own.h"
 
 #include <stdlib.h>
 
 /* ---- addresses of this machine ---- */
-
-/* Those that inet_interfaces names; where it names none, all that the machine has. */
-int class_find_own(struct routing *ro, struct err *e)
-{
-    if (ro->cfg->inet_interfaces.n == 0)
-        return interfaces_addresses(&ro->own, e);
-    own_addresses(ro->cfg, &ro->own);
-    return 0;
-}
 
 /* "[192.0.2.1]", "[IPv6:2001:db8::1]"; a zone in it is none of ours, and would be looked up */
 static bool is_own_address(const struct routing *ro, struct span domain)

@@ -46,7 +46,7 @@ struct restrictions {
     size_t n_tables;
     struct policy_service **services;
     size_t n_services;
-    struct addr_list own;     /* of this machine's interfaces */
+    struct addr_list own;     /* own_addresses_or_all() */
 };
 
 /* Of those that were opened; never NULL for one that a list names. */
@@ -57,7 +57,6 @@ bool restrictions_can_ask(const struct restrictions *r, const struct restriction
 /* The text of rbl_reply_maps for a list, with its filter or without; to be freed. NULL: none. */
 char *restrictions_rbl_reply(const struct check *c, const char *arg, const char *domain);
 bool restrictions_are_stale(const struct restrictions *r);
-bool restrictions_is_own_address(const struct restrictions *r, const union addr *peer);
 
 /* ---- one client ---- */
 

@@ -91,7 +91,7 @@ enum outcome restrict_permit_mynetworks(struct check *c, const struct restrictio
 enum outcome restrict_permit_inet_interfaces(struct check *c, const struct restriction *r)
 {
     (void)r;
-    return restrictions_is_own_address(c->all, c->f.peer) ? PERMIT : GO_ON;
+    return addr_list_has_host(&c->all->own, c->f.peer) ? PERMIT : GO_ON;
 }
 
 /* Stands in no list of ours: it is for local_header_rewrite_clients (relay/ours.c). */

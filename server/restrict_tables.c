@@ -4,10 +4,10 @@
  * lists name it. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "relay/own.h"
 #include "server/policy_service.h"
 #include "server/restrict_int.h"
 
-#include <ifaddrs.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,35 +124,6 @@ struct policy_service *restrictions_service(const struct restrictions *r, const 
     return NULL;
 }
 
-/* ---- our own addresses ---- */
-
-static void find_own(struct restrictions *r)
-{
-    struct ifaddrs *all, *i;
-
-    if (getifaddrs(&all) < 0)
-        return;
-    for (i = all; i; i = i->ifa_next) {
-        union addr a = { .in6 = { 0 } };
-        if (!i->ifa_addr || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
-            continue;
-        memcpy(&a, i->ifa_addr, i->ifa_addr->sa_family == AF_INET ? sizeof a.in4 : sizeof a.in6);
-        addr_list_add(&r->own, &a);
-    }
-    freeifaddrs(all);
-}
-
-bool restrictions_is_own_address(const struct restrictions *r, const union addr *peer)
-{
-    for (size_t i = 0; i < r->own.n; i++) {
-        union addr a = r->own.at[i];
-        addr_set_port(&a, addr_port(peer));
-        if (a.sa.sa_family == peer->sa.sa_family && addr_eq(&a, peer))
-            return true;
-    }
-    return false;
-}
-
 /* ---- the whole ---- */
 
 struct restrictions *restrictions_open(const struct config *cfg, struct err *e)
@@ -160,7 +131,7 @@ struct restrictions *restrictions_open(const struct config *cfg, struct err *e)
     struct restrictions *r = xcalloc(1, sizeof *r);
 
     r->cfg = cfg;
-    find_own(r);
+    own_addresses_or_all(cfg, &r->own);
     if (open_all(r, e) == 0 && make_all_services(r, e) == 0)
         return r;
     restrictions_close(r);

@@ -4,6 +4,7 @@
 #include "server/routing_int.h"
 
 #include "base/mem.h"
+#include "relay/own.h"
 
 #include <stdlib.h>
 
@@ -142,8 +143,8 @@ static int open_it(struct resolver *r, const struct config *cfg, void **self, st
     ro->cfg = cfg;
     ro->is_direct = config_delivers_directly(cfg);
     choose_local(ro);
-    if (cfg->mydestination.n && class_find_own(ro, e) < 0)
-        return -1;
+    if (cfg->mydestination.n)
+        own_addresses_or_all(cfg, &ro->own);
     /* The lists name the tables by default: what is wrong is told of the parameter that somebody has written. */
     if (open_all_tables(ro, e) < 0 || open_lists(ro, e) < 0 || open_forward(ro, e) < 0)
         return -1;

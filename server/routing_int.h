@@ -50,7 +50,6 @@ bool keys_propagates(const struct config *cfg, const char *what);
 enum map_result class_of(void *self, struct lookup *l, const char *address, enum address_class *out);
 /* Whether a domain is mydestination's, or an address of this machine in brackets. */
 enum map_result class_is_local(struct routing *ro, struct lookup *l, struct span domain);
-int class_find_own(struct routing *ro, struct err *e);
 
 /* ---- infer.c ---- */
 
