@@ -6,6 +6,7 @@
 #include "control/ask.h"
 #include "control/queue_read.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 static int printed(int status)
@@ -19,6 +20,7 @@ int mailq_run(const struct config *cfg)
 {
     struct err e;
 
+    signal(SIGPIPE, SIG_DFL); /* mailq | head: as any other program that prints */
     if (queue_print(cfg, &e) < 0)
         return complain(EX_UNAVAILABLE, "%s", e.text);
     return printed(EX_OK);

@@ -69,7 +69,9 @@ FILE *ask(const struct config *cfg, const char *question, struct err *e)
         first[strcspn(first, "\n")] = '\0';
         if (strcmp(first, "ok") == 0)
             return in;
-        err_set(e, ERR_PERMANENT, "%s", strncmp(first, "error ", 6) == 0 ? first + 6 : first);
+        bool is_denied = strncmp(first, "denied ", 7) == 0;
+        err_set(e, ERR_PERMANENT, "%s", is_denied ? first + 7 : strncmp(first, "error ", 6) == 0 ? first + 6 : first);
+        e->sys = is_denied ? EPERM : 0;
     }
     fclose(in);
     return NULL;

@@ -20,6 +20,8 @@
 static int failed(const struct err *e)
 {
     fprintf(stderr, "baton queue: %s\n", e->text);
+    if (e->sys == EPERM || e->sys == EACCES)
+        return EX_NOPERM;
     return e->kind == ERR_CONFIG ? EX_CONFIG : e->kind == ERR_PERMANENT ? EX_DATAERR : EX_TEMPFAIL;
 }
 
@@ -213,8 +215,11 @@ static int offline(const struct command_options *o, const struct config *cfg, co
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
         if (strcmp(verb, verbs[i]) != 0)
             continue;
-        if (offline_change(cfg, (enum offline_act)i, argv + 1, is_all ? 0 : (size_t)argc - 1, &n, &e) < 0)
+        if (offline_change(cfg, (enum offline_act)i, argv + 1, is_all ? 0 : (size_t)argc - 1, &n, &e) < 0) {
+            if (e.sys == EACCES)
+                err_prefix(&e, "batond does not run, and without it only root may change the queue");
             return failed(&e);
+        }
         return report(o, what, n);
     }
     fputs("baton queue: batond does not run; it tries all mail when it is started\n", stderr);

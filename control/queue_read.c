@@ -166,6 +166,8 @@ int queue_read(const struct config *cfg, const char *id, queue_item_fn *fn, void
 
     if (rc < 0 && (e->sys == ENOENT || e->sys == ECONNREFUSED))
         rc = read_spool(cfg, id, &l, e);
+    if (rc < 0 && e->sys == EACCES)
+        err_prefix(e, "batond does not run, and without it only root may look into the queue");
     free(l.g.rcpts);
     free(l.g.lines);
     return rc;

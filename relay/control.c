@@ -83,6 +83,17 @@ static void refuse(struct client *c, const char *fmt, ...)
     free_client(c, true);
 }
 
+/* "ALL is for root" */
+static void deny(struct client *c, const char *what, const char *why)
+{
+    struct buf text;
+
+    buf_init(&text, BUF_NO_MAX);
+    buf_addf(&text, "denied %s%s\n", what, why);
+    say(c, &text);
+    free_client(c, true);
+}
+
 /* ---- streaming ---- */
 
 static void pour(void *arg)
@@ -175,7 +186,7 @@ static void do_cat(struct client *c, struct span rest)
     if (!span_word(&rest, "", &word) || !spool_id_parse(word, &id)) {
         refuse(c, "cat which message?");
     } else if (!operate_may(r, c->uid, id)) {
-        refuse(c, "%s: not yours: root may do that", log_safe(word));
+        deny(c, log_safe(word), ": not yours: root may do that");
     } else if (!(c->body = spool_body_open(r->spool, id, &e))) {
         refuse(c, "%s", log_safe_str(e.text));
     } else {
@@ -196,7 +207,7 @@ static uint64_t *which(struct client *c, struct span rest, bool needs_right, siz
     if (span_word(&rest, "", &word) && span_ieq_str(word, "ALL")) {
         ids = queue_ids(r->queue, n);
         if (needs_right && c->uid != 0 && c->uid != geteuid()) {
-            refuse(c, "ALL is for root");
+            deny(c, "ALL", " is for root");
             free(ids);
             return NULL;
         }
@@ -209,7 +220,7 @@ static uint64_t *which(struct client *c, struct span rest, bool needs_right, siz
             goto fail;
         }
         if (needs_right && !operate_may(r, c->uid, id)) {
-            refuse(c, "%s: not yours: root may do that", log_safe(word));
+            deny(c, log_safe(word), ": not yours: root may do that");
             goto fail;
         }
         ids = xreallocarray(ids, *n + 1, sizeof(*ids));

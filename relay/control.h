@@ -3,7 +3,7 @@
  * control.h - what operators ask the running relay worker, over the unix socket QUEUE_DIRECTORY/public/control.
  *
  * A client sends one line of words and reads till the end of the stream. The first line of the answer is "ok", or
- * "error TEXT"; what follows "ok" is lines of fields with a TAB between them. No field holds a control character:
+ * "error TEXT", or "denied TEXT" for who may not do that; what follows "ok" is lines of fields with a TAB between them. No field holds a control character:
  * strangers' text is escaped by log_escape(), so that a client may print it as it is. Times are microseconds since
  * 1970. Fields may be added at the end of a line, and lines with new first fields: clients pass over both.
  *

@@ -37,6 +37,8 @@ is($t->sendmail([ '-f', '<>', 'e@f.test', 'g@h.test' ], input => "\nx\n")->{code
 $r = $t->run([ $t->bin . '/sendmail', '-C', $t->conf, '-bp' ]);
 like($r->{out}, qr/ MAILER-DAEMON\n {41}e\@f\.test\n {41}g\@h\.test\n\n/, '-bp is mailq; the null sender has a name there');
 like($r->{out}, qr/^-- \d Kbytes in 2 Requests\.\n\z/m, 'the last line counts');
+$r = $t->run([ 'sh', '-c', '"$@" | head -n 0', 'sh', $t->bin . '/mailq', '-C', $t->conf ]);
+is($r->{err}, '', 'one that is piped to who has read enough says nothing');
 $r = $t->run([ 'sh', '-c', 'exec "$@" >/dev/full', 'sh', $t->bin . '/mailq', '-C', $t->conf ]);
 is($r->{code}, 74, 'a list that cannot be written: 74');
 $r = $t->run([ $t->bin . '/sendmail', '-C', $t->conf, '-q' ]);

@@ -73,11 +73,15 @@ subtest 'users see the queue, and change what is theirs' => sub {
     my ($mine) = $as->('list')->{out} =~ /^(\w+).*\n.*\n.*\n    to u1/m;
     my ($other) = $as->('list')->{out} =~ /^(\w+).*\n.*\n.*\n    to u2/m;
     ok($mine && $other, 'a user may list') or diag $as->('list')->{out};
-    isnt($as->('delete', $other)->{code}, 0, 'but not delete what is another\'s');
-    isnt($as->('cat', $other)->{code}, 0, 'nor read it');
-    isnt($as->('hold', 'ALL')->{code}, 0, 'nor hold all');
+    is($as->('delete', $other)->{code}, 77, 'but not delete what is another\'s');
+    is($as->('cat', $other)->{code}, 77, 'nor read it');
+    is($as->('hold', 'ALL')->{code}, 77, 'nor hold all');
     is($as->('delete', $mine)->{code}, 0, 'their own they may');
     is($as->('retry')->{code}, 0, 'and anybody may have all tried now');
+    $t->stop_batond;
+    my $r = $as->('list');
+    is($r->{code}, 77, 'without batond the queue is for root');
+    like($r->{err}, qr/^baton queue: batond does not run, and without it only root may look into the queue: /, 'which is said');
 };
 
 subtest 'start, status, reload, stop' => sub {
