@@ -129,6 +129,29 @@ bool access_is_field(struct span text)
     return true;
 }
 
+int access_filter(const struct config *cfg, struct span text, struct transport *out, struct err *e)
+{
+    if (span_find(text, ':') == text.len)
+        return err_set(e, ERR_CONFIG, "FILTER takes \"transport:nexthop\", as smtp:[127.0.0.1]:10024");
+    if (transport_parse(out, text, e) < 0)
+        return err_prefix(e, "FILTER");
+    if (config_has_transport(cfg, span_str(out->name)))
+        return 0;
+    err_set(e, ERR_CONFIG, "FILTER: there is no transport \"%.64s\"", out->name);
+    transport_fini(out);
+    return -1;
+}
+
+static int check_filter(const struct config *cfg, struct span text, struct err *e)
+{
+    struct transport t;
+    int result = access_filter(cfg, text, &t, e);
+
+    if (result == 0)
+        transport_fini(&t);
+    return result;
+}
+
 int access_check(const struct config *cfg, struct span value, struct err *e)
 {
     struct access_action a;
@@ -137,7 +160,7 @@ int access_check(const struct config *cfg, struct span value, struct err *e)
     if (a.verb == ACCESS_RESTRICTIONS)
         return check_restriction_words(cfg, a.text, e);
     if (a.verb == ACCESS_FILTER)
-        return err_set(e, ERR_CONFIG, "there is no FILTER: write smtpd_milters, or a transport");
+        return check_filter(cfg, a.text, e);
     if (a.verb == ACCESS_PREPEND && !access_is_field(a.text))
         return err_set(e, ERR_CONFIG, "PREPEND takes a header field, \"Name: value\"");
     if ((a.verb == ACCESS_REDIRECT || a.verb == ACCESS_BCC) && span_find(a.text, '@') == a.text.len)

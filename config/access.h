@@ -35,6 +35,8 @@ struct access_action {
 /* Any bytes; never fails: what is no action is ACCESS_RESTRICTIONS. */
 void access_parse(struct span value, struct access_action *out);
 
+/* What stands behind FILTER, to be ended with transport_fini(). -1 with the cure. */
+int access_filter(const struct config *cfg, struct span text, struct transport *out, struct err *e);
 /* "Name: value" */
 bool access_is_field(struct span text);
 /* Whether it can be done at all. -1 with the cure: no such action, restriction or class; an address or a field that is none. */

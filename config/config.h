@@ -159,6 +159,13 @@ enum config_sasl_option { /* of smtpd_sasl_security_options */
     CONFIG_SASL_MUTUAL_AUTH = 0x20,
 };
 
+enum config_override { /* of receive_override_options */
+    CONFIG_NO_UNKNOWN_RECIPIENT_CHECKS = 1,
+    CONFIG_NO_ADDRESS_MAPPINGS = 2,
+    CONFIG_NO_HEADER_BODY_CHECKS = 4,
+    CONFIG_NO_MILTERS = 8,
+};
+
 enum config_tempfail { CONFIG_TEMPFAIL_DEFER_IF_PERMIT, CONFIG_TEMPFAIL_DEFER };
 
 enum config_peername { CONFIG_PEERNAME_AUTO, CONFIG_PEERNAME_YES, CONFIG_PEERNAME_NO };

@@ -169,6 +169,14 @@ const struct config_word config_milter_actions[] = {
 };
 const struct config_word config_milter_protocols[] = { { "2", 2 }, { "3", 3 }, { "4", 4 }, { "6", 6 }, { NULL, 0 } };
 
+static const struct config_word override_options[] = {
+    { "no_unknown_recipient_checks", CONFIG_NO_UNKNOWN_RECIPIENT_CHECKS },
+    { "no_address_mappings", CONFIG_NO_ADDRESS_MAPPINGS },
+    { "no_header_body_checks", CONFIG_NO_HEADER_BODY_CHECKS },
+    { "no_milters", CONFIG_NO_MILTERS },
+    { NULL, 0 },
+};
+
 static const struct config_word tempfail_actions[] = {
     { "defer_if_permit", CONFIG_TEMPFAIL_DEFER_IF_PERMIT },
     { "defer", CONFIG_TEMPFAIL_DEFER },

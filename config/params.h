@@ -88,6 +88,12 @@ PARAM(local_transport, TRANSPORT, "error:5.1.1 local delivery is disabled", NOT_
     "something and this is not written; \"lmtp:unix:/run/dovecot/lmtp\" hands it to Dovecot. The forms are those of "
     "`default_transport`.")
 
+PARAM(content_filter, TRANSPORT, "", ANY, RECEIVE | RELAY | CONTROL | LISTENER, LIVE,
+    "Where all mail that comes in goes first, whoever it is for, as \"transport:nexthop\": \"smtp:[127.0.0.1]:10024\" for amavis, or the "
+    "name of a pipe section. What has looked at it gives it back to a listener of its own, whose `content_filter` is empty. Without a "
+    "next hop it goes to the domain of each recipient. FILTER in an access table sets another for one message. Mail that Baton writes "
+    "itself (bounces) goes the usual ways.")
+
 /* ---- classes of addresses ---- */
 PARAM(local_recipient_maps, MAPS, "proxy:unix:passwd.byname $alias_maps", ANY, RECEIVE | RELAY | CONTROL | SERVER, LIVE,
     "Who there is in the domains of `mydestination`: a recipient that is in none of these tables is refused. Keys are tried in this "
@@ -622,6 +628,10 @@ PARAM(smtpd_data_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER | LISTENE
     "What is asked at DATA. What is asked about a recipient is passed over here when there are several.")
 PARAM(smtpd_end_of_data_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "What is asked when all of a message has come.")
+PARAM(receive_override_options, FLAGS, "", WORDS(override_options), RECEIVE | LISTENER, LIVE,
+    "What is left out for mail that comes in, as a rule at the listener that a `content_filter` gives it back to: "
+    "`no_unknown_recipient_checks` (recipients that nobody has are taken), `no_address_mappings` (neither `virtual_alias_maps` nor "
+    "`canonical_maps` and its kin nor `masquerade_domains` count), `no_milters`. `no_header_body_checks` is taken for Postfix's sake.")
 PARAM(smtpd_delay_reject, BOOL, "yes", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "Ask what there is to ask about client, name and sender when the first recipient is named, and again for each. Many clients "
     "take no refusal before that, and the log then says whom the mail was for. `no`: at once.")

@@ -153,12 +153,15 @@ int transport_parse(struct transport *t, struct span text, struct err *e)
 
 void config_each_transport(const struct config *cfg, config_transport_fn *fn, void *arg)
 {
-    for (int p = 0; p < N_PARAMS; p++) {
-        const struct config_option *o = &config_params[p];
-        const struct transport *t = (const struct transport *)(const void *)((const char *)cfg + o->offset);
-        if (o->type == TYPE_TRANSPORT && t->name)
-            fn(arg, o->name, t);
-    }
+    const struct config *view;
+
+    for (size_t i = 0; (view = config_each_view(cfg, i)); i++)
+        for (int p = 0; p < N_PARAMS; p++) {
+            const struct config_option *o = &config_params[p];
+            const struct transport *t = (const struct transport *)(const void *)((const char *)view + o->offset);
+            if (o->type == TYPE_TRANSPORT && t->name && config_is_own(view, (enum config_param)p))
+                fn(arg, o->name, t);
+        }
 }
 
 bool config_has_transport(const struct config *cfg, struct span name)
@@ -271,8 +274,35 @@ static void transport_exists(void *arg, const char *name, const struct transport
                      t->name);
 }
 
+static bool gives_back_to_nobody(const struct config *cfg)
+{
+    const struct config *view;
+
+    for (size_t i = 1; (view = config_each_view(cfg, i)); i++)
+        if (!view->content_filter.name[0])
+            return false;
+    return true;
+}
+
+/* What a filter gives back comes in like any other mail. */
+static void filter_is_no_circle(const struct config *cfg, struct config_report *r)
+{
+    const struct transport *t = &cfg->content_filter;
+    bool is_pipe = *t->name && !transport_is_builtin(span_str(t->name));
+
+    if (is_pipe)
+        remark_param(r, cfg, PARAM_content_filter, CONFIG_WARNING,
+                     "what it gives back by sendmail goes to it again, in a circle: write it into the listen sections of the clients "
+                     "whose mail it is to see");
+    else if (*t->name && shape_of(span_str(t->name)) != SHAPE_TEXT && gives_back_to_nobody(cfg))
+        remark_param(r, cfg, PARAM_content_filter, CONFIG_WARNING,
+                     "mail that the filter gives back goes to it again, in a circle: make a listen section for it, with content_filter = "
+                     "\"\"");
+}
+
 void check_transports(const struct config *cfg, struct config_report *r)
 {
+    filter_is_no_circle(cfg, r);
     struct rule rule = { cfg, r };
     config_each_transport(cfg, transport_exists, &rule);
 }

@@ -71,6 +71,21 @@ static void add_socket(struct import *im, const char *prefix, const char *path, 
     free(folder);
 }
 
+/* "smtp-amavis:[127.0.0.1]:10024", by a service of that name: there is one smtp. */
+static const char *import_filter(const struct import *im, const char *text, struct buf *out)
+{
+    size_t len = strcspn(text, ":");
+
+    for (size_t i = 0; i < im->master.n; i++) {
+        const struct postfix_service *s = &im->master.at[i];
+        if (span_eq(span_of(text, len), span_str(s->name)) && (strcmp(s->command, "smtp") == 0 || strcmp(s->command, "lmtp") == 0)) {
+            buf_adds(out, s->command);
+            return text + len;
+        }
+    }
+    return text;
+}
+
 /* And tables that were looked up by way of a server of Postfix's are opened by Baton itself. */
 char *import_as_seen_from_here(struct import *im, const char *name, const char *text, struct strlist *notes)
 {
@@ -80,6 +95,8 @@ char *import_as_seen_from_here(struct import *im, const char *name, const char *
     buf_init(&out, BUF_NO_MAX);
     if (is_sasl_path(im, name) && *text && *text != '/' && strncmp(text, "inet:", 5) != 0 && strncmp(text, "unix:", 5) != 0)
         add_socket(im, "", text, &out, notes);
+    if (strcmp(name, "content_filter") == 0)
+        text = import_filter(im, text, &out);
     while (*text) {
         if (is_start && strncmp(text, "proxy:", 6) == 0)
             text += 6;

@@ -82,16 +82,37 @@ static void add_pipe(struct import *im, const struct postfix_service *s)
     free(title);
 }
 
-/* Some value of main.cf names it as a transport, or a table may. */
-bool import_is_used_transport(const struct import *im, const struct postfix_service *s)
+static bool names(const char *value, const struct postfix_service *s)
 {
     size_t len = strlen(s->name);
 
+    return strncmp(value, s->name, len) == 0 && (value[len] == ':' || !value[len]);
+}
+
+/* As the filter of all services, or of one. */
+static bool is_filter(const struct import *im, const struct postfix_service *s)
+{
+    struct postfix_setting *m = postfix_find(&im->main, "content_filter");
+
+    if (m && names(m->value, s))
+        return true;
+    for (size_t i = 0; i < im->master.n; i++)
+        for (size_t k = 0; k < im->master.at[i].n_overrides; k++)
+            if (strcmp(im->master.at[i].overrides[k].name, "content_filter") == 0 && names(im->master.at[i].overrides[k].value, s))
+                return true;
+    return false;
+}
+
+/* Some value of main.cf names it as a transport, or a table may. */
+bool import_is_used_transport(const struct import *im, const struct postfix_service *s)
+{
+    if (strcmp(s->command, "pipe") == 0 && is_filter(im, s)) /* smtp and lmtp: import_filter() calls it by that name */
+        return true;
     for (size_t i = 0; i < im->main.n; i++) {
         const struct postfix_setting *m = &im->main.at[i];
         if (strstr(m->name, "transport_maps") && *m->value)
             return true;
-        if (strstr(m->name, "transport") && strncmp(m->value, s->name, len) == 0 && (m->value[len] == ':' || !m->value[len]))
+        if (strstr(m->name, "transport") && names(m->value, s))
             return true;
     }
     return false;

@@ -186,7 +186,8 @@ static struct attempt_load *open_it(struct attempt_load *l)
                (l->opens_body && !(a->body = spool_body_open(r->spool, a->job->message->id, &e)))) {
         e.kind = ERR_PERMANENT;
         end(l, &e);
-    } else if (a->body && a->job->dest->rules->way == TRANSPORT_SMTP && resolver_rewrites(r->resolver, REWRITE_GENERIC)) {
+    } else if (a->body && a->job->dest->rules->way == TRANSPORT_SMTP && !a->env.filter && /* to a filter mail does not leave yet */
+               resolver_rewrites(r->resolver, REWRITE_GENERIC)) {
         return dress(l);
     } else {
         end(l, NULL);

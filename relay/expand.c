@@ -266,7 +266,7 @@ static bool try_virtual(struct pass *p, const struct work *w, struct work **todo
     struct route_values v = { 0 };
     struct branch b = { todo, *todo };
 
-    if (!r->server || w->no_virtual)
+    if (!r->server || w->no_virtual || p->env->is_unmapped)
         return false;
     const char *address = pass_complete(p, w->address);
     enum map_result result = route_hooks->virtual_alias(r->server, &p->l, address, &v);
@@ -309,7 +309,7 @@ static bool try_alias(struct pass *p, const struct work *w, size_t from, struct 
 {
     struct alias_values v;
 
-    if (w->no_alias)
+    if (w->no_alias || p->env->filter) /* aliases are local delivery's, behind the filter */
         return false;
     enum map_result result = values_of(p, w->address, &v);
     if (result != MAP_FOUND)

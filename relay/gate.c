@@ -189,6 +189,7 @@ static void go_on(struct gate *g)
 
 static void forget_wishes(struct gate *g)
 {
+    free(g->wishes.filter);
     free(g->wishes.redirect);
     strlist_clear(&g->wishes.bcc);
     buf_fini(&g->wishes.prepend);

@@ -83,6 +83,7 @@ struct gate_facts {
 struct wishes {
     bool is_held;        /* it waits in the queue for an operator */
     bool is_discarded;   /* the client is told that it was taken, and nothing is kept */
+    char *filter;        /* "transport:nexthop" that it goes to first, instead of content_filter; or NULL */
     char *redirect;      /* the one recipient that it goes to, instead of its own; or NULL */
     struct strlist bcc;  /* who gets it, too, and is told of nothing (NOTIFY=NEVER) */
     struct buf prepend;  /* whole fields with their CRLF, that follow our own Received:; too late at GATE_END */

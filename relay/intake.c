@@ -81,10 +81,11 @@ static void found_ways(void *arg, const struct resolution *res)
     intake_add_jobs(f->relay, f->message, res, f->attempts);
 }
 
-/* It was left in the drop: filters have not been asked, and addresses not been rewritten. */
+/* It was left in the drop: filters have not been asked or named, and addresses not been rewritten. */
 static bool has_to_come_again(const struct relay *r, const struct spool_info *info)
 {
-    return info->is_from_drop && (r->cfg->non_smtpd_milters.n > 0 || resolver_rewrites(r->resolver, REWRITE_ON_THE_WAY_IN));
+    return info->is_from_drop && (r->cfg->non_smtpd_milters.n > 0 || r->cfg->content_filter.name[0] ||
+                                  resolver_rewrites(r->resolver, REWRITE_ON_THE_WAY_IN));
 }
 
 void intake_found(void *arg, const struct spool_info *info, const struct envelope *env, const struct spool_state *state)

@@ -216,11 +216,32 @@ const struct match *resolver_destinations(const struct resolver *r)
     return r->mydestination;
 }
 
+static const char *domain_of(struct pass *p, const char *address)
+{
+    char *domain = lookup_strdup(&p->l, address_text_domain(address));
+
+    ascii_lower_str(domain);
+    return domain;
+}
+
+/* "smtp:[127.0.0.1]:10024", whatever the address is. */
+static void route_by_filter(struct pass *p, const char *address, struct route *out)
+{
+    const char *filter = p->env->filter, *colon = strchr(filter, ':');
+    const char *nexthop = colon && colon[1] ? colon + 1 : domain_of(p, address);
+
+    route_by(&p->l, lookup_strdup(&p->l, span_of(filter, colon ? (size_t)(colon - filter) : strlen(filter))), nexthop, out);
+}
+
 static void route_one(struct pass *p, const char *address, struct route *out)
 {
     struct resolver *r = p->r;
 
     *out = (struct route){ .nexthop = "" };
+    if (p->env->filter) {
+        route_by_filter(p, address, out);
+        return;
+    }
     if (r->server) {
         route_hooks->route(r->server, &p->l, p->sender, address, out);
         return;
@@ -228,11 +249,8 @@ static void route_one(struct pass *p, const char *address, struct route *out)
     bool is_local = match_count(r->mydestination) &&
                     match_find(r->mydestination, &p->l, address_text_domain(address)) == MAP_FOUND;
     *out = is_local ? r->to_local : r->elsewhere;
-    if (!is_local && r->is_direct && out->kind == ROUTE_NOWHERE) {
-        char *domain = lookup_strdup(&p->l, address_text_domain(address));
-        ascii_lower_str(domain);
-        route_by(&p->l, r->cfg->default_transport.name, domain, out);
-    }
+    if (!is_local && r->is_direct && out->kind == ROUTE_NOWHERE)
+        route_by(&p->l, r->cfg->default_transport.name, domain_of(p, address), out);
 }
 
 /* ---- a pass ---- */
@@ -369,6 +387,8 @@ static struct resolve_ask *wait_for(struct pass *p)
 
     envelope_init(&a->env);
     envelope_set_sender(&a->env, p->sender);
+    a->env.filter = p->env->filter ? xstrdup(p->env->filter) : NULL;
+    a->env.is_unmapped = p->env->is_unmapped;
     for (size_t i = 0; i < n; i++)
         envelope_add(&a->env, pass_address(p, i));
     list_append(&p->r->asks, &a->link);

@@ -41,6 +41,21 @@ struct enveloping {
     session_envelope_fn *then;
 };
 
+static bool is_unmapped(const struct session *s)
+{
+    return s->cfg->receive_override_options & CONFIG_NO_ADDRESS_MAPPINGS;
+}
+
+/* "transport:nexthop", or NULL; to be freed. */
+static char *filter_for(const struct session *s, const struct wishes *w)
+{
+    const struct transport *t = &s->cfg->content_filter;
+
+    if (w && w->filter)
+        return xstrdup(w->filter);
+    return t->name[0] ? xasprintf("%s:%s", t->name, t->nexthop) : NULL;
+}
+
 static void make(struct enveloping *en)
 {
     const struct session *s = en->session;
@@ -50,6 +65,8 @@ static void make(struct enveloping *en)
         envelope_fini(&en->env);
     en->is_made = true;
     envelope_copy(&en->env, s->changed ? s->changed : s->env);
+    en->env.is_unmapped = is_unmapped(s);
+    en->env.filter = filter_for(s, w);
     if (!w)
         return;
     en->env.is_held = w->is_held;
@@ -138,11 +155,13 @@ void session_envelope_cancel(struct session *s)
 void session_write_envelope(struct session *s, const struct wishes *w, session_envelope_fn *then)
 {
     struct resolver *r = s->receiver->resolver;
-    bool rewrites = resolver_rewrites(r, REWRITE_ENVELOPE_SENDER | REWRITE_ENVELOPE_RCPT), cannot_tell = false;
+    bool is_as_it_is = is_unmapped(s), cannot_tell = false;
+    bool rewrites = !is_as_it_is && resolver_rewrites(r, REWRITE_ENVELOPE_SENDER | REWRITE_ENVELOPE_RCPT);
     struct enveloping en = { .session = s, .wishes = w, .then = then };
     struct err e = { 0 };
 
-    if (!rewrites && !s->changed && !(w && (w->is_held || w->redirect || w->bcc.n))) {
+    if (!rewrites && !s->changed && !is_as_it_is && !s->cfg->content_filter.name[0] &&
+        !(w && (w->is_held || w->filter || w->redirect || w->bcc.n))) {
         then(s, 0, &e);
         return;
     }

@@ -199,7 +199,8 @@ static bool make_now(struct heading *h)
         s->draft = draft_new(s->receiver->spool);
         s->draft->is_shown = true;
     }
-    if (!h->is_ours || !resolver_rewrites(r, REWRITE_HEADER_SENDER | REWRITE_HEADER_RCPT | REWRITE_ENVELOPE_SENDER))
+    if (!h->is_ours || s->cfg->receive_override_options & CONFIG_NO_ADDRESS_MAPPINGS ||
+        !resolver_rewrites(r, REWRITE_HEADER_SENDER | REWRITE_HEADER_RCPT | REWRITE_ENVELOPE_SENDER))
         make(h, NULL);
     else if (!rewriting_now(r, make, h, &cannot_tell))
         return make_later(h);

@@ -88,6 +88,26 @@ static enum outcome wish_address(struct check *c, const char *from, const struct
     return GO_ON;
 }
 
+/* "smtp:[127.0.0.1]:10024": the last one wins. */
+static enum outcome filter(struct check *c, const char *from, const struct access_action *a, struct subject s)
+{
+    struct transport t;
+    struct err e;
+
+    if (!may_wish(c, from, "FILTER"))
+        return GO_ON;
+    if (access_filter(c->f.cfg, a->text, &t, &e) < 0) {
+        log_warn("access restrictions: %s: %s", from, e.text);
+        return server_error(c);
+    }
+    tell(c, "FILTER", s, a->text);
+    struct wishes *w = gate_wishes(c->gate);
+    free(w->filter);
+    w->filter = xasprintf("%s:%s", t.name, t.nexthop);
+    transport_fini(&t);
+    return GO_ON;
+}
+
 /* "Name: value" */
 static enum outcome prepend(struct check *c, const char *from, const struct access_action *a, struct subject s)
 {
@@ -171,9 +191,7 @@ enum outcome access_do(struct check *c, const char *from, struct span value, str
     case ACCESS_PREPEND: return prepend(c, from, &a, s);
     case ACCESS_INFO: tell(c, "INFO", s, a.text); return GO_ON;
     case ACCESS_WARN: tell(c, "WARN", s, a.text); return GO_ON;
-    case ACCESS_FILTER:
-        log_warn("access restrictions: %s: there is no FILTER: write smtpd_milters, or a transport", from);
-        return server_error(c);
+    case ACCESS_FILTER: return filter(c, from, &a, s);
     case ACCESS_RESTRICTIONS: break;
     }
     return ask_restrictions(c, from, &a, s);

@@ -127,7 +127,8 @@ static void show_as_localhost(struct gate_facts *facts)
 
 static void ask(struct gate *g, enum gate_at at, const struct gate_facts *facts)
 {
-    if (facts->is_local ? !facts->cfg->non_smtpd_milters.n : !milters_are_used(facts->cfg)) {
+    if (facts->cfg->receive_override_options & CONFIG_NO_MILTERS ||
+        (facts->is_local ? !facts->cfg->non_smtpd_milters.n : !milters_are_used(facts->cfg))) {
         gate_answer(g, NULL);
         return;
     }

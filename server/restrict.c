@@ -196,7 +196,8 @@ static enum outcome ask_behind(struct check *c)
 {
     const struct config *cfg = c->f.cfg;
 
-    if (c->place == RESTRICT_SENDER && cfg->smtpd_reject_unlisted_sender && !c->sender_was_looked_up)
+    bool checks_unknown = !(cfg->receive_override_options & CONFIG_NO_UNKNOWN_RECIPIENT_CHECKS);
+    if (c->place == RESTRICT_SENDER && checks_unknown && cfg->smtpd_reject_unlisted_sender && !c->sender_was_looked_up)
         return reject_unlisted_sender(c);
     if (c->place < RESTRICT_RECIPIENT)
         return GO_ON;
@@ -204,7 +205,7 @@ static enum outcome ask_behind(struct check *c)
         c->no = c->if_permit;
         return REJECT;
     }
-    if (c->place == RESTRICT_RECIPIENT && cfg->smtpd_reject_unlisted_recipient && !c->rcpt_was_looked_up)
+    if (c->place == RESTRICT_RECIPIENT && checks_unknown && cfg->smtpd_reject_unlisted_recipient && !c->rcpt_was_looked_up)
         return reject_unlisted_recipient(c);
     return GO_ON;
 }

@@ -169,6 +169,12 @@ SKIP: {
     like($r->{lines}, qr{^    port = 10025\n    milters = "unix:/var/spool/postfix/opendkim/x\.sock"\n    auth = no\n\}$}m, 'a port without it, and with filters of its own')
       or diag $r->{out};
 }
+$r = import_cf("$null\ncontent_filter = smtp-amavis:[127.0.0.1]:10024\n", "$smtp\nsmtp-amavis unix - - y - 2 smtp\n -o smtp_send_xforward_command=yes\n"
+    . "127.0.0.1:10025 inet n - y - - smtpd -o content_filter= -o receive_override_options=no_header_body_checks,no_unknown_recipient_checks -o mynetworks=127.0.0.0/8\n");
+like($r->{lines}, qr/^content_filter = "smtp:\[127\.0\.0\.1\]:10024"$/m, 'a content filter, by the transport that there is') or diag $r->{out};
+like($r->{lines}, qr/^    address = "127\.0\.0\.1"\n    port = 10025\n    content_filter = ""\n    receive_override_options = "no_header_body_checks,no_unknown_recipient_checks"\n(    mynetworks.*\n)?\}$/m, 'and where it gives mail back')
+  or diag $r->{out};
+unlike($r->{out}, qr/NOT CARRIED/, '... all of it') or diag $r->{out};
 $r = import_cf($null, "pickup unix n - y 60 1 pickup\n");
 like($r->{lines}, qr/^inet_interfaces = ""$/m, 'no service that listens');
 $r = import_cf($null, "$smtp\nx unix - n n - - spawn user=x argv=/bin/x\nnonsense\n");

@@ -26,6 +26,7 @@ void envelope_fini(struct envelope *e)
     free(e->client);
     free(e->login);
     free(e->submitter);
+    free(e->filter);
     *e = (struct envelope){ .uid = ENVELOPE_NO_UID };
 }
 
@@ -55,6 +56,7 @@ void envelope_copy(struct envelope *to, const struct envelope *from)
     to->client = xstrdup_or_null(from->client);
     to->login = xstrdup_or_null(from->login);
     to->submitter = xstrdup_or_null(from->submitter);
+    to->filter = xstrdup_or_null(from->filter);
     to->rcpts = NULL;
     to->n_rcpts = to->cap_rcpts = 0;
     for (size_t i = 0; i < from->n_rcpts; i++) {
@@ -72,13 +74,14 @@ void envelope_pack(const struct envelope *e, struct buf *out)
     packed_put(out, 'c', e->client);
     packed_put(out, 'l', e->login);
     packed_put(out, 'm', e->submitter);
+    packed_put(out, 'F', e->filter);
     buf_addf(out, "t%lld\n", (long long)e->arrival_us);
     if (e->uid != ENVELOPE_NO_UID)
         buf_addf(out, "u%lu\n", (unsigned long)e->uid);
-    if (e->ret || e->body || e->smtputf8 || e->is_bounce || e->is_held)
-        buf_addf(out, "f%s%s%s%s%s%s\n", e->ret == RET_FULL ? "F" : "", e->ret == RET_HDRS ? "H" : "",
+    if (e->ret || e->body || e->smtputf8 || e->is_bounce || e->is_held || e->is_unmapped)
+        buf_addf(out, "f%s%s%s%s%s%s%s\n", e->ret == RET_FULL ? "F" : "", e->ret == RET_HDRS ? "H" : "",
                  e->body == BODY_8BITMIME ? "8" : "", e->smtputf8 ? "U" : "", e->is_bounce ? "B" : "",
-                 e->is_held ? "Q" : "");
+                 e->is_held ? "Q" : "", e->is_unmapped ? "M" : "");
     /* What belongs to a recipient follows it. */
     for (size_t i = 0; i < e->n_rcpts; i++) {
         packed_put(out, 'r', e->rcpts[i].address);
@@ -103,6 +106,7 @@ static void unpack_flags(struct envelope *e, struct span v)
         e->smtputf8 |= v.at[i] == 'U';
         e->is_bounce |= v.at[i] == 'B';
         e->is_held |= v.at[i] == 'Q';
+        e->is_unmapped |= v.at[i] == 'M';
     }
 }
 
@@ -121,6 +125,7 @@ static int unpack_line(struct envelope *e, char key, struct span v, struct err *
     case 'c': replace(&e->client, v); break;
     case 'l': replace(&e->login, v); break;
     case 'm': replace(&e->submitter, v); break;
+    case 'F': replace(&e->filter, v); break;
     case 't': e->arrival_us = (int64_t)number; break;
     case 'u': e->uid = (uid_t)number; break;
     case 'f': unpack_flags(e, v); break;

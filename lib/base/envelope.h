@@ -48,6 +48,8 @@ struct envelope {
     char *login;          /* the authenticated user, or NULL */
     char *submitter;      /* AUTH= of MAIL, decoded: who is said to have submitted it; "" is AUTH=<>; NULL: nothing was said. To be
                            * believed only of a client that has logged in (RFC 4954 5) */
+    char *filter;         /* "transport:nexthop" that all of it goes to, whoever it is for; or NULL */
+    bool is_unmapped;     /* its recipients are meant as they are: virtual aliases count for none of them */
     int64_t arrival_us;   /* clock_real_us() */
     struct rcpt *rcpts;
     size_t n_rcpts;

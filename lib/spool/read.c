@@ -88,6 +88,10 @@ int read_envelope(const struct spool *s, const struct segment *seg, const struct
     /* Who put a file into the drop may write into its envelope what he likes, but he owns the file. */
     if (seg->is_single && seg->uid != 0 && seg->uid != s->owner && seg->uid != geteuid())
         env->uid = seg->uid;
+    if (id_is_drops(r->id)) {
+        free(env->filter);
+        env->filter = NULL;
+    }
     return 0;
 }
 

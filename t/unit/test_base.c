@@ -115,6 +115,8 @@ static void an_envelope_survives_packing(void **state)
     a.ret = RET_HDRS;
     a.body = BODY_8BITMIME;
     a.smtputf8 = true;
+    a.is_unmapped = true;
+    a.filter = xstrdup("smtp:[127.0.0.1]:10024");
     a.uid = 0;
     a.arrival_us = 1234567890123456;
     envelope_add(&a, "a@example.com")->notify = NOTIFY_SUCCESS | NOTIFY_DELAY;
@@ -127,6 +129,8 @@ static void an_envelope_survives_packing(void **state)
     assert_string_equal(b.submitter, "");
     assert_true(b.ret == RET_HDRS && b.body == BODY_8BITMIME && b.smtputf8 && !b.is_bounce);
     assert_true(b.uid == 0 && b.arrival_us == a.arrival_us && b.n_rcpts == 2);
+    assert_true(b.is_unmapped && !b.is_held);
+    assert_string_equal(b.filter, "smtp:[127.0.0.1]:10024");
     assert_int_equal(b.rcpts[0].notify, NOTIFY_SUCCESS | NOTIFY_DELAY);
     assert_string_equal(b.rcpts[1].address, "\"b c\"@example.com");
     assert_string_equal(b.rcpts[1].orcpt, "rfc822;b@example.com");
@@ -146,6 +150,7 @@ static void a_newer_or_broken_envelope_is_refused(void **state)
         if (envelope_unpack(&e, span_str(bad[i]), &err) == 0)
             fail_msg("taken: %s", bad[i]);
     assert_int_equal(envelope_unpack(&e, span_str("sa\nz1\n"), &err), 0);
+    assert_null(e.filter); /* as in one that an older Baton wrote */
     envelope_fini(&e);
 }
 
