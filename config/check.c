@@ -148,11 +148,17 @@ static void login_says_who_and_how(const struct config *cfg, struct config_repor
     }
 }
 
+/* A row of theirs may be what a login is for. */
+static bool has_tables_of_next_hops(const struct config *cfg)
+{
+    return cfg->transport_maps.n || cfg->sender_dependent_relayhost_maps.n || cfg->sender_dependent_default_transport_maps.n;
+}
+
 static void login_is_for_a_relayhost(const struct config *cfg, struct config_report *r)
 {
     for (size_t i = 0; i < cfg->n_logins; i++) {
         const struct login *l = &cfg->logins[i];
-        bool is_used = false;
+        bool is_used = has_tables_of_next_hops(cfg);
         for (size_t j = 0; j < cfg->relayhost.n; j++)
             is_used |= config_login_for(cfg, &cfg->relayhost.at[j]) == l;
         is_used |= login_is_for_a_transport(cfg, l);

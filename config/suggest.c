@@ -34,6 +34,8 @@ const char *suggest_param(struct span name)
     "write a section instead: login \"[smtp.example.com]:587\" { user = \"NAME\" password_file = \"/FILE\" }"
 #define NOT_NEEDED "Baton does not need it: delete the line"
 
+#define NO_CHECKS "there are no checks of headers and content: let a filter do it (smtpd_milters)"
+
 #define NOT_HERE "Baton has nothing like it: delete the line"
 
 static const struct {
@@ -41,24 +43,33 @@ static const struct {
 } postfix_names[] = {
     { "alias_database", NOT_NEEDED " (indexes are made by themselves)" },
     { "append_dot_mydomain", NOT_NEEDED },
+    { "body_checks", NO_CHECKS },
     { "command_directory", NOT_NEEDED },
     { "compatibility_level", NOT_NEEDED },
     { "daemon_directory", NOT_NEEDED },
     { "data_directory", NOT_NEEDED },
     { "debug_peer_level", "write log_level = \"debug\"" },
     { "generic_maps", "write smtp_generic_maps" },
+    { "header_checks", NO_CHECKS },
     { "html_directory", NOT_NEEDED },
     { "include", "there is one configuration file, and none is included" },
     { "maillog_file", "write log = \"stderr\", \"syslog\" or a file's name" },
     { "mailq_path", NOT_NEEDED },
     { "manpage_directory", NOT_NEEDED },
+    { "milter_header_checks", NO_CHECKS },
+    { "mime_header_checks", NO_CHECKS },
     { "mynetworks_style",
       "write the networks themselves: mynetworks = \"127.0.0.0/8, [::1]/128\"" },
+    { "nested_header_checks", NO_CHECKS },
     { "newaliases_path", NOT_NEEDED },
     { "readme_directory", NOT_NEEDED },
     { "sample_directory", NOT_NEEDED },
     { "sendmail_path", NOT_NEEDED },
+    { "smtp_body_checks", NO_CHECKS },
     { "smtp_enforce_tls", "write smtp_tls_security_level = \"encrypt\" or \"secure\"" },
+    { "smtp_header_checks", NO_CHECKS },
+    { "smtp_mime_header_checks", NO_CHECKS },
+    { "smtp_nested_header_checks", NO_CHECKS },
     { "smtp_sasl_auth_enable", USE_LOGIN },
     { "smtp_sasl_mechanism_filter", USE_LOGIN },
     { "smtp_sasl_password_maps", USE_LOGIN },

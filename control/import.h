@@ -93,6 +93,8 @@ void import_settings(struct import *im);   /* import_params.c: main.cf */
 /* A value of the parameter with the sockets of Postfix's folder named in full, and "proxy:" left out; to be freed. */
 char *import_as_seen_from_here(struct import *im, const char *name, const char *text, struct strlist *notes);
 void import_defaults(struct import *im);   /* and what Postfix does where it says nothing */
+/* import_networks.c: what mynetworks_style means on this machine */
+void import_networks_style(struct import *im, const struct postfix_setting *s, const char *value);
 void import_pipes(struct import *im);      /* import_pipe.c: master.cf's programs, before import_settings() */
 void import_services(struct import *im);   /* import_listen.c: what else master.cf has */
 bool import_is_used_transport(const struct import *im, const struct postfix_service *s); /* import_pipe.c */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * import_login.c - smtp_sasl_password_maps as login sections, one a relayhost that has a row there.
+ * import_login.c - smtp_sasl_password_maps as login sections, one a relayhost that has a row there: those of relayhost, and those that
+ * sender_dependent_relayhost_maps gives to senders. A row of a sender (smtp_sender_dependent_authentication) is the login of the
+ * relayhost that the sender has for himself.
  *
  * Passwords are written into the output only when it goes to a file that nobody else reads; else there is the name of a file
  * for each, and what to put into it. */
@@ -11,26 +13,51 @@
 
 #include <stdlib.h>
 
+struct logins {
+    struct import *im;
+    struct map **at; /* smtp_sasl_password_maps */
+    size_t n;
+    struct strlist hosts; /* those that have a section now */
+    char *relayhost;      /* as main.cf has it */
+    char *where;
+};
+
+static void open_tables(struct logins *lo, const char *maps)
+{
+    struct span rest = span_str(maps), word;
+
+    while (map_next_spec(&rest, &word)) {
+        struct map_options o = { .is_read_only = true };
+        struct err e = { 0 };
+        char *spec = span_dup(span_starts(word, "proxy:") ? span_from(word, 6) : word);
+        struct map *m = map_open(spec, &o, &e);
+        if (!m)
+            import_note(&lo->im->notes, "Warning: a table of smtp_sasl_password_maps cannot be opened: %s", e.text);
+        lo->at = xreallocarray(lo->at, lo->n + 1, sizeof(*lo->at));
+        lo->at[lo->n] = m;
+        lo->n += m != NULL;
+        free(spec);
+    }
+}
+
+static bool look_up(const struct logins *lo, struct span key, struct buf *row)
+{
+    struct err e;
+
+    for (size_t i = 0; i < lo->n; i++)
+        if (map_lookup(lo->at[i], key, row, &e) == MAP_FOUND)
+            return row->len > 0;
+    return false;
+}
+
 /* "[smtp.example.com]:587", then "smtp.example.com" */
-static bool find_row(const struct strlist *tables, const char *host, struct buf *row, struct import *im)
+static bool find_row(const struct logins *lo, const char *host, struct buf *row)
 {
     struct relayhost h = { 0 };
-    bool is_found = false;
 
     if (relayhost_parse(&h, span_str(host), NULL) < 0)
         return false;
-    for (size_t i = 0; i < tables->n && !is_found; i++) {
-        struct map_options o = { .is_read_only = true };
-        struct err e = { 0 };
-        struct map *m = map_open(tables->at[i], &o, &e);
-        if (!m) {
-            import_note(&im->notes, "Warning: a table of smtp_sasl_password_maps cannot be opened: %s", e.text);
-            continue;
-        }
-        is_found = map_lookup(m, span_str(host), row, &e) == MAP_FOUND ||
-                   map_lookup(m, span_str(h.host), row, &e) == MAP_FOUND;
-        map_close(m);
-    }
+    bool is_found = look_up(lo, span_str(host), row) || look_up(lo, span_str(h.host), row);
     relayhost_fini(&h);
     return is_found;
 }
@@ -83,49 +110,150 @@ static void add_login(struct import *im, const char *host, struct span row, cons
     free(title);
 }
 
-static void add_logins(struct import *im, const char *maps, const char *hosts)
+/* ---- whose ---- */
+
+static bool has_login(const struct logins *lo, const char *host)
 {
-    struct strlist tables = { 0 };
-    struct span rest = span_str(maps), word;
+    for (size_t i = 0; i < lo->hosts.n; i++)
+        if (strcasecmp(lo->hosts.at[i], host) == 0)
+            return true;
+    return false;
+}
+
+static void carry(struct logins *lo, const char *host, struct span row)
+{
+    add_login(lo->im, host, row, lo->where);
+    strlist_add(&lo->hosts, span_str(host));
+}
+
+static void carry_host(struct logins *lo, struct span text)
+{
+    char *host = span_dup(text);
     struct buf row;
-    size_t found = 0;
-    struct postfix_setting *s = postfix_find(&im->main, "smtp_sasl_password_maps");
-    char *where = s ? import_source(s) : xstrdup("smtp_sasl_password_maps"); /* static: holds the password itself */
 
     buf_init(&row, MAP_VALUE_MAX);
-    while (map_next_spec(&rest, &word))
-        strlist_add(&tables, span_starts(word, "proxy:") ? span_from(word, 6) : word);
-    rest = span_str(hosts);
-    while (postfix_list_next(&rest, &word)) {
-        char *host = span_dup(word);
-        if (find_row(&tables, host, &row, im) && row.len) {
-            add_login(im, host, buf_span(&row), where);
-            found++;
-        }
-        if (row.at)
-            wipe(row.at, row.len);
-        free(host);
-    }
-    if (!found)
-        import_lose(im, "smtp_sasl_password_maps", where,
-                    "no row was found for the relayhosts (\"%s\"): write login \"HOST\" { user = \"NAME\" password_file = \"/FILE\" "
-                    "}", hosts);
-    free(where);
+    if (!has_login(lo, host) && find_row(lo, host, &row))
+        carry(lo, host, buf_span(&row));
+    if (row.at)
+        wipe(row.at, row.len);
     buf_fini(&row);
-    strlist_clear(&tables);
+    free(host);
+}
+
+/* What sender_dependent_relayhost_maps has for a sender, else the relayhost of all; to be freed. */
+static char *host_of(const struct logins *lo, struct span sender)
+{
+    char *maps = postfix_value(&lo->im->main, "sender_dependent_relayhost_maps", NULL), *host = NULL;
+    struct span rest = span_str(maps ? maps : ""), word;
+    struct buf row;
+
+    buf_init(&row, MAP_VALUE_MAX);
+    while (!host && map_next_spec(&rest, &word)) {
+        struct map_options o = { .is_read_only = true };
+        struct err e;
+        char *spec = span_dup(word);
+        struct map *m = map_open(spec, &o, &e);
+        if (m && (map_lookup(m, sender, &row, &e) == MAP_FOUND ||
+                  map_lookup(m, span_from(sender, span_find(sender, '@')), &row, &e) == MAP_FOUND))
+            host = span_dup(span_trim(buf_span(&row)));
+        map_close(m);
+        free(spec);
+    }
+    buf_fini(&row);
+    free(maps);
+    return host ? host : xstrdup(lo->relayhost);
+}
+
+static int carry_sender(void *arg, const struct map_row *row)
+{
+    struct logins *lo = arg;
+
+    if (span_find(row->key, '@') == row->key.len)
+        return 0;
+    char *host = host_of(lo, row->key), *what = xasprintf("the login of %.*s, %s", (int)row->key.len, row->key.at, lo->where);
+    if (*host && !strpbrk(host, " ,\t") && !has_login(lo, host))
+        carry(lo, host, row->value);
+    else if (*host)
+        import_lose(lo->im, "smtp_sasl_password_maps", what,
+                    "a login goes by the relayhost, and %s has one: give this sender another name of it in "
+                    "sender_dependent_relayhost_maps (another of its host names, or its other port), and that a login section", host);
+    else
+        import_lose(lo->im, "smtp_sasl_password_maps", what, "this sender has no relayhost: write one into sender_dependent_relayhost_maps, "
+                                                             "and a login section for it");
+    free(host);
+    free(what);
+    return 0;
+}
+
+static int carry_host_of_row(void *arg, const struct map_row *row)
+{
+    carry_host(arg, span_trim(row->value));
+    return 0;
+}
+
+static void carry_senders_hosts(struct logins *lo)
+{
+    char *maps = postfix_value(&lo->im->main, "sender_dependent_relayhost_maps", NULL);
+    struct span rest = span_str(maps ? maps : ""), word;
+
+    while (map_next_spec(&rest, &word)) {
+        struct map_options o = { .is_read_only = true };
+        struct err e;
+        char *spec = span_dup(word);
+        struct map *m = map_open(spec, &o, &e);
+        if (m)
+            map_each(m, carry_host_of_row, lo, &e);
+        map_close(m);
+        free(spec);
+    }
+    free(maps);
+}
+
+static bool is_on(struct import *im, const char *name)
+{
+    char *value = postfix_value(&im->main, name, NULL);
+    bool is = value && strcasecmp(value, "yes") == 0;
+
+    free(value);
+    return is;
+}
+
+static void add_logins(struct logins *lo)
+{
+    struct span rest = span_str(lo->relayhost), word;
+    struct err e;
+
+    while (postfix_list_next(&rest, &word))
+        carry_host(lo, word);
+    for (size_t i = 0; i < lo->n && is_on(lo->im, "smtp_sender_dependent_authentication"); i++)
+        map_each(lo->at[i], carry_sender, lo, &e);
+    carry_senders_hosts(lo);
+    if (!lo->hosts.n)
+        import_lose(lo->im, "smtp_sasl_password_maps", lo->where,
+                    "no row was found for the relayhosts (\"%s\"): write login \"HOST\" { user = \"NAME\" password_file = \"/FILE\" "
+                    "}", lo->relayhost);
 }
 
 void import_logins(struct import *im)
 {
-    char *enable = postfix_value(&im->main, "smtp_sasl_auth_enable", NULL);
-    char *maps = postfix_value(&im->main, "smtp_sasl_password_maps", NULL);
-    char *hosts = postfix_value(&im->main, "relayhost", NULL);
+    char *maps = postfix_value(&im->main, "smtp_sasl_password_maps", NULL), *hosts = postfix_value(&im->main, "relayhost", NULL);
 
-    if (enable && maps && hosts && strcasecmp(enable, "yes") == 0 && *maps)
-        add_logins(im, maps, hosts);
-    else if (maps && *maps)
+    if (maps && *maps && is_on(im, "smtp_sasl_auth_enable")) {
+        struct postfix_setting *s = postfix_find(&im->main, "smtp_sasl_password_maps");
+        struct logins lo = { .im = im, .relayhost = hosts ? hosts : xstrdup("") };
+        hosts = NULL;
+        lo.where = s ? import_source(s) : xstrdup("smtp_sasl_password_maps"); /* static: holds the password itself */
+        open_tables(&lo, maps);
+        add_logins(&lo);
+        for (size_t i = 0; i < lo.n; i++)
+            map_close(lo.at[i]);
+        free(lo.at);
+        strlist_clear(&lo.hosts);
+        free(lo.relayhost);
+        free(lo.where);
+    } else if (maps && *maps) {
         import_note(&im->not_needed, "smtp_sasl_password_maps");
-    free(enable);
+    }
     free(maps);
     free(hosts);
 }

@@ -29,24 +29,32 @@ static void value_fini(struct value *v)
     free(v->plain);
 }
 
-/* Words that Postfix has no word for: its empty value. */
+/* Words that Postfix has no word for, its empty value; and what comes nearest to others. */
 static const struct {
     const char *name, *from, *to;
+    bool is_less; /* than it was: DANE */
 } words[] = {
-    { "smtp_tls_security_level", "", "none" },
-    { "smtpd_tls_security_level", "", "none" },
-    { "lmtp_tls_security_level", "", "none" },
-    { "smtp_tls_security_level", "verify", "secure" },
-    { "log", "/dev/stdout", "stderr" },
-    { "log", "", "syslog" },
+    { "smtp_tls_security_level", "", "none", false },
+    { "smtpd_tls_security_level", "", "none", false },
+    { "lmtp_tls_security_level", "", "none", false },
+    { "smtp_tls_security_level", "verify", "secure", false },
+    { "smtp_tls_security_level", "dane", "may", true },
+    { "smtp_tls_security_level", "half-dane", "may", true },
+    { "smtp_tls_security_level", "dane-only", "encrypt", true },
+    { "log", "/dev/stdout", "stderr", false },
+    { "log", "", "syslog", false },
 };
 
-static void use_our_word(const char *name, struct value *v)
+static void use_our_word(const char *name, struct value *v, struct strlist *notes)
 {
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (strcmp(words[i].name, name) == 0 && strcmp(words[i].from, v->text) == 0) {
             value_fini(v);
             *v = (struct value){ xstrdup(words[i].to), xstrdup(words[i].to), NULL };
+            if (words[i].is_less)
+                import_note(notes, "It was %s: DANE is not here. Policies that domains publish by MTA-STS count, and smtp_tls_policy_maps.",
+                            words[i].from);
+            return;
         }
 }
 
@@ -141,7 +149,7 @@ static int read_value(struct import *im, const char *name, const char *raw, stru
     v->plain = import_quote(v->text, true);
     bool may_keep = is_same && strchr(raw, '$') && postfix_references(span_str(raw), is_plain_reference, NULL);
     v->kept = may_keep ? import_quote(raw, false) : xstrdup(v->plain);
-    use_our_word(name, v);
+    use_our_word(name, v, notes);
     return 0;
 }
 
@@ -170,19 +178,6 @@ static void old_tls(struct import *im, const struct postfix_setting *s, const ch
         import_param(im, level, is_yes(value) ? "encrypt" : "none", NULL, source);
     else if (!set_elsewhere(im, strncmp(s->name, "smtpd", 5) == 0 ? "smtpd_enforce_tls" : "smtp_enforce_tls"))
         import_param(im, level, is_yes(value) ? "may" : "none", NULL, source);
-    free(source);
-}
-
-static void networks_style(struct import *im, const struct postfix_setting *s, const char *value)
-{
-    char *source = import_source(s);
-
-    if (set_elsewhere(im, "mynetworks") || strcmp(value, "host") == 0)
-        import_note(&im->not_needed, "%s", s->name);
-    else
-        import_lose(im, s->name, source,
-                    "networks are not found out from the interfaces: write them, mynetworks = \"127.0.0.0/8, [::1]/128, "
-                    "192.0.2.0/24\"");
     free(source);
 }
 
@@ -246,7 +241,7 @@ static const struct {
     { "smtp_enforce_tls", old_tls },
     { "smtpd_use_tls", old_tls },
     { "smtpd_enforce_tls", old_tls },
-    { "mynetworks_style", networks_style },
+    { "mynetworks_style", import_networks_style },
     { "smtp_tls_wrappermode", wrapper },
     { "smtpd_tls_wrappermode", server_wrapper },
     { "smtp_sasl_password_maps", passwords },

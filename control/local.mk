@@ -24,7 +24,7 @@ baton_SOURCES = \
 	control/cmd_test.c \
 	control/command.h \
 	control/findings.c control/findings.h \
-	control/import.c control/import.h control/import_ldap.c control/import_listen.c control/import_login.c control/import_names.c \
+	control/import.c control/import.h control/import_ldap.c control/import_listen.c control/import_login.c control/import_names.c control/import_networks.c \
 	control/import_params.c control/import_pipe.c control/import_print.c control/import_settle.c control/import_tables.c \
 	control/main.c \
 	control/maildir.c control/maildir.h \

@@ -121,6 +121,38 @@ $r = import_cf("$null\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = st
 unlike($r->{out} . $r->{err}, qr/s3cret/, 'nor one that stands in main.cf itself') or diag $r->{out};
 like($r->{lines}, qr/^    user = "?me"?$/m, 'whose user is carried');
 
+# Senders with relayhosts, and logins, of their own
+Baton::Test::spew("$folder/relays", "a\@example.net [smtp.a.test]:587\nb\@example.net [smtp.b.test]:587\nc\@example.net [smtp.b.test]:587\n"
+      . "\@third.test [smtp.third.test]\n");
+Baton::Test::spew("$folder/sasl", "a\@example.net a.user:pw1\nb\@example.net b.user:pw2\nc\@example.net c.user:pw3\n[smtp.third.test] third:pw4\n", 0600);
+my $senders = "${null}relayhost =\nmynetworks = 127.0.0.0/8\nsender_dependent_relayhost_maps = texthash:$folder/relays\nsmtp_sasl_auth_enable = yes\n"
+  . "smtp_sasl_password_maps = texthash:$folder/sasl\n";
+if (Baton::Test::has_server()) {
+    $r = import_cf("${senders}smtp_sender_dependent_authentication = yes\n");
+    like($r->{lines}, qr/^login "\[smtp\.a\.test\]:587" \{\n    user = "a\.user"$/m, "a sender's login is that of the relayhost which only he has");
+    like($r->{lines}, qr/^login "\[smtp\.b\.test\]:587" \{\n    user = "b\.user"$/m, 'of two senders at one relayhost the first');
+    like($r->{out}, qr/^# NOT CARRIED: the login of c\@example\.net, .*\n(?:#.*\n)*?#   a login goes by the relayhost, and \[smtp\.b\.test\]:587 has one/m,
+        'and of the other it is said what to do') or diag $r->{out};
+    like($r->{lines}, qr/^login "\[smtp\.third\.test\]" \{\n    user = "?third"?$/m, 'rows of relayhosts count, too');
+    unlike($r->{out}, qr/is for none of the hosts|pw\d/, 'nobody complains of logins that tables may lead to, and no password is told');
+    $r = import_cf($senders);
+    unlike($r->{lines}, qr/a\.user/, 'without smtp_sender_dependent_authentication rows of senders do not count');
+    like($r->{lines}, qr/^login "\[smtp\.third\.test\]" \{$/m, 'those of relayhosts do');
+}
+
+# Networks of the interfaces
+$r = import_cf("${null}mynetworks_style = subnet\n");
+is($r->{code}, 0, 'mynetworks_style = subnet, with the loopback interface only');
+unlike($r->{out}, qr/NOT CARRIED|sets no mynetworks/, 'is carried');
+like($r->{config}, qr/^mynetworks = "?127\.0\.0\.0\/8\b/m, 'as the network of that interface');
+like(import_cf("${null}inet_interfaces = all\nmynetworks_style = class\n")->{config}, qr/^mynetworks = .*127\.0\.0\.0\/8\b/m, 'and class');
+
+# What is not here has an answer
+$r = import_cf("${null}smtp_tls_security_level = dane\nmilter_header_checks = pcre:/x\nsmtp_mime_header_checks = pcre:/x\n");
+like($r->{out}, qr/^# It was dane: DANE is not here\..*\n(?:#.*\n)*smtp_tls_security_level = may$/m, 'DANE becomes what comes nearest') or diag $r->{out};
+like($r->{out}, qr/milter_header_checks = .*\n#   there are no checks of the headers that filters add/m, 'milter_header_checks');
+like($r->{out}, qr/smtp_mime_header_checks = .*\n#   headers are not changed on the way out/m, 'smtp_mime_header_checks');
+
 # ---- tables ----
 Baton::Test::spew("$folder/aliases", "root: me\@example.com\n");
 $r = import_cf("$null\nalias_maps = hash:$folder/aliases\n");
@@ -264,7 +296,7 @@ unlike($r->{out}, qr/^# NOT CARRIED: main\.cf:\d+: staff_(?!bind_pw)/m, 'nothing
 # ---- the main.cf that Debian's Postfix comes with, where one is ----
 SKIP: {
     my ($share) = grep { -r "$_/main.cf.debian" } '/usr/share/postfix', ($ENV{PEERS_DIR} // '/var/tmp/peers') . '/root/postfix/usr/share/postfix';
-    skip 'there is no Postfix here', 4 if !$share;
+    skip 'there is no Postfix here', 8 if !$share;
     my $default = join '', map { Baton::Test::slurp("$share/$_") // '' } 'main.cf.debian', 'main.cf.tls';
     $r = import_cf("$default\nmyhostname = mx.example.com\nmydestination = \$myhostname, localhost\nrelayhost =\ninet_interfaces = all\n"
         . "mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128\nmailbox_size_limit = 0\nrecipient_delimiter = +\n",
@@ -277,6 +309,20 @@ SKIP: {
     my @nis = $default =~ /^alias_maps = .*nis:/m ? (qr/^# NOT CARRIED: main\.cf:\d+: alias_maps = \$alias_database, nis:mail\.aliases$/) : ();
     my @lost = $r->{out} =~ /^(# NOT CARRIED.*)$/mg;
     ok(@lost == @nis && !grep({ $lost[$_] !~ $nis[$_] } 0 .. $#lost), 'all of it is carried, but NIS') or diag $r->{out};
+    # The other two that its installation asks for
+    my %kinds = (
+        'Satellite system' => [ "relayhost = smtp.example.net\ninet_interfaces = loopback-only\n", qr/^relayhost = "?smtp\.example\.net"?$/m ],
+        'Local only' => [ "relayhost =\ninet_interfaces = loopback-only\ndefault_transport = error\nrelay_transport = error\n",
+            qr/^default_transport = error\nrelay_transport = error$/m ],
+    );
+    for my $kind (sort keys %kinds) {
+        my ($more, $want) = @{ $kinds{$kind} };
+        $r = import_cf("$default\nmyhostname = mx.example.com\nmyorigin = example.com\nmydestination = \$myhostname, localhost\nmailbox_size_limit = 0\n"
+            . "mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128\nrecipient_delimiter = +\ninet_protocols = all\n"
+            . "smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated defer_unauth_destination\n$more", Baton::Test::slurp("$share/master.cf.dist"));
+        ok($r->{loads}, "$kind: it loads");
+        like($r->{lines}, $want, "$kind: it is carried") or diag $r->{out};
+    }
 }
 
 # ---- stdin, other files, faults ----
