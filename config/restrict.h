@@ -75,8 +75,8 @@ const struct restriction_list *config_restriction_class(const struct config *cfg
 int restrictions_parse(struct span text, struct restriction_list *out, struct err *e);
 void restrictions_fini(struct restriction_list *l);
 
-/* What `name` was probably meant to be; NULL: nothing near. */
-const char *restriction_suggest(const struct config *cfg, const char *name);
+/* What `text` was probably meant to be; NULL: nothing near. */
+const char *restriction_suggest(const struct config *cfg, const char *text);
 
 /* Whether an answer of a list in the DNS is one that "127.0.0.[2..11]" means; -1: that is no such thing. */
 int restriction_filter_match(struct span filter, const unsigned char address[4]);

@@ -125,53 +125,54 @@ static void add_word(struct local_part *l, struct token t)
 
 static const char *const COMMA_MISSING = "two words stand side by side: is a comma missing, or are '<' and '>'?";
 
-/* Words and dots, in any order but no two words side by side. Leaves *at before what does not belong. */
+/* Takes a dot, a word or `other`: they come in any order, but no two of the latter side by side. False: *at stands before what does
+ * not belong, or *why says what is wrong. */
+static bool take_part(struct span s, size_t *at, enum token_kind other, bool *after_word, struct token *t, const char **why)
+{
+    *t = token_peek(s, *at);
+    *why = t->kind == TOKEN_BAD ? t->why : NULL;
+    bool is_word = t->kind == TOKEN_WORD || t->kind == other;
+    if (is_word && *after_word)
+        *why = COMMA_MISSING;
+    if (*why || (!is_word && !is_mark(*t, '.')))
+        return false;
+    *t = token_next(s, at);
+    *after_word = is_word;
+    return true;
+}
+
 static const char *read_local(struct span s, size_t *at, struct local_part *l, struct span *spec)
 {
     bool after_word = false;
+    const char *why;
+    struct token t;
 
-    for (;;) {
-        struct token t = token_peek(s, *at);
-        bool is_dot = is_mark(t, '.');
-        if (t.kind == TOKEN_BAD)
-            return t.why;
-        if (!is_dot && t.kind != TOKEN_WORD && t.kind != TOKEN_QUOTED)
-            return NULL;
-        if (!is_dot && after_word)
-            return COMMA_MISSING;
-        t = token_next(s, at);
+    while (take_part(s, at, TOKEN_QUOTED, &after_word, &t, &why)) {
         if (!spec->at)
             spec->at = t.span.at;
         spec->len = (size_t)(t.span.at + t.span.len - spec->at);
-        if (is_dot)
-            local_add(l, '.');
-        else
+        if (after_word)
             add_word(l, t);
-        after_word = !is_dot;
+        else
+            local_add(l, '.');
     }
+    return why;
 }
 
-/* Atoms and dots, or a literal; blanks and comments between them vanish. */
+/* Blanks and comments within it vanish. */
 static const char *read_domain(struct span s, size_t *at, struct buf *domain, struct span *spec)
 {
     bool after_word = false;
+    const char *why;
+    struct token t;
 
-    for (;;) {
-        struct token t = token_peek(s, *at);
-        bool is_dot = is_mark(t, '.');
-        if (t.kind == TOKEN_BAD)
-            return t.why;
-        if (!is_dot && t.kind != TOKEN_WORD && t.kind != TOKEN_LITERAL)
-            return NULL;
-        if (!is_dot && after_word)
-            return COMMA_MISSING;
-        t = token_next(s, at);
+    while (take_part(s, at, TOKEN_LITERAL, &after_word, &t, &why)) {
         spec->len = (size_t)(t.span.at + t.span.len - spec->at);
         for (size_t i = 0; i < t.span.len; i++)
             if (!is_blank(t.span.at[i]) && buf_addc(domain, t.span.at[i]) < 0)
                 return "the domain is longer than 255 bytes";
-        after_word = !is_dot;
     }
+    return why;
 }
 
 static const char *read_spec(struct span s, size_t *at, struct address_item *item, unsigned flags)
