@@ -6,8 +6,6 @@
 
 #include "base/mem.h"
 
-#include <stdlib.h>
-
 int reader_convert(struct config_report *r, struct config *cfg, enum config_param p)
 {
     const struct config_value *v = &cfg->values[p];

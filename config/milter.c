@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 void milter_list_clear(struct milter_list *l)

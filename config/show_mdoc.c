@@ -5,7 +5,6 @@
 
 #include "base/mem.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define LINE_MAX_LEN 76

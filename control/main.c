@@ -10,7 +10,6 @@
 #include "relay/hooks.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct command *const commands[] = {

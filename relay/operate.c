@@ -6,7 +6,6 @@
 #include "build.h"
 #include "relay/peer.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 /* ---- seeing ---- */

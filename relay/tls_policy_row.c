@@ -5,8 +5,6 @@
 
 #include "base/mem.h"
 
-#include <stdlib.h>
-
 static const struct {
     const char *name;
     enum config_tls_level level;

@@ -9,7 +9,6 @@
 #include "server/access.h"
 #include "server/restrict_fns.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -14,7 +14,6 @@
 #include "relay/extension.h"
 
 #include <grp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -9,8 +9,6 @@
 #include "mail/address.h"
 #include "relay/extension.h"
 
-#include <stdlib.h>
-
 /* myorigin, mydestination, or an address of this machine in brackets. */
 static enum map_result is_ours(struct routing *ro, struct lookup *l, struct span domain)
 {

@@ -5,8 +5,6 @@
 
 #include "base/mem.h"
 
-#include <stdlib.h>
-
 static int bad(const struct map_source *src, const char *why, struct err *e)
 {
     return err_set(e, ERR_CONFIG, "inline:%s: %s; it is inline:{ key = value, { key = value with blanks } }", src->name, why);

@@ -5,7 +5,6 @@
 
 #include "base/mem.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 struct type_name {

@@ -12,7 +12,6 @@
 
 #include "base/mem.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 enum verb { RESULT, IF, ENDIF };

@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { ANSWER_MAX = 100000, LENGTH_DIGITS_MAX = 6 };

@@ -11,7 +11,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 
 struct slot {

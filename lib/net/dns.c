@@ -12,7 +12,6 @@
 
 #include <ctype.h>
 #include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 

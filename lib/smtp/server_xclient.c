@@ -7,7 +7,6 @@
 #include "smtp/server_int.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define VALUE_MAX 255
