@@ -150,7 +150,7 @@ sub handshake {
     $ssl{SSL_version} = $o{version} if $o{version};
     local $SIG{PIPE} = 'IGNORE';
     $self->{s}->blocking(1);
-    $self->{is_tls} = IO::Socket::SSL->start_SSL($self->{s}, %ssl, ($o{name} ? (SSL_hostname => $o{name}) : ()), Timeout => 10);
+    $self->{is_tls} = IO::Socket::SSL->start_SSL($self->{s}, %ssl, ($o{name} ? (SSL_hostname => $o{name}) : ()), Timeout => 10 * $slow);
     $self->{error} = $IO::Socket::SSL::SSL_ERROR if !$self->{is_tls};
     return $self->{is_tls};
 }

@@ -20,7 +20,7 @@ Baton::Dovecot - a real Dovecot of the test's own, in its folder, on loopback
 
 Options: users (name => password), quota, cert, auth => 0 (no auth sockets), config => 'more lines for dovecot.conf',
 lmtp_config => 'more lines within service lmtp { }', mechanisms => 'plain login', failure_delay => '0' (seconds that a wrong
-password costs).
+password costs; further ones cost no more).
 
 As root its processes are Debian's dovecot and dovenull, and mail belongs to nobody; as an ordinary user all is that user's.
 Works with 2.3 (Debian 12) and 2.4 (Debian 13), whose configurations differ: version() says which it is.
@@ -125,6 +125,10 @@ default_vsz_limit = @{[ version() >= 2.4 ? 'unlimited' : 0 ]}
 $as
 service anvil {
   chroot =
+  # no penalties: an address that has failed waits 4, 8, 15 s for each next answer, whatever the password
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
 }
 service stats {
   chroot =
