@@ -242,6 +242,8 @@ PARAM(strict_mailbox_ownership, BOOL, "yes", ANY, RELAY | SERVER, LIVE,
 PARAM(forward_path, TEMPLATE, "$home/.forward${recipient_delimiter}${extension}, $home/.forward", ANY, RELAY | SERVER, LIVE,
     "Where users write whom their mail is to go to instead; the first file that is there counts. In it may stand $user, $home, $shell, "
     "$recipient, $extension, $domain, $local and $recipient_delimiter; one without a value (no extension) passes its file over.")
+PARAM(require_home_directory, BOOL, "no", ANY, RELAY | SERVER, LIVE,
+    "Deliver to a user only while his home is there: with homes of the network no ~/.forward is passed over then. The mail waits.")
 PARAM(allow_mail_to_commands, FLAGS, "alias, forward", WORDS(mail_to), RELAY | CONTROL | SERVER, LIVE,
     "Where \"|command\" may stand: `alias`, `forward`, `include`.")
 PARAM(allow_mail_to_files, FLAGS, "alias, forward", WORDS(mail_to), RELAY | CONTROL | SERVER, LIVE,

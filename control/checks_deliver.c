@@ -45,6 +45,19 @@ static void look_for_folder(const char *what, const char *path, struct findings 
         findings_add(f, FINDING_OK, SUBJECT, "%s: %s", what, path);
 }
 
+/* Those of the users, each made by its own. */
+static void look_for_mail_spool(const char *path, struct findings *f)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_mode & (S_IWGRP | S_IWOTH)) {
+        look_for_folder("mail_spool_directory", path, f);
+        return;
+    }
+    findings_add(f, FINDING_WARNING, SUBJECT, "mail_spool_directory: %s: only its owner can make mailboxes and their locks there", path);
+    findings_advise(f, "chgrp mail %s && chmod 2775 %s: the group is taken for that, and for nothing else", path, path);
+}
+
 static void look_for_program(const char *what, const char *path, struct findings *f)
 {
     struct stat st;
@@ -154,7 +167,7 @@ static void check_local(const struct config *cfg, struct findings *f)
     else if (cfg->home_mailbox[0])
         findings_add(f, FINDING_OK, SUBJECT, "~/%s", cfg->home_mailbox);
     else
-        look_for_folder("mail_spool_directory", cfg->mail_spool_directory, f);
+        look_for_mail_spool(cfg->mail_spool_directory, f);
     strlist_clear(&words);
     check_command_rows(cfg, f);
     look_for_user("default_privs", cfg->default_privs, f);

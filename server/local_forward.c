@@ -97,6 +97,16 @@ int local_find_forward(const struct delivery *d, const struct identity *id, stru
     return each_path(d, id, read_it, f, e);
 }
 
+bool local_has_home(const struct delivery *d, const struct identity *id, struct outcome *out)
+{
+    struct stat st;
+
+    if (!d->mail->deliver->cfg->require_home_directory || (stat(id->home, &st) == 0 && S_ISDIR(st.st_mode)))
+        return true;
+    outcome_set(out, "4.3.0", "the home of %s, %s, is not there (require_home_directory)", id->name, id->home);
+    return false;
+}
+
 static int look(void *arg, const char *path, struct err *e)
 {
     struct stat st;
@@ -109,13 +119,14 @@ static int look(void *arg, const char *path, struct err *e)
 bool local_may_have_forward(const struct delivery *d)
 {
     struct identity id = { 0 };
+    struct outcome ignored;
     struct err e;
     int rc = identity_of_user(&id, d->plan->user, &e);
 
     if (rc > 0 && (id.uid == 0 || (geteuid() != 0 && id.uid != geteuid())))
         rc = 0; /* nobody delivers as root, or as others without root */
     else if (rc > 0)
-        rc = identity_become(&id, (gid_t)-1, &e) < 0 ? -1 : each_path(d, &id, look, NULL, &e);
+        rc = identity_become(&id, (gid_t)-1, &e) < 0 || !local_has_home(d, &id, &ignored) ? -1 : each_path(d, &id, look, NULL, &e);
     identity_fini(&id);
     return rc != 0;
 }

@@ -47,6 +47,8 @@ enum { LOCAL_TEXT_MAX = 1 << 20 };
 int local_read_text(const char *path, bool is_forward, struct buf *text, struct err *e);
 /* The first file of forward_path that is there. The same. */
 int local_find_forward(const struct delivery *d, const struct identity *id, struct forwards *f, struct err *e);
+/* With require_home_directory: 4.3.0 when it is not there. */
+bool local_has_home(const struct delivery *d, const struct identity *id, struct outcome *out);
 /* Becomes the user. True also when nobody can tell. */
 bool local_may_have_forward(const struct delivery *d);
 

@@ -273,7 +273,7 @@ static void become_and_run(const struct delivery *d, const struct identity *id, 
 
     if ((d->plan->transport && local_helper_start(&helper, d, &e) < 0) || identity_become(id, spool_gid, &e) < 0)
         outcome_defer(out, "4.3.5", &e);
-    else
+    else if (local_has_home(d, id, out))
         run_as(d, id, spool_gid, &helper, out);
     local_helper_end(&helper);
 }

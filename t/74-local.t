@@ -209,6 +209,17 @@ subtest 'mailbox_command_maps' => sub {
     $t->stop_batond;
 };
 
+subtest 'a home that is not there' => sub {
+    my ($lost) = grep { my @p = getpwnam $_; @p && !-d $p[7] && ($p[2] == $> || is_root()) } is_root() ? map { (getpwent)[0] // () } 1 .. 100 : $me;
+    plan skip_all => 'all users have one' if !defined $lost;
+    for my $wants ('no', 'yes') {
+        $t->config(%with, require_home_directory => $wants);
+        $t->start_batond;
+        like(deliver("$lost\@client.example.test"), $wants eq 'no' ? qr/^250 / : qr/^450 4\.3\.0 the home of \Q$lost\E, \S+, is not there/, "require_home_directory = $wants");
+        $t->stop_batond;
+    }
+};
+
 subtest 'a mailbox at home' => sub {
     my $own = (getpwnam $me)[7];
     plan skip_all => 'the user has no home' if !-d $own;
