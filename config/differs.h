@@ -23,8 +23,6 @@ DIFFERS(lmtp_connect_timeout, "0: the system's",
     "a peer that does not answer is found out in seconds, not minutes")
 DIFFERS(lmtp_tls_CAfile, "empty",
     "who is trusted is said once")
-DIFFERS(local_destination_concurrency_limit, "2, counted for each recipient",
-    "it counts all local recipients together; a mailbox has a lock of its own")
 DIFFERS(smtp_tls_mandatory_protocols, ">=TLSv1",
     "RFC 8996 forbids TLS 1.0 and 1.1")
 DIFFERS(local_header_rewrite_clients, "permit_inet_interfaces",

@@ -416,8 +416,9 @@ PARAM(lmtp_destination_recipient_limit, INT, "$default_destination_recipient_lim
     "Recipients in one transaction of the transport lmtp.")
 PARAM(lmtp_initial_destination_concurrency, INT, "$initial_destination_concurrency", RANGE(1, 1000), RELAY, LIVE,
     "`initial_destination_concurrency` for the transport lmtp.")
-PARAM(local_destination_concurrency_limit, INT, "$default_destination_concurrency_limit", RANGE(1, 1000), RELAY, LIVE,
-    "The same as `smtp_destination_concurrency_limit`, for the transport local.")
+PARAM(local_destination_concurrency_limit, INT, "2", RANGE(1, 1000), RELAY, LIVE,
+    "How many deliveries to one local recipient go on at a time; with a `local_destination_recipient_limit` above 1, to all of them. No more "
+    "than `default_process_limit` go on in any case.")
 PARAM(local_destination_recipient_limit, INT, "1", RANGE(1, 10000), RELAY, LIVE,
     "Recipients in one transaction of the transport local.")
 PARAM(local_initial_destination_concurrency, INT, "$initial_destination_concurrency", RANGE(1, 1000), RELAY, LIVE,

@@ -49,7 +49,7 @@ struct mail {
     struct envelope env;
     struct content *content;
     struct delivery *deliveries; /* one for each recipient */
-    size_t n_left;
+    size_t n_left, n_unanswered;
 };
 
 /* A recipient of it. A service gets it with start(), and ends it with delivery_end(). */
@@ -64,7 +64,7 @@ struct delivery {
     errand_work_fn *then;    /* NULL, or what comes when the first errand has been done well */
     struct outcome outcome;
     /* for several that one errand delivers to: they end with the first of them */
-    bool is_taken;
+    bool is_taken, is_answered;
     struct delivery *next;
 };
 

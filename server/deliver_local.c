@@ -210,7 +210,9 @@ static bool takes_self_out(struct delivery *d)
 
 static void run(struct delivery *d, errand_work_fn *work)
 {
-    const struct errand_terms terms = { .group = d->plan->user, .group_limit = 2 };
+    const struct errand_terms terms = {
+        .group = d->plan->user, .group_limit = (unsigned)d->mail->deliver->cfg->local_destination_concurrency_limit,
+    };
     delivery_errand(d, &terms, work);
 }
 

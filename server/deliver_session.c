@@ -48,19 +48,26 @@ static void mail_free(struct mail *m)
 
 static void pump(struct deliver_session *s);
 
-/* The relay may have said more already: with the last answer the engine may begin the next mail. */
-static void answer_all(struct mail *m)
+static void answer(struct smtp_cmd *c, struct delivery *d)
 {
     static const int codes[] = { [OUTCOME_DEFERRED] = 450, [OUTCOME_BOUNCED] = 550, [OUTCOME_SENT] = 250 };
+
+    d->is_answered = true;
+    d->mail->n_unanswered--;
+    smtp_answer_rcpt(c, d->index, codes[d->outcome.kind], d->outcome.dsn, "%s", d->outcome.text);
+}
+
+/* The relay may have said more already: with the last answer the engine may begin the next mail. */
+static void answer_last(struct mail *m)
+{
     struct deliver_session *s = m->session;
     struct smtp_cmd *c = s->waiting;
 
     s->waiting = NULL;
     s->mail = NULL;
-    for (size_t i = 0; i < m->env.n_rcpts; i++) {
-        const struct outcome *o = &m->deliveries[i].outcome;
-        smtp_answer_rcpt(c, i, codes[o->kind], o->dsn, "%s", o->text);
-    }
+    for (size_t i = 0; i < m->env.n_rcpts; i++)
+        if (!m->deliveries[i].is_answered)
+            answer(c, &m->deliveries[i]);
     pump(s);
 }
 
@@ -69,16 +76,23 @@ static void release(struct mail *m)
     if (--m->n_left)
         return;
     if (m->session)
-        answer_all(m);
+        answer_last(m);
     else
         log_warn("%s: the relay has hung up before all results were in: it will try again", m->service->name);
     mail_free(m);
 }
 
+/* The answers go out as they come (in order: the engine sees to that), so that little is done twice if we should end before the last. */
 void delivery_end(struct delivery *d, const struct outcome *o)
 {
+    struct mail *m = d->mail;
+
     d->outcome = *o;
-    release(d->mail);
+    if (m->session && m->n_unanswered > 1) {
+        answer(m->session->waiting, d);
+        pump(m->session);
+    }
+    release(m);
 }
 
 static void errand_done(void *arg, const struct outcome *o)
@@ -189,6 +203,7 @@ static void on_data_end(void *arg, struct smtp_cmd *c, const struct smtp_data_in
     }
     s->waiting = c;
     m->deliveries = xcalloc(m->env.n_rcpts, sizeof *m->deliveries);
+    m->n_unanswered = m->env.n_rcpts;
     m->n_left = m->env.n_rcpts + 1; /* the one is ours: some may end inside of start() */
     for (size_t i = 0; i < m->env.n_rcpts; i++)
         m->deliveries[i] = (struct delivery){ .mail = m, .index = i, .rcpt = &m->env.rcpts[i] };

@@ -121,6 +121,17 @@ static void to_domain(struct lookup *l, const char *name, struct span domain, st
     route_by(l, name, lower, out);
 }
 
+/* Each user is a destination of his own (local_destination_concurrency_limit): his slow programs hold up nobody else's mail. */
+static void to_user(struct routing *ro, struct lookup *l, const char *address, struct route *out)
+{
+    struct span local = address_text_local(address), domain = address_text_domain(address);
+    size_t n = extension_at(local, ro->cfg->recipient_delimiter);
+    char *user = lookup_printf(l, "%.*s@%.*s", (int)n, local.at, (int)domain.len, domain.at);
+
+    ascii_lower_str(user);
+    route_by(l, "local", user, out);
+}
+
 static enum map_result leave(struct routing *ro, struct lookup *l, const char *sender, struct span domain, const struct way *way,
                              struct route *out)
 {
@@ -158,6 +169,8 @@ static enum map_result follow(struct routing *ro, struct lookup *l, const char *
         return leave(ro, l, sender, domain, way, out);
     else if (strcmp(way->name, "lmtp") == 0)
         to_domain(l, way->name, domain, out);
+    else if (strcmp(way->name, "local") == 0 && ro->cfg->local_destination_recipient_limit == 1)
+        to_user(ro, l, address, out);
     else
         route_by(l, way->name, "", out);
     return MAP_FOUND;

@@ -211,7 +211,7 @@ void smtp_server_sent(struct smtp_server *s, size_t n);
  * closes. */
 void smtp_answer(struct smtp_cmd *c, int code, const char *enhanced, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* LMTP, in data_end(): the answer for one recipient, in any order. */
+/* LMTP, in data_end(): the answer for one recipient, in any order. It goes out as soon as those of the recipients before it have. */
 void smtp_answer_rcpt(struct smtp_cmd *c, size_t index, int code, const char *enhanced,
                       const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* auth() and auth_response(): 334 with `base64`; the client's next line goes to auth_response(). */

@@ -47,7 +47,8 @@ struct smtp_cmd {
     struct smtp_server *server;
     enum question question;
     char **lines;   /* LMTP, ASKED_DATA_END: the replies so far, one a recipient */
-    size_t n_lines; /* how many of them are there */
+    size_t n_lines; /* how many of them there are to be */
+    size_t n_said;  /* how many, from the first, have gone out */
 };
 
 struct smtp_server {

@@ -75,7 +75,7 @@ void smtp_server_forget_question(struct smtp_server *s)
         free(c->lines[i]);
     free(c->lines);
     c->lines = NULL;
-    c->n_lines = 0;
+    c->n_lines = c->n_said = 0;
     c->question = ASKED_NOTHING;
 }
 
@@ -200,21 +200,21 @@ static void gather(struct smtp_cmd *c, size_t index, int code, const char *enhan
     c->lines[index] = buf_take(&b);
 }
 
+/* In the order of the recipients, each as soon as those before it have been said. */
 static void say_gathered(struct smtp_server *s)
 {
     struct smtp_cmd *c = &s->cmd;
     enum question q = c->question;
     bool any_ok = false;
 
-    for (size_t i = 0; i < c->n_lines; i++) {
-        if (!c->lines[i])
-            return;
+    for (; c->n_said < c->n_lines && c->lines[c->n_said]; c->n_said++) {
+        buf_adds(&s->out, c->lines[c->n_said]);
+        trace_lines(s, span_str(c->lines[c->n_said]));
     }
-    for (size_t i = 0; i < c->n_lines; i++) {
+    if (c->n_said < c->n_lines)
+        return;
+    for (size_t i = 0; i < c->n_lines; i++)
         any_ok |= c->lines[i][0] == '2';
-        buf_adds(&s->out, c->lines[i]);
-        trace_lines(s, span_str(c->lines[i]));
-    }
     smtp_server_forget_question(s);
     effects[q](s, any_ok ? 250 : 451);
     settle(s, any_ok ? 250 : 451);

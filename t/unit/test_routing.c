@@ -288,7 +288,7 @@ static void ways_follow_their_class_and_transport_maps(void **state)
           ".sub.example = discard:gone, none.example = :, { err.example = error:5.7.1 not there }, dom.example = smtp:, "
           "hop.example = :[hop.example] }\"\n"
           "relayhost = \"[r.example]:587\"\n");
-    goes("", "ann@here.example", "local:");
+    goes("", "ann@here.example", "local:ann@here.example");
     goes("", "joe@here.example", "smtp:[joe.example]");
     goes("", "x@box.example", "lmtp:unix:/run/lmtp");
     goes("", "x@tm.example", "smtp:[tm.example]:26");
@@ -317,26 +317,26 @@ static void local_users_may_be_elsewhere(void **state)
     begin("mydestination = \"here.example\"\nmailbox_transport = \"lmtp:unix:/run/lmtp\"\n"
           "alias_maps = \"inline:{ { list = |/bin/cat }, owned = joe@here.example, owner-owned = ann@here.example }\"\n");
     goes("", "joe@here.example", "lmtp:unix:/run/lmtp");
-    goes("", "list@here.example", "local:");
-    goes("", "owned@here.example", "local:");
+    goes("", "list@here.example", "local:list@here.example");
+    goes("", "owned@here.example", "local:owned@here.example");
     end();
     begin("mydestination = \"here.example\"\nmailbox_transport_maps = \"inline:{ joe = lmtp:unix:/run/joe }\"\n"
           "fallback_transport_maps = \"inline:{ ann = lmtp:unix:/run/ann }\"\nlocal_recipient_maps = \"inline:{ joe = 1, bob = 1 }\"\n");
     goes("", "joe@here.example", "lmtp:unix:/run/joe");
-    goes("", "bob@here.example", "local:");
-    goes("", "ann@here.example", "local:"); /* which knows whether she has an account */
+    goes("", "bob@here.example", "local:bob@here.example");
+    goes("", "ann@here.example", "local:ann@here.example"); /* which knows whether she has an account */
     is("ann@here.example", "local, ours");
     is("carl@here.example", "local, ours: User unknown in local recipient table");
     end();
     begin("mydestination = \"here.example\"\nfallback_transport = \"lmtp:unix:/run/lmtp\"\n"
           "local_recipient_maps = \"inline:{ joe = 1 }\"\n");
-    goes("", "joe@here.example", "local:");
-    goes("", "ann@here.example", "local:");
+    goes("", "joe@here.example", "local:joe@here.example");
+    goes("", "ann@here.example", "local:ann@here.example");
     is("ann@here.example", "local, ours: User unknown in local recipient table");
     end();
     begin("mydestination = \"here.example\"\nluser_relay = \"someone@out.example\"\n");
     expands("ann+x@here.example", "ann+x@here.example");
-    goes("", "ann@here.example", "local:");
+    goes("", "ann@here.example", "local:ann@here.example");
     is("ann@here.example", "local, ours");
     end();
     begin("mydestination = \"here.example\"\nluser_relay = \"someone@out.example\"\nlocal_recipient_maps = \"inline:{ joe = 1 }\"\n");
