@@ -302,6 +302,10 @@ PARAM(minimal_backoff_time, TIME, "300s", RANGE(1, 86400 * 30), RELAY, LIVE,
     "The shortest wait between two attempts at a message.")
 PARAM(maximal_backoff_time, TIME, "4000s", RANGE(1, 86400 * 30), RELAY, LIVE,
     "The longest wait between two attempts at a message.")
+PARAM(soft_bounce, BOOL, "no", ANY, RECEIVE | RELAY | LISTENER, LIVE,
+    "For trying things out: nothing is refused or returned for good. Clients get 4xx where they would get 5xx, so that the mail comes "
+    "again, and what would be returned to its sender stays in the queue (status=SOFTBOUNCE in the log), till its time is over "
+    "(`maximal_queue_lifetime`).")
 PARAM(queue_run_delay, TIME, "300s", RANGE(1, 86400), RELAY, LIVE,
     "Taken for Postfix's sake and without effect: each deferred message is tried when its own time has come.")
 PARAM(delay_warning_time, TIME, "0h", RANGE(0, 86400 * 365), RELAY, LIVE,
@@ -642,8 +646,6 @@ PARAM(smtpd_reject_unlisted_recipient, BOOL, "yes", ANY, RECEIVE | SERVER | LIST
     "Refuse recipients that nobody has, behind all lists, as `reject_unlisted_recipient` does.")
 PARAM(smtpd_reject_unlisted_sender, BOOL, "no", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "Refuse senders in our domains that nobody has, behind `smtpd_sender_restrictions`, as `reject_unlisted_sender` does.")
-PARAM(soft_bounce, BOOL, "no", ANY, RECEIVE | SERVER | LISTENER, LIVE,
-    "For trying things out: let every refusal of a restriction be a temporary one, 4xx, so that the mail comes again.")
 PARAM(access_map_reject_code, INT, "554", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What REJECT in an access table answers.")
 PARAM(access_map_defer_code, INT, "450", RANGE(400, 499), RECEIVE | SERVER | LISTENER, LIVE,

@@ -193,7 +193,6 @@ static const struct import_name names[] = { /* the first that fits; * stands for
       "defer_unauth_destination|permit_mynetworks permit_sasl_authenticated reject_unauth_destination|permit_mynetworks, "
       "permit_sasl_authenticated, reject_unauth_destination|permit_mynetworks, reject_unauth_destination",
       NULL, "who is not in mynetworks may send to nowhere" },
-    { "soft_bounce", "no", NULL, "baton queue hold, or default_transport = \"retry:\", keeps what would bounce" },
     { "swap_bangpath", "no", NULL, "host!user is no address with Baton" },
     { "syslog_facility", "mail", NULL, "with log = \"syslog\" it is mail" },
     { "syslog_name", "*", NOTHING },

@@ -14,6 +14,7 @@
 struct fate {
     enum verdict verdict;
     bool is_decided;
+    bool is_soft;        /* it would have been returned, but for soft_bounce */
     bool is_reported_on; /* the next hop has taken over the duty to report (it speaks DSN) */
     char dsn[12];
     char *reason;        /* for people, unescaped */

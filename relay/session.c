@@ -257,6 +257,7 @@ static void engine_terms(const struct session *s, struct smtp_server_config *sc)
         .banner = banner_behind_hostname(cfg, s->is_lmtp),
         .offers_xclient = !s->is_local && !s->is_unknown && policy_may_xclient(cfg, &s->peer.sa),
         .has_no_vrfy = cfg->disable_vrfy_command,
+        .is_soft = cfg->soft_bounce && !s->is_local,
         .needs_no_hello = !cfg->smtpd_helo_required,
         .is_strict = cfg->strict_rfc821_envelopes,
         .hidden = cfg->smtpd_discard_ehlo_keywords,

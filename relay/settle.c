@@ -125,7 +125,7 @@ static void settle_rcpt(struct settlement *s, struct rcpt *to, struct fate *f)
             return;
         }
         s->is_faulty |= f->verdict == VERDICT_CONFIG;
-        log_rcpt(s, to, f, "deferred");
+        log_rcpt(s, to, f, f->is_soft ? "SOFTBOUNCE" : "deferred");
         if (s->warns)
             report_on(s, to, f, REPORT_DELAYED, f->dsn[0] == '4' ? f->dsn : "4.0.0");
     }
@@ -149,6 +149,17 @@ static void judge_relaying(struct attempt *a)
     for (size_t i = 0; i < a->n; i++)
         if (a->fates[i].verdict == VERDICT_RELAYING)
             a->fates[i].verdict = is_everybody ? VERDICT_CONFIG : VERDICT_RCPT;
+}
+
+/* soft_bounce: nothing is returned before its time is over. */
+static void soften(struct attempt *a)
+{
+    for (size_t i = 0; a->relay->cfg->soft_bounce && i < a->n; i++) {
+        struct fate *f = &a->fates[i];
+        f->is_soft = f->verdict == VERDICT_RCPT || f->verdict == VERDICT_MESSAGE;
+        if (f->is_soft)
+            f->verdict = VERDICT_TEMPORARY;
+    }
 }
 
 /* Another job of the same message may have settled meanwhile: what it took out of the state is out. */
@@ -348,6 +359,7 @@ void settle(struct attempt *a)
                s->now_us - a->info.arrival_us >= cfg->delay_warning_time;
     attempt_decide_rest(a, VERDICT_TEMPORARY, "4.3.0", "the attempt was given up");
     judge_relaying(a);
+    soften(a);
     gather(s);
     if (s->is_faulty)
         raise_alarm(s);

@@ -105,6 +105,7 @@ struct smtp_server_config { /* strings are copied */
     bool may_talk_early;    /* before the banner, and commands in one piece where RFC 2920 allows none */
     bool has_no_vrfy;       /* 502 (disable_vrfy_command) */
     bool takes_origin;      /* MAIL's XCLIENT= and XLOGIN=, into the envelope: the client is ourselves (smtp/client.h, tells_origin) */
+    bool is_soft;           /* 4xx is said where 5xx was meant (soft_bounce) */
     bool needs_no_hello;    /* MAIL is taken without EHLO or HELO */
     bool is_strict;         /* addresses stand in <> (strict_rfc821_envelopes) */
     unsigned hidden;        /* SMTP_EXT_*: not named by EHLO; STARTTLS, AUTH and BDAT are refused then, too */

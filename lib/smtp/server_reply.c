@@ -21,10 +21,28 @@ static void count_error(struct smtp_server *s)
         s->ops->slow_down(s->arg, s->errors);
 }
 
+/* What was said from `at` on refuses for now only: 550 5.7.1 is 450 4.7.1 (soft_bounce). */
+static void soften(struct smtp_server *s, size_t at)
+{
+    while (s->cfg.is_soft && at < s->out.len) {
+        char *line = s->out.at + at;
+        size_t len = span_find(span_from(buf_span(&s->out), at), '\n');
+        if (line[0] == '5') {
+            line[0] = '4';
+            if (len > 5 && line[4] == '5' && line[5] == '.')
+                line[4] = '4';
+        }
+        at += len + 1;
+    }
+}
+
 static void put_line(struct smtp_server *s, struct span line)
 {
+    size_t at = s->out.len;
+
     buf_addspan(&s->out, line);
     buf_add(&s->out, "\r\n", 2);
+    soften(s, at);
     if (s->ops->trace)
         s->ops->trace(s->arg, true, line);
 }
@@ -131,6 +149,7 @@ static void say_answer(struct smtp_server *s, int code, const char *enhanced, st
     size_t at = s->out.len;
 
     format_reply(&s->out, code, enhanced, text);
+    soften(s, at);
     trace_lines(s, span_from(buf_span(&s->out), at));
 }
 
@@ -208,7 +227,9 @@ static void say_gathered(struct smtp_server *s)
     bool any_ok = false;
 
     for (; c->n_said < c->n_lines && c->lines[c->n_said]; c->n_said++) {
+        size_t at = s->out.len;
         buf_adds(&s->out, c->lines[c->n_said]);
+        soften(s, at);
         trace_lines(s, span_str(c->lines[c->n_said]));
     }
     if (c->n_said < c->n_lines)
