@@ -107,6 +107,8 @@ static int check_restriction_words(const struct config *cfg, struct span text, s
     for (size_t i = 0; i < l.n && result == 0; i++) {
         if (l.at[i].id == RESTRICTION_check_address_map)
             result = err_set(e, ERR_CONFIG, "check_address_map is for local_header_rewrite_clients alone");
+        if (result == 0)
+            result = restriction_check_row(cfg, &l.at[i], e);
         if (l.at[i].id != RESTRICTION_CLASS || config_restriction_class(cfg, l.at[i].arg))
             continue;
         const char *near = restriction_suggest(cfg, l.at[i].arg);

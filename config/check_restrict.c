@@ -126,6 +126,15 @@ static bool asks_logins(enum restriction_id id)
            id == RESTRICTION_reject_unauthenticated_sender_login_mismatch || id == RESTRICTION_reject_known_sender_login_mismatch;
 }
 
+static void backup_has_networks(struct list *of)
+{
+    for (size_t i = 0; i < of->l->n; i++)
+        if (of->l->at[i].id == RESTRICTION_permit_mx_backup && !of->cfg->permit_mx_backup_networks.n)
+            complain(of, CONFIG_WARNING,
+                     "permit_mx_backup relays for every domain whose owner makes this machine one of its MX hosts: write the networks of "
+                     "those whose backup it is into permit_mx_backup_networks, or their domains into relay_domains instead");
+}
+
 /* In Postfix they have no effect then. */
 static void logins_have_tables(struct list *of)
 {
@@ -316,6 +325,7 @@ static void check_list(struct list *of)
     each_knows_enough(of);
     all_is_asked(of);
     logins_have_tables(of);
+    backup_has_networks(of);
     asks_no_address_map(of);
     ccerts_can_be_known(of);
 }

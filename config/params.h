@@ -631,6 +631,9 @@ PARAM(smtpd_relay_restrictions, RESTRICTIONS, "permit_mynetworks, permit_sasl_au
     "What is asked about a recipient first: who may send to anywhere, and that others may not.")
 PARAM(smtpd_recipient_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "What is asked about a recipient after that.")
+PARAM(permit_mx_backup_networks, NETWORKS, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
+    "With `permit_mx_backup`: networks that all of the first MX hosts of a domain must be in, so that not everybody who can write an MX "
+    "record decides what is relayed. Empty: any.")
 PARAM(smtpd_data_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "What is asked at DATA. What is asked about a recipient is passed over here when there are several.")
 PARAM(smtpd_end_of_data_restrictions, RESTRICTIONS, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,

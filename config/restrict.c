@@ -307,6 +307,7 @@ static unsigned asks(enum restriction_id id)
     case RESTRICTION_check_recipient_mx_access:
     case RESTRICTION_check_recipient_ns_access:
     case RESTRICTION_check_recipient_a_access:
+    case RESTRICTION_permit_mx_backup:
     case RESTRICTION_reject_rbl_client:
     case RESTRICTION_permit_dnswl_client:
     case RESTRICTION_reject_rhsbl_helo:
@@ -335,15 +336,31 @@ unsigned restrictions_ask(const struct restriction_list *l)
     return all;
 }
 
+/* An answer may be the name of any restriction. */
+static bool may_name_others(const struct restriction *r)
+{
+    return r->id != RESTRICTION_CLASS && r->id != RESTRICTION_check_address_map &&
+           (restriction_kinds[r->id].argument == RESTRICTION_TAKES_TABLE || r->id == RESTRICTION_check_policy_service);
+}
+
+static unsigned rows_ask(const struct restriction_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (may_name_others(&l->at[i]))
+            return RESTRICT_ASKS_DNS;
+    return 0;
+}
+
 /* Of one listener's clients. */
 static unsigned view_asks(const struct config *view)
 {
     unsigned all = 0;
 
     for (int p = 0; p < N_RESTRICT_PLACES; p++)
-        all |= restrictions_ask(config_restrictions(view, (enum restriction_place)p));
+        all |= restrictions_ask(config_restrictions(view, (enum restriction_place)p)) |
+               rows_ask(config_restrictions(view, (enum restriction_place)p));
     for (size_t i = 0; i < view->n_restriction_classes; i++)
-        all |= restrictions_ask(&view->restriction_classes[i].restrictions);
+        all |= restrictions_ask(&view->restriction_classes[i].restrictions) | rows_ask(&view->restriction_classes[i].restrictions);
     if (view->smtpd_peername_lookup == CONFIG_PEERNAME_YES)
         all |= RESTRICT_ASKS_NAMES | RESTRICT_ASKS_DNS;
     if (view->smtpd_peername_lookup == CONFIG_PEERNAME_NO)
@@ -359,4 +376,54 @@ unsigned config_restrictions_ask(const struct config *cfg)
     for (size_t i = 0; (view = config_each_view(cfg, i)); i++)
         all |= view_asks(view);
     return all;
+}
+
+/* ---- what rows of tables may name ---- */
+
+static bool has_same(const struct restriction_list *l, const struct restriction *r)
+{
+    bool is_table = restriction_kinds[r->id].argument == RESTRICTION_TAKES_TABLE;
+
+    for (size_t i = 0; i < l->n; i++) {
+        const struct restriction *one = &l->at[i];
+        if (one->id == RESTRICTION_CLASS || !one->arg || strcmp(one->arg, r->arg) != 0)
+            continue;
+        if (one->id == r->id || (is_table && restriction_kinds[one->id].argument == RESTRICTION_TAKES_TABLE))
+            return true;
+    }
+    return false;
+}
+
+static bool is_opened(const struct config *cfg, const struct restriction *r)
+{
+    const struct config *view;
+
+    for (size_t i = 0; (view = config_each_view(cfg, i)); i++)
+        for (int p = 0; p < N_RESTRICT_PLACES; p++)
+            if (has_same(config_restrictions(view, (enum restriction_place)p), r))
+                return true;
+    for (size_t i = 0; i < cfg->n_restriction_classes; i++)
+        if (has_same(&cfg->restriction_classes[i].restrictions, r))
+            return true;
+    return false;
+}
+
+#define INTO_A_CLASS "write it into a section restriction_class NAME, and NAME into the table"
+
+int restriction_check_row(const struct config *cfg, const struct restriction *r, struct err *e)
+{
+    const struct restriction_list one = { (struct restriction *)(uintptr_t)r, 1 };
+
+    if (r->id == RESTRICTION_CLASS)
+        return 0;
+    enum restriction_argument takes = restriction_kinds[r->id].argument;
+    if ((takes == RESTRICTION_TAKES_TABLE || takes == RESTRICTION_TAKES_SERVICE) && !is_opened(cfg, r))
+        return err_set(e, ERR_CONFIG, "%s %.200s: it was not opened, because no list of baton.conf names it; " INTO_A_CLASS,
+                       restriction_kinds[r->id].name, r->arg);
+    if (restrictions_ask(&one) & RESTRICT_ASKS_NAMES && !(config_restrictions_ask(cfg) & RESTRICT_ASKS_NAMES))
+        return err_set(e, ERR_CONFIG,
+                       "%s: the names of clients are not looked up, because no list of baton.conf asks for them; " INTO_A_CLASS
+                       ", or set smtpd_peername_lookup = yes",
+                       restriction_kinds[r->id].name);
+    return 0;
 }

@@ -88,7 +88,10 @@ enum {
     RESTRICT_ASKS_NAMES = 4,   /* the name of the client, by its address */
 };
 unsigned restrictions_ask(const struct restriction_list *l);
-/* All lists and classes together, and smtpd_peername_lookup. */
+/* All lists and classes together, and smtpd_peername_lookup. Where there is an access table or a policy server the DNS is among it,
+ * for what they answer may ask it. */
 unsigned config_restrictions_ask(const struct config *cfg);
+/* Whether a row of a table may name it: what it asks is there, because a list or a class asks the same. -1 with the cure. */
+int restriction_check_row(const struct config *cfg, const struct restriction *r, struct err *e);
 
 #endif

@@ -156,6 +156,12 @@ struct map_check {
     struct findings *f;
 };
 
+/* Its answer is wanted at once. */
+static bool waits_for_nobody(const char *name)
+{
+    return strcmp(name, "rbl_reply_maps") == 0 || strcmp(name, "smtpd_milter_maps") == 0;
+}
+
 static bool is_written(const struct config *cfg, const char *name)
 {
     const struct config *view;
@@ -178,6 +184,7 @@ static void check_map(void *arg, const char *name, const char *spec)
     if (strcmp(name, "alias_maps") != 0 && strcmp(name, "restriction_class") != 0 && !is_written(c->cfg, name))
         return; /* a default refers to what is told elsewhere */
     struct map *m = map_open(spec, &o, &e);
+    bool may_block = m && map_may_block(m);
     map_close(m);
     if (!m && o.is_aliases && e.sys == ENOENT)
         return; /* nobody is in it; check_aliases() says so */
@@ -185,6 +192,9 @@ static void check_map(void *arg, const char *name, const char *spec)
         tell_of_table(f, name, spec, &e);
         return;
     }
+    if (may_block && waits_for_nobody(name))
+        findings_add(f, FINDING_ERROR, "tables", "%s: %s may keep clients waiting, and batond does not start with it: write a table that is "
+                     "a file, as hash: or cidr:", name, spec);
     char *text = map_text_of(spec);
     o.complain = on_complaint;
     o.arg = f;

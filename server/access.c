@@ -145,23 +145,12 @@ static enum outcome hold(struct check *c, const char *from, const struct access_
     return GO_ON;
 }
 
-static bool can_be_asked(const struct check *c, const struct restriction_list *l, struct err *e)
-{
-    for (size_t i = 0; i < l->n; i++)
-        if (l->at[i].id != RESTRICTION_CLASS && !restrictions_can_ask(c->all, &l->at[i]))
-            return err_set(e, ERR_CONFIG,
-                           "%s: what it asks (a table, the DNS, a policy server) was not opened, because no list of baton.conf names "
-                           "it; write it into a section restriction_class NAME, and NAME into the table",
-                           restriction_kinds[l->at[i].id].name) == 0;
-    return true;
-}
-
 static enum outcome ask_restrictions(struct check *c, const char *from, const struct access_action *a, struct subject s)
 {
     struct restriction_list l = { 0 };
     struct err e;
 
-    if (access_check(c->f.cfg, a->text, &e) == 0 && restrictions_parse(a->text, &l, &e) == 0 && can_be_asked(c, &l, &e))
+    if (access_check(c->f.cfg, a->text, &e) == 0 && restrictions_parse(a->text, &l, &e) == 0)
         return check_go_into(c, NULL, &l, s);
     restrictions_fini(&l);
     log_warn("access restrictions: %s: %s", from, e.text);

@@ -11,7 +11,7 @@ RESTRICT_FILES = \
 	server/policy_request.c server/policy_service.c server/policy_service.h \
 	server/rbl.c server/rbl.h \
 	server/restrict.c server/restrict.h server/restrict_int.h server/restrict_fns.h \
-	server/restrict_address.c server/restrict_ccert.c server/restrict_host.c server/restrict_login.c server/restrict_plain.c server/restrict_tables.c
+	server/restrict_address.c server/restrict_backup.c server/restrict_ccert.c server/restrict_host.c server/restrict_login.c server/restrict_plain.c server/restrict_tables.c
 DELIVER_FILES = \
 	server/command.c server/command.h \
 	server/content.c server/content.h \

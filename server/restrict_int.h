@@ -52,8 +52,6 @@ struct restrictions {
 /* Of those that were opened; never NULL for one that a list names. */
 struct map *restrictions_table(const struct restrictions *r, const char *spec);
 struct policy_service *restrictions_service(const struct restrictions *r, const char *spec);
-/* Whether what it asks was opened: one that an access table names may ask for what no list has named. */
-bool restrictions_can_ask(const struct restrictions *r, const struct restriction *what);
 /* The text of rbl_reply_maps for a list, with its filter or without; to be freed. NULL: none. */
 char *restrictions_rbl_reply(const struct check *c, const char *arg, const char *domain);
 bool restrictions_are_stale(const struct restrictions *r);

@@ -174,17 +174,6 @@ bool restrictions_are_stale(const struct restrictions *r)
     return false;
 }
 
-bool restrictions_can_ask(const struct restrictions *r, const struct restriction *what)
-{
-    const struct restriction_list one = { (struct restriction *)(uintptr_t)what, 1 };
-
-    if (what->id == RESTRICTION_check_policy_service)
-        return restrictions_service(r, what->arg) != NULL;
-    if (restriction_kinds[what->id].argument == RESTRICTION_TAKES_TABLE && !restrictions_table(r, what->arg))
-        return false;
-    return !(restrictions_ask(&one) & RESTRICT_ASKS_DNS) || r->dns;
-}
-
 char *restrictions_rbl_reply(const struct check *c, const char *arg, const char *domain)
 {
     const struct strlist *tables = &c->f.cfg->rbl_reply_maps;

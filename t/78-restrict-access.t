@@ -90,7 +90,7 @@ answer('FILTER takes a transport', 'FILTER smtp:[127.0.0.1]:10025', $ok);
 answer('FILTER without one is our fault', 'FILTER 127.0.0.1', "451 4.3.5 Server configuration error\n");
 like($w->log, qr/FILTER takes "transport:nexthop"/, '... and the log says what to do');
 answer('what was not opened', 'check_policy_service inet:127.0.0.1:1', "451 4.3.5 Server configuration error\n");
-like($w->log, qr/check_policy_service: what it asks .* was not opened.*write it into a section restriction_class/, '... says what to do');
+like($w->log, qr/check_policy_service inet:127\.0\.0\.1:1: it was not opened.*write it into a section restriction_class/, '... says what to do');
 answer('a table that names itself', "check_recipient_access texthash:$table", "451 4.3.5 Server configuration error\n");
 like($w->log, qr/lists lie deeper in each other than 20/, '... is noticed');
 answer('INFO', 'INFO for the record', $ok);

@@ -26,6 +26,12 @@ my $ns = Baton::Nameserver->start({
     'ns.evil.test A'             => ['192.0.2.53'],
     'only.test A'                => ['192.0.2.26'],
     'null.test MX'               => ['0 .'],
+    'backup.test MX'             => [ '10 mx.good.test', '20 client.example.test' ],
+    'twice.test MX'              => [ '10 mx.good.test', '10 mx.only.test', '20 client.example.test' ],
+    'mx.only.test A'             => ['192.0.3.1'],
+    'nowhere.test MX'            => [ '10 mx.missing.test', '20 client.example.test' ],
+    'tricky.test MX'             => ['10 loop.test'],
+    'loop.test A'                => ['127.0.0.1'],
     'broken.test *'              => 'SERVFAIL',
     # lists
     '2.0.0.127.bl.test A'        => ['127.0.0.4'],
@@ -198,5 +204,45 @@ case('... not others', 'permit_rhswl_client rhswl.test, reject', $names{liar}, "
 spew($table, "good.test careful\n");
 $w->configure(smtpd_recipient_restrictions => "check_sender_access texthash:$table", raw => "restriction_class careful { restrictions = \"reject_rbl_client bl.test\" }\n");
 like($w->ask(to => 'me@here.test', @{ $names{good} }, from => 'a@good.test'), qr/^554 .* blocked using bl\.test/, 'a class from a table asks the DNS');
+
+# ---- or any restriction that needs no more than the DNS ----
+
+spew($table, "good.test reject_rbl_client bl.test\nname.test reject_unknown_client_hostname\nold.test check_helo_access texthash:$table\nmany.test sleep 0, reject_unknown_sender_domain\n");
+$w->configure(smtpd_recipient_restrictions => "check_sender_access texthash:$table");
+like($w->ask(to => 'me@here.test', @{ $names{good} }, from => 'a@good.test'), qr/^554 .* blocked using bl\.test/, 'a list in the DNS that only a row names');
+like($w->ask(to => 'me@here.test', @{ $names{good} }, from => 'a@many.test'), qr/^450 4\.1\.8 .*Domain not found/, '... a domain that does not exist');
+is($w->ask(to => 'me@here.test', @{ $names{good} }, from => 'a@name.test'), "451 4.3.5 Server configuration error\n", '... names of clients that nobody looks up are our fault');
+like($w->log, qr/reject_unknown_client_hostname: the names of clients are not looked up, .*smtpd_peername_lookup = yes/, '... and the log says what to do');
+like($w->test->baton(['check'])->{out}, qr/texthash:\Q$table\E:2: reject_unknown_client_hostname: the names of clients are not looked up/, 'baton check names the row');
+unlike($w->test->baton(['check'])->{out}, qr/texthash:\Q$table\E:[134]:/, '... and no other');
+
+# ---- permit_mx_backup ----
+
+my $backup = 'permit_mx_backup, reject_unauth_destination';
+my %relay = (smtpd_relay_restrictions => $backup);
+my $denied = sub { "554 5.7.1 <$_[0]>: Relay access denied" };
+sub backup { my ($name, $to, $reply, %more) = @_; return case($name, '', [ addr => '192.0.2.1', to => $to ], $reply, %relay, %more) }
+backup('permit_mx_backup: a domain that we are an MX host of', 'a@backup.test', '250 2.1.5 Ok');
+backup('... one of ours', 'me@here.test', '250 2.1.5 Ok');
+backup('... and no other', 'a@good.test', $denied->('a@good.test'));
+backup('... nor one without MX', 'a@only.test', $denied->('a@only.test'));
+backup('... nor one that takes no mail', 'a@null.test', $denied->('a@null.test'));
+backup('... nor one whose host is 127.0.0.1', 'a@tricky.test', $denied->('a@tricky.test'));
+backup('... nor a route', 'a%x.test@backup.test', qr/^554 5\.7\.1 /);
+backup('... what cannot be looked up is put off', 'a@broken.test', '450 4.4.4 <a@broken.test>: Recipient address rejected: Unable to look up mail exchanger information');
+backup('permit_mx_backup_networks: the first host is in them', 'a@backup.test', '250 2.1.5 Ok', permit_mx_backup_networks => '192.0.2.0/24');
+backup('... or not', 'a@backup.test', $denied->('a@backup.test'), permit_mx_backup_networks => '198.51.100.0/24');
+backup('... all of the first are', 'a@twice.test', $denied->('a@twice.test'), permit_mx_backup_networks => '192.0.2.0/24');
+backup('... they are', 'a@twice.test', '250 2.1.5 Ok', permit_mx_backup_networks => '192.0.2.0/24, 192.0.3.0/24');
+backup('... one without an address', 'a@nowhere.test', $denied->('a@nowhere.test'), permit_mx_backup_networks => '192.0.2.0/24');
+$w->write_config(%relay);
+like($w->test->baton(['check'])->{out}, qr/permit_mx_backup relays for every domain whose owner .*permit_mx_backup_networks/, 'baton check warns of it without networks');
+
+# ---- tables that would keep clients waiting ----
+
+$w->write_config(rbl_reply_maps => 'tcp:127.0.0.1:1', smtpd_milter_maps => 'socketmap:inet:127.0.0.1:1:x');
+my $check = $w->test->baton(['check']);
+like($check->{out}, qr/^error .*rbl_reply_maps: tcp:127\.0\.0\.1:1 may keep clients waiting, .*write a table that is a file/m, 'rbl_reply_maps');
+like($check->{out}, qr/^error .*smtpd_milter_maps: socketmap:\S+ may keep clients waiting/m, 'smtpd_milter_maps');
 
 done_testing;

@@ -82,7 +82,7 @@ static void a_wrong_name_is_told_with_the_right_one(void **state)
                    "error 2 smtpd_recipient_restrictions: \"permit_mynetwork\": there is no such restriction, and no section "
                    "restriction_class of that name; did you mean permit_mynetworks?");
     assert_refused("smtpd_recipient_restrictions = zzz\n", "\"zzz\": there is no such restriction");
-    assert_refused("smtpd_recipient_restrictions = \"permit_mx_backup, reject\"\n", "write the domains into relay_domains");
+    assert_refused("smtpd_recipient_restrictions = \"permit_naked_ip_address, reject\"\n", "write permit_mynetworks");
     assert_refused("smtpd_client_restrictions = \"hash:/etc/x\"\n", "check_client_access");
     assert_refused("smtpd_restriction_classes = a\n", "restriction_class NAME {");
 }
