@@ -249,7 +249,7 @@ static struct span without_route(struct span in)
 int address_parse_path(struct address *a, struct span in, unsigned flags, struct span *rest, struct err *e)
 {
     bool has_brackets = in.len && in.at[0] == '<';
-    struct span inner = in;
+    struct span inner;
     size_t end;
 
     if (has_brackets) {
