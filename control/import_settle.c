@@ -41,10 +41,54 @@ static const char *reason(const struct config_remark *r, const char *name)
     return strncmp(r->text, name, len) == 0 && strncmp(r->text + len, ": ", 2) == 0 ? r->text + len + 2 : r->text;
 }
 
-static bool blame_line(struct import_line *l, const struct config_remark *r)
+static void say_left_out(struct import *im, const struct import_line *l, struct span word, const char *why)
+{
+    const char *source = l->source ? l->source : l->name;
+    struct span where = span_trim(span_of(source, strcspn(source, "=")));
+    char *what = xasprintf("%.*s: %.*s", (int)where.len, where.at, (int)word.len, word.at), *name = xstrdup(l->name);
+
+    import_lose(im, name, what, "%s; the rest of the list is carried", why);
+    free(what);
+    free(name);
+}
+
+/* A restriction that Baton has left out is named in quotes: the others of its list stay. */
+static bool leave_out(struct import *im, struct import_line *l, const struct config_remark *r)
+{
+    const char *why = reason(r, l->name);
+    size_t len = strlen(l->name), quote = strcspn(why + 1, "\"");
+    struct span gone = span_of(why + 1, quote), rest = span_str(l->value), word;
+    struct buf kept;
+    bool has = false;
+
+    if (len <= 13 || strcmp(l->name + len - 13, "_restrictions") != 0 || strncmp(why, "\"reject_", 8) != 0 || !why[1 + quote])
+        return false;
+    buf_init(&kept, BUF_NO_MAX);
+    while (postfix_list_next(&rest, &word)) {
+        bool is_it = span_eq(word, gone);
+        if (!is_it)
+            buf_addf(&kept, "%s%.*s", kept.len ? ", " : "", (int)word.len, word.at);
+        has |= is_it;
+    }
+    bool is_done = has && kept.len;
+    if (is_done) {
+        free(l->value);
+        free(l->plain);
+        buf_cstr(&kept);
+        l->value = buf_take(&kept);
+        l->plain = NULL;
+        say_left_out(im, l, gone, why);
+    }
+    buf_fini(&kept);
+    return is_done;
+}
+
+static bool blame_line(struct import *im, struct import_line *l, const struct config_remark *r)
 {
     if (l->fate != IMPORT_KEPT)
         return false;
+    if (leave_out(im, l, r))
+        return true;
     if (l->plain && strcmp(l->plain, l->value) != 0) { /* perhaps a $name is what is wrong */
         free(l->value);
         l->value = xstrdup(l->plain);
@@ -61,7 +105,7 @@ static bool blame(struct import *im, const struct config_remark *r)
         struct import_item *it = &im->items[i];
         for (size_t k = 0; k < it->n_lines; k++)
             if (it->lines[k].at == r->line && !it->is_lost)
-                return blame_line(&it->lines[k], r);
+                return blame_line(im, &it->lines[k], r);
         if (it->at == r->line && it->kind && !it->is_lost) {
             it->is_lost = true;
             it->why = xstrdup(r->text);
@@ -86,7 +130,7 @@ static bool blame_by_trial(struct import *im, const struct config_report *now)
             trial_fini(&t);
             l->fate = IMPORT_KEPT;
             if (is_better)
-                return blame_line(l, &now->at[0]);
+                return blame_line(im, l, &now->at[0]);
         }
     return false;
 }

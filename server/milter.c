@@ -153,7 +153,8 @@ static bool take_outcome(struct filters *f, const struct milter_outcome *o)
     switch (f->q.facts.refused ? MILTER_GOES_ON : o->does) {
     case MILTER_REFUSES: gate_answer(f->q.gate, &o->no); return false;
     case MILTER_DISCARDS:
-        discard(f);
+        if (f->q.at != GATE_UNKNOWN) /* no message is under way, or none that this is about */
+            discard(f);
         gate_answer(f->q.gate, NULL);
         return false;
     case MILTER_GOES_ON: break;

@@ -86,7 +86,7 @@ void milter_log_action(const struct milter_question *q, const char *action, cons
 {
     const struct gate_facts *f = &q->facts;
     const struct rcpt *to = f->env && f->env->n_rcpts ? &f->env->rcpts[f->env->n_rcpts - 1] : NULL;
-    static const char *const verbs[] = { "CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "END-OF-MESSAGE" };
+    static const char *const verbs[] = { "CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "END-OF-MESSAGE", "UNKNOWN" };
 
     log_info("%s: milter-%s: %s from %s: %s; from=<%s>%s%s%s proto=%s%s%s%s", f->id[0] ? f->id : "NOQUEUE", action, verbs[q->at],
              f->client, log_safe_str(why), log_safe_str(f->env ? f->env->sender : ""), to ? " to=<" : "",

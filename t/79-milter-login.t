@@ -30,6 +30,8 @@ my $filter = Baton::Filter->python($t, <<'CODE');
     def unknown(self, cmd):
         cmd = cmd.decode() if isinstance(cmd, bytes) else cmd
         self.say("unknown <%s>" % cmd) # libmilter gives it no macros here, whoever sends them
+        if cmd.startswith("LOSE"):
+            return Milter.DISCARD
         if cmd.startswith("FROB"):
             self.setreply("502", "5.5.1", "no frobbing")
             return Milter.REJECT
@@ -93,6 +95,7 @@ is($c->say('FROB the thing'), "502 5.5.1 no frobbing\n", 'a filter may have its 
 is(told('unknown <FROB'), 'unknown <FROB the thing>', 'it gets the line');
 ok($t->wait_log(qr/milter-reject: UNKNOWN from unknown\[127\.0\.0\.1\]: 502 5\.5\.1 no frobbing;/), 'which the log has');
 is($c->say('WHAT'), "500 5.5.2 Error: command not recognized\n", 'one that goes on leaves it at ours');
+is($c->say('LOSE it'), "500 5.5.2 Error: command not recognized\n", 'there is nothing to discard');
 like(send_it($c, '', 'd@else.test'), qr/^250/, 'and the session goes on');
 $filter->stop;
 is(client()->say('FROB'), "500 5.5.2 Error: command not recognized\n", 'with the filter away it is ours');

@@ -227,6 +227,15 @@ like($r->{out}, qr/no mail has an empty recipient: RCPT TO:<> is refused, and bo
 $r = import_cf("$null\nempty_address_recipient = MAILER-DAEMON\n", $smtp);
 unlike($r->{out}, qr/empty recipient/, '... its default is no matter');
 
+if (Baton::Test::has_server()) {
+    $r = import_cf("${null}smtpd_recipient_restrictions = reject_unknown_recipient_domain, permit_mynetworks, reject_unverified_recipient, reject_unauth_destination\n");
+    like($r->{lines}, qr/^smtpd_recipient_restrictions = "reject_unknown_recipient_domain, permit_mynetworks, reject_unauth_destination"$/m,
+        'of a list with a restriction that Baton has not the rest is carried') or diag $r->{out};
+    like($r->{out}, qr/^# NOT CARRIED: main\.cf:\d+: smtpd_recipient_restrictions: reject_unverified_recipient\n(?:#.*\n)*?.*the rest of the list is carried/m, 'and it is said')
+        or diag $r->{out};
+    is($r->{code}, 1, 'with exit 1');
+}
+
 # ---- programs ----
 SKIP: {
     skip 'the server module is not built', 5 if !has_server();
