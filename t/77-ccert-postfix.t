@@ -42,7 +42,7 @@ my %main = (compatibility_level => '3.6', queue_directory => "$dir/queue", data_
     smtp_tls_cert_file => $of{postfix}{cert}, smtp_tls_key_file => $of{postfix}{key}, smtp_tls_loglevel => 1,
     smtpd_tls_security_level => 'may', smtpd_tls_cert_file => $c->{cert}, smtpd_tls_key_file => $c->{key}, smtpd_tls_ask_ccert => 'yes', smtpd_tls_loglevel => 2,
     smtpd_tls_fingerprint_digest => 'sha256', relay_clientcerts => 'inline:{ {' . print_of($of{baton}{cert}) . ' = baton} }', smtpd_tls_received_header => 'yes',
-    smtpd_relay_restrictions => 'permit_tls_clientcerts, reject_unauth_destination', smtp_tls_session_cache_database => "btree:$dir/data/cache",
+    smtpd_relay_restrictions => 'permit_tls_clientcerts, reject_unauth_destination', ($t->run(['/usr/sbin/postconf', '-m'])->{out} =~ /^btree$/m ? (smtp_tls_session_cache_database => "btree:$dir/data/cache") : ()),
     transport_maps => 'inline:{ elsewhere.test=discard: }');
 spew("$dir/main.cf", join '', map { "$_ = $main{$_}\n" } sort keys %main);
 spew("$dir/master.cf", <<"END");

@@ -28,6 +28,9 @@ my %of = (
     hostile => $t->certificate(names => ['x.example.test'], self_signed => 1, cn => 'a) by evil (x";'),
 );
 
+$of{rsa} = { map { $_ => $t->path("rsa.$_") } qw(key cert) };
+$t->run([ qw(openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=rsa.example.test -keyout), $of{rsa}{key}, '-out', $of{rsa}{cert} ]);
+
 # openssl's word for it, in the form of Postfix's tables
 sub print_of {
     my ($file, $digest) = @_;
@@ -48,7 +51,7 @@ my $listens = join '', map { "listen $_->[0] { address = 127.0.0.1 port = $port{
 my $policy = Baton::PolicyServer->start(dir => $t->dir);
 my $relay = $t->path('relay_ccerts');
 my $access = $t->path('access');
-spew($relay, print_of($of{listed}{cert}) . " listed\n" . lc(key_print_of($of{bykey}{cert})) . " by its key\n");
+spew($relay, print_of($of{listed}{cert}) . " listed\n" . print_of($of{rsa}{cert}) . " rsa\n" . lc(key_print_of($of{bykey}{cert})) . " by its key\n");
 spew($access, print_of($of{stranger}{cert}) . " REJECT go away\n" . key_print_of($of{good}{cert}) . " OK\n");
 my %conf = (relayhost => $sink->address, myhostname => 'mx.example.test', smtpd_tls_cert_file => $c->{cert}, smtpd_tls_key_file => $c->{key},
     mynetworks => '192.0.2.0/24', smtpd_tls_ask_ccert => 'yes', smtpd_tls_CAfile => $c->{ca}, smtpd_tls_loglevel => 2,
@@ -89,6 +92,7 @@ for my $v (@versions) {
         is(rcpt(client($port{may}, undef, version => $v)), $denied, 'a client without a certificate may not');
         is(rcpt(client($port{may}, 'listed', version => $v)), $ok, 'one whose certificate is in relay_clientcerts may, whoever has made it');
         is(rcpt(client($port{may}, 'bykey', version => $v)), $ok, '... or whose key is, in small letters');
+        is(rcpt(client($port{may}, 'rsa', version => $v)), $ok, '... or that has an RSA key');
         is(rcpt(client($port{may}, 'good', version => $v)), $denied, 'one of our authority alone may not');
         is(rcpt(client($port{may}, 'stranger', version => $v)), $denied, 'nor may a stranger');
         is(rcpt(client($port{plain}, 'listed', version => $v)), $denied, 'where none is asked for nobody may');
