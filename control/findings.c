@@ -13,6 +13,7 @@ struct findings {
     json_t *all; /* NULL: for people */
     const char *who; /* not NULL: errors only, on stderr; borrowed */
     unsigned errors, warnings;
+    char **told; /* texts of errors: several checks may come upon one */
 };
 
 static const char *const words[] = {
@@ -44,6 +45,9 @@ void findings_free(struct findings *f)
     if (!f)
         return;
     json_decref(f->all);
+    for (unsigned i = 0; i < f->errors; i++)
+        free(f->told[i]);
+    free(f->told);
     free(f);
 }
 
@@ -62,6 +66,17 @@ static json_t *string(const char *s)
     return j ? j : json_string("(not UTF-8)");
 }
 
+/* False: it has been told already. */
+static bool is_new_error(struct findings *f, const char *text)
+{
+    for (unsigned i = 0; i < f->errors; i++)
+        if (strcmp(f->told[i], text) == 0)
+            return false;
+    f->told = xreallocarray(f->told, f->errors + 1, sizeof *f->told);
+    f->told[f->errors++] = xstrdup(text);
+    return true;
+}
+
 void findings_add(struct findings *f, enum finding_kind kind, const char *subject, const char *fmt,
                   ...)
 {
@@ -70,7 +85,8 @@ void findings_add(struct findings *f, enum finding_kind kind, const char *subjec
     va_start(ap, fmt);
     const char *text = safe(fmt, ap);
     va_end(ap);
-    f->errors += kind == FINDING_ERROR;
+    if (kind == FINDING_ERROR && !is_new_error(f, text))
+        return;
     f->warnings += kind == FINDING_WARNING;
     if (f->who) {
         if (kind == FINDING_ERROR)

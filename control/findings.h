@@ -16,7 +16,8 @@ struct findings *findings_new(bool json);
 /* Errors only, on stderr: "baton reload: TEXT". */
 struct findings *findings_new_errors(const char *who);
 void findings_free(struct findings *f);
-/* "ok       relayhost    [smtp.example.com]:587". What strangers said is escaped here. Lines of
+/* An error that was told before, word by word, is not told again.
+ * "ok       relayhost    [smtp.example.com]:587". What strangers said is escaped here. Lines of
  * `text` are kept. */
 void findings_add(struct findings *f, enum finding_kind kind, const char *subject, const char *fmt,
                   ...) __attribute__((format(printf, 4, 5)));

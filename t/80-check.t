@@ -70,6 +70,8 @@ finds('a table without its full name', 78, qr{^error +config +.*"hash:x" is no f
 
 finds('a table that is missing', 78, qr{^error +tables +transport_maps: hash:/nonexistent/x does not exist: make it}m,
     { %h, transport_maps => 'hash:/nonexistent/x' }) if has_server();
+is(() = check({ %h, virtual_alias_maps => 'regexp:/etc' })->{out} =~ m{/etc is a folder}g, 1, 'what two checks come upon is said once')
+    if has_server();
 my $nets = check({ %h, mynetworks => '10.0.0' });
 is(() = $nets->{out} =~ /"10\.0\.0" is not a network/g, 1, 'what is wrong in a value is not said of those that refer to it');
 finds('a port without its colon', 78, qr/^error +config +.*"587" is no host; a port stands behind a colon: /m, { relayhost => 'h.test 587' });
