@@ -154,7 +154,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     };
     struct caller k = { .seed = data[1] * 2654435761U, .messages = 3 };
     k.env = (struct envelope){ .sender = (char *)"s@x", .smtputf8 = data[0] & 64 };
-    k.m = (struct smtp_message){ &k.env, list, 1 + (data[1] & 3), sizeof content - 1, true, data[0] & 128 };
+    k.m = (struct smtp_message){ .env = &k.env, .rcpts = list, .n_rcpts = 1 + (data[1] & 3), .size_bytes = sizeof content - 1,
+                                 .has_dot_line = true, .is_8bit = data[0] & 128, .line_max = data[1] & 4 ? 64 : 0 };
     k.c = smtp_client_new(&cfg, &ops, &k);
     struct span in = span_of((const char *)data + 2, size - 2);
     while (in.len && !k.is_closed) {
