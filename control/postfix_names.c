@@ -26,6 +26,14 @@ static void add_word(struct words *w, const char *word)
     w->at[w->n] = NULL;
 }
 
+static void free_words(struct words *w)
+{
+    for (size_t i = 0; i < w->n; i++)
+        free(w->at[i]);
+    free(w->at);
+    *w = (struct words){ 0 };
+}
+
 /* Takes the words. */
 static int run_words(struct words *w)
 {
@@ -37,10 +45,7 @@ static int run_words(struct words *w)
     int status = command_main((int)w->n, copy);
     optind = before;
     free(copy);
-    for (size_t i = 0; i < w->n; i++)
-        free(w->at[i]);
-    free(w->at);
-    *w = (struct words){ 0 };
+    free_words(w);
     return status;
 }
 
@@ -168,9 +173,7 @@ static int change(const char *verb, const char *id, char *const *queues, int n_q
         add_word(&w, id);
     if (status == EX_OK && w.n > 3)
         return run_words(&w);
-    for (size_t i = 0; i < w.n; i++)
-        free(w.at[i]);
-    free(w.at);
+    free_words(&w);
     return status;
 }
 
@@ -242,8 +245,10 @@ static int postconf(int argc, char **argv)
     add_word(&w, "config");
     while ((c = getopt(argc, argv, "dhn")) != -1) {
         const char option[] = { '-', (char)c, '\0' };
-        if (c == '?')
+        if (c == '?') {
+            free_words(&w);
             return usage(text);
+        }
         add_word(&w, option);
     }
     while (optind < argc)
