@@ -69,6 +69,46 @@ static void find_mine(struct attempt *a, const struct resolution *res)
     }
 }
 
+/* A message for thousands of destinations would be in memory as often as there are connections. So its recipients are written down
+ * before the first attempt, and each attempt keeps its own. */
+enum { SLIM_FROM = 100 };
+
+static void write_down_all(struct attempt *a)
+{
+    const struct message *m = a->job->message;
+
+    a->state.is_held = m->is_held;
+    a->state.attempts = a->job->attempts;
+    spool_put_state(a->relay->spool, m->id, &a->state, NULL, NULL);
+}
+
+static void make_slim(struct attempt *a, bool is_written)
+{
+    struct spool_state *st = &a->state;
+    size_t next = 0;
+
+    a->n_all = st->n_rcpts;
+    if (st->n_rcpts < SLIM_FROM || a->n == st->n_rcpts || a->job->dest->rules == NULL)
+        return;
+    if (!is_written)
+        write_down_all(a);
+    a->is_slim = true;
+    envelope_forget_rcpts(&a->env);
+    for (size_t i = 0; i < st->n_rcpts; i++) {
+        struct spool_rcpt *r = &st->rcpts[i];
+        if (next < a->n && a->mine[next] == i) {
+            st->rcpts[next] = *r;
+            a->mine[next] = next;
+            next++;
+        } else {
+            spool_rcpt_fini(r);
+        }
+    }
+    st->n_rcpts = next;
+    st->rcpts = xreallocarray(st->rcpts, next ? next : 1, sizeof *st->rcpts);
+    a->mine = xreallocarray(a->mine, next ? next : 1, sizeof *a->mine);
+}
+
 /* Tables may have changed since the jobs were made: a destination that only now has recipients gets its job, and one that has
  * none any more loses it. */
 static void resolved(struct attempt_load *l, const struct resolution *res)
@@ -79,9 +119,11 @@ static void resolved(struct attempt_load *l, const struct resolution *res)
     l->is_out_of_order = res->is_out_of_order;
     if (res->cannot_tell)
         return;
+    bool is_written = a->state.n_rcpts > 0;
     list_rcpts(a, res);
     find_mine(a, res);
     intake_add_jobs(a->relay, a->job->message, res, a->state.attempts);
+    make_slim(a, is_written);
 }
 
 static void resolved_now(void *arg, const struct resolution *res)

@@ -25,7 +25,10 @@ struct attempt {
     struct relay *relay;
     struct job *job;
     struct envelope env;
-    struct spool_state state;  /* its rcpts are all that are left of the message, also those of other jobs */
+    struct spool_state state;  /* its rcpts are all that are left of the message, also those of other jobs; or, where the spool names
+                                * them (`is_slim`), this job's alone */
+    bool is_slim;
+    size_t n_all;              /* how many were left of the message when it was loaded */
     struct spool_info info;
     struct spool_body *body;   /* NULL: not opened (nothing is sent) */
     size_t *mine;              /* which of state.rcpts are this job's */

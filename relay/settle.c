@@ -22,6 +22,7 @@ struct settlement {
     struct report_rcpt *reported;
     size_t n_reported;
     bool is_expired, is_faulty, warns;
+    bool is_unsure;                /* the others of the message could not be read: nothing is written */
     int64_t now_us, next_us;
 };
 
@@ -162,34 +163,64 @@ static void soften(struct attempt *a)
     }
 }
 
-/* Another job of the same message may have settled meanwhile: what it took out of the state is out. */
-static bool is_still_waiting(const struct spool_state *fresh, const char *address, size_t *hint)
+static int by_address(const void *a, const void *b)
 {
-    /* Both lists have mostly the same order. */
-    for (size_t i = 0; i < fresh->n_rcpts; i++) {
-        size_t at = (*hint + i) % fresh->n_rcpts;
-        if (strcmp(fresh->rcpts[at].rcpt.address, address) == 0) {
-            *hint = at + 1;
-            return true;
-        }
-    }
-    return false;
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void keep_others(struct settlement *s, const bool *is_mine)
+/* Those of this job, whatever becomes of them, in order. */
+static const char **list_mine(const struct attempt *a)
+{
+    const char **all = xcalloc(a->n ? a->n : 1, sizeof *all);
+
+    for (size_t i = 0; i < a->n; i++)
+        all[i] = attempt_rcpt(a, i)->address;
+    if (a->n)
+        qsort(all, a->n, sizeof *all, by_address);
+    return all;
+}
+
+/* As the spool has them now: another job of the same message may have settled meanwhile. */
+static void keep_those_of(struct settlement *s, struct spool_state *fresh, const char **mine)
+{
+    s->left.rcpts = xreallocarray(s->left.rcpts, s->a->n + fresh->n_rcpts, sizeof *s->left.rcpts);
+    for (size_t i = 0; i < fresh->n_rcpts; i++) {
+        struct spool_rcpt *other = &fresh->rcpts[i];
+        const char *address = other->rcpt.address;
+        if (!s->a->n || !bsearch(&address, mine, s->a->n, sizeof *mine, by_address))
+            keep(s, &other->rcpt, other->reason);
+    }
+}
+
+/* Nothing has become of any of them yet. */
+static void keep_all_others(struct settlement *s)
+{
+    struct attempt *a = s->a;
+    size_t next = 0;
+
+    for (size_t i = 0; i < a->state.n_rcpts; i++)
+        if (next < a->n && a->mine[next] == i)
+            next++;
+        else
+            keep(s, &a->state.rcpts[i].rcpt, a->state.rcpts[i].reason);
+}
+
+static void keep_others(struct settlement *s, const char **mine)
 {
     struct attempt *a = s->a;
     struct envelope env;
     struct spool_state fresh;
-    size_t hint = 0;
 
-    if (a->n == a->state.n_rcpts || spool_load(a->relay->spool, a->info.id, &env, &fresh, NULL) < 0)
+    if (a->n == a->n_all)
         return;
-    for (size_t i = 0; i < a->state.n_rcpts; i++) {
-        struct spool_rcpt *other = &a->state.rcpts[i];
-        if (!is_mine[i] && (fresh.n_rcpts == 0 || is_still_waiting(&fresh, other->rcpt.address, &hint)))
-            keep(s, &other->rcpt, other->reason);
-    }
+    bool is_there = spool_load(a->relay->spool, a->info.id, &env, &fresh, NULL) == 0;
+    s->is_unsure = !is_there && a->is_slim;
+    if (is_there && fresh.n_rcpts)
+        keep_those_of(s, &fresh, mine);
+    else if (!a->is_slim)
+        keep_all_others(s);
+    if (!is_there)
+        return;
     s->left.was_warned |= fresh.was_warned;
     envelope_fini(&env);
     spool_state_fini(&fresh);
@@ -198,23 +229,21 @@ static void keep_others(struct settlement *s, const bool *is_mine)
 static void gather(struct settlement *s)
 {
     struct attempt *a = s->a;
-    bool *is_mine = xcalloc(a->state.n_rcpts, sizeof *is_mine);
+    const char **mine = list_mine(a);
 
-    s->left.rcpts = xcalloc(a->state.n_rcpts, sizeof *s->left.rcpts);
+    s->left.rcpts = xcalloc(a->state.n_rcpts ? a->state.n_rcpts : 1, sizeof *s->left.rcpts);
     s->left.is_held = a->job->message->is_held;
     s->left.was_warned = a->state.was_warned || s->warns;
     s->left.attempts = a->job->attempts + 1u;
     s->left.next_us = s->next_us;
-    for (size_t i = 0; i < a->n; i++)
-        is_mine[a->mine[i]] = true;
     /* Reports borrow addresses: what moves into `left` keeps its strings, only the struct around them moves. */
     for (size_t i = 0; i < a->n; i++)
         settle_rcpt(s, &a->state.rcpts[a->mine[i]].rcpt, &a->fates[i]);
     for (size_t i = 0; i < a->n; i++)
         if (is_left(s, &a->fates[i]))
             keep(s, &a->state.rcpts[a->mine[i]].rcpt, a->fates[i].reason);
-    keep_others(s, is_mine);
-    free(is_mine);
+    keep_others(s, mine);
+    free(mine);
 }
 
 static void settlement_free(struct settlement *s)
@@ -272,16 +301,30 @@ static void take_back_failures(struct settlement *s)
         }
 }
 
+/* Without the others nothing may be written: it would be their end. What was sent is forgotten with a restart, and sent again. */
+static void put_off_failures(struct settlement *s)
+{
+    struct attempt *a = s->a;
+    char id[SPOOL_ID_TEXT];
+
+    if (a->n)
+        log_error("%s: what is left of it cannot be read: nothing is written down", spool_id_format(a->info.id, id));
+    for (size_t i = 0; i < a->n; i++)
+        if (a->fates[i].verdict != VERDICT_OK)
+            a->fates[i].verdict = VERDICT_CONFIG;
+}
+
 /* A failed destination defers all its mail again and again for the same reason: that is written down once. */
 static bool is_news(const struct settlement *s)
 {
-    const struct spool_state *was = &s->a->state;
+    const struct attempt *a = s->a;
+    const struct spool_state *was = &a->state;
 
-    if (was->n_rcpts != s->left.n_rcpts || was->is_held != s->left.is_held || was->was_warned != s->left.was_warned)
+    if (a->n_all != s->left.n_rcpts || was->is_held != s->left.is_held || was->was_warned != s->left.was_warned)
         return true;
-    for (size_t i = 0; i < was->n_rcpts; i++) {
-        const char *a = was->rcpts[i].reason, *b = s->left.rcpts[i].reason;
-        if (!a != !b || (a && strcmp(a, b) != 0))
+    for (size_t i = 0; i < a->n; i++) {
+        const char *before = was->rcpts[a->mine[i]].reason, *now = a->fates[i].reason;
+        if (!before != !now || (before && strcmp(before, now) != 0))
             return true;
     }
     return false;
@@ -298,11 +341,44 @@ static void write_without_report(struct settlement *s)
     conclude(s);
 }
 
+/* While the report was being written another job may have noted that these are left, too: they are not. */
+static void forget_reported(const struct settlement *s)
+{
+    const struct attempt *a = s->a;
+    const char **gone = xcalloc(a->n, sizeof *gone);
+    struct envelope env;
+    struct spool_state fresh;
+    size_t n = 0, next = 0;
+
+    for (size_t i = 0; i < a->n; i++)
+        if (!is_left(s, &a->fates[i]))
+            gone[n++] = attempt_rcpt(a, i)->address;
+    qsort(gone, n, sizeof *gone, by_address);
+    if (n && spool_load(a->relay->spool, a->info.id, &env, &fresh, NULL) == 0) {
+        size_t was = fresh.n_rcpts;
+        for (size_t i = 0; i < was; i++)
+            if (bsearch(&fresh.rcpts[i].rcpt.address, gone, n, sizeof *gone, by_address))
+                spool_rcpt_fini(&fresh.rcpts[i]);
+            else
+                fresh.rcpts[next++] = fresh.rcpts[i];
+        fresh.n_rcpts = next;
+        if (next && next < was)
+            spool_put_state(a->relay->spool, a->info.id, &fresh, NULL, NULL);
+        else if (!next && was)
+            spool_end(a->relay->spool, a->info.id);
+        envelope_fini(&env);
+        spool_state_fini(&fresh);
+    }
+    free(gone);
+}
+
 static void report_written(void *arg, enum spool_result result, const struct err *e)
 {
     struct settlement *s = arg;
 
     s->a->relay->n_reports--;
+    if (result == SPOOL_KEPT && s->a->n < s->a->n_all)
+        forget_reported(s);
     if (result == SPOOL_KEPT) {
         conclude(s);
         return;
@@ -324,7 +400,9 @@ static void write_down(struct settlement *s)
         .settles = s->left.n_rcpts ? &s->left : NULL,
     };
 
-    if (s->a->job->message->is_doomed) {
+    if (s->is_unsure)
+        put_off_failures(s);
+    if (s->a->job->message->is_doomed || s->is_unsure) {
         conclude(s);
         return;
     }

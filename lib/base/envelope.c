@@ -13,7 +13,7 @@ void envelope_init(struct envelope *e)
     *e = (struct envelope){ .sender = xstrdup(""), .uid = ENVELOPE_NO_UID };
 }
 
-void envelope_fini(struct envelope *e)
+void envelope_forget_rcpts(struct envelope *e)
 {
     for (size_t i = 0; i < e->n_rcpts; i++) {
         free(e->rcpts[i].address);
@@ -21,6 +21,13 @@ void envelope_fini(struct envelope *e)
         free(e->rcpts[i].original);
     }
     free(e->rcpts);
+    e->rcpts = NULL;
+    e->n_rcpts = e->cap_rcpts = 0;
+}
+
+void envelope_fini(struct envelope *e)
+{
+    envelope_forget_rcpts(e);
     free(e->sender);
     free(e->envid);
     free(e->client);

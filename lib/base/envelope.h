@@ -62,6 +62,7 @@ struct envelope {
 void envelope_init(struct envelope *e);
 void envelope_fini(struct envelope *e);
 /* Copies `address`. Returns the new recipient; it moves at the next call. */
+void envelope_forget_rcpts(struct envelope *e);
 struct rcpt *envelope_add(struct envelope *e, const char *address);
 void envelope_set_sender(struct envelope *e, const char *address);
 void envelope_copy(struct envelope *to, const struct envelope *from);

@@ -186,6 +186,7 @@ struct spool_state {
     size_t n_rcpts;
 };
 
+void spool_rcpt_fini(struct spool_rcpt *r);
 void spool_state_fini(struct spool_state *st);
 
 /* The newest state wins. Durable with the next sync; asks for one itself only when `done` is given. Of a message that is

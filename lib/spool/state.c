@@ -6,14 +6,18 @@
 
 #include <stdlib.h>
 
+void spool_rcpt_fini(struct spool_rcpt *r)
+{
+    free(r->rcpt.address);
+    free(r->rcpt.orcpt);
+    free(r->rcpt.original);
+    free(r->reason);
+}
+
 void spool_state_fini(struct spool_state *st)
 {
-    for (size_t i = 0; i < st->n_rcpts; i++) {
-        free(st->rcpts[i].rcpt.address);
-        free(st->rcpts[i].rcpt.orcpt);
-        free(st->rcpts[i].rcpt.original);
-        free(st->rcpts[i].reason);
-    }
+    for (size_t i = 0; i < st->n_rcpts; i++)
+        spool_rcpt_fini(&st->rcpts[i]);
     free(st->rcpts);
     free(st->reason);
     *st = (struct spool_state){ 0 };
