@@ -663,13 +663,13 @@ PARAM(plaintext_reject_code, INT, "450", RANGE(400, 599), RECEIVE | SERVER | LIS
     "What `reject_plaintext_session` answers.")
 PARAM(multi_recipient_bounce_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What `reject_multi_recipient_bounce` answers.")
-PARAM(unknown_local_recipient_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(unknown_local_recipient_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "The answer for an address in `mydestination` that nobody has.")
-PARAM(unknown_virtual_alias_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(unknown_virtual_alias_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "The same for a domain of aliases.")
-PARAM(unknown_virtual_mailbox_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(unknown_virtual_mailbox_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "The same for a domain of virtual mailboxes.")
-PARAM(unknown_relay_recipient_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER, LIVE,
+PARAM(unknown_relay_recipient_reject_code, INT, "550", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "The same for a domain that mail is relayed to.")
 PARAM(invalid_hostname_reject_code, INT, "501", RANGE(400, 599), RECEIVE | SERVER | LISTENER, LIVE,
     "What `reject_invalid_helo_hostname` answers.")
@@ -716,7 +716,7 @@ PARAM(smtpd_policy_service_try_limit, INT, "2", RANGE(1, 100), RECEIVE | SERVER,
     "How often a policy server that fails is asked.")
 PARAM(smtpd_policy_service_retry_delay, TIME, "1s", RANGE(0, 3600), RECEIVE | SERVER, LIVE,
     "How long to wait before it is asked again.")
-PARAM(smtpd_policy_service_default_action, STR, "451 4.3.5 Server configuration problem", NOT_EMPTY, RECEIVE | SERVER, LIVE,
+PARAM(smtpd_policy_service_default_action, STR, "451 4.3.5 Server configuration problem", NOT_EMPTY, RECEIVE | SERVER | LISTENER, LIVE,
     "What is done when it does not answer: an action of an access table.")
 PARAM(smtpd_policy_service_policy_context, STR, "", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "A text that it is told as policy_context.")

@@ -25,7 +25,7 @@ struct policy_service {
     char *path;               /* or NULL: */
     char *host;
     uint16_t port;
-    char *default_action, *context; /* context: NULL: as the parameter says */
+    char *default_action, *context; /* NULL: as the parameters say */
     int64_t timeout_ms, max_idle_ms, max_ttl_ms, retry_delay_ms;
     int try_limit, request_limit;
     struct list links;
@@ -277,7 +277,7 @@ static void failed(struct job *j, const char *why)
     if (j->n_tries < p->try_limit)
         timer_start(&j->timer, p->all->loop, p->retry_delay_ms, try, j);
     else
-        end(j, span_str(p->default_action));
+        end(j, span_str(p->default_action ? p->default_action : j->c->f.cfg->smtpd_policy_service_default_action));
 }
 
 enum outcome restrict_check_policy_service(struct check *c, const struct restriction *r)
@@ -389,7 +389,6 @@ static void set_defaults(struct policy_service *p)
     p->retry_delay_ms = cfg->smtpd_policy_service_retry_delay / 1000;
     p->try_limit = cfg->smtpd_policy_service_try_limit;
     p->request_limit = cfg->smtpd_policy_service_request_limit;
-    p->default_action = xstrdup(cfg->smtpd_policy_service_default_action);
 }
 
 struct policy_service *policy_service_new(struct restrictions *all, const char *spec, struct err *e)

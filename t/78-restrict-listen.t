@@ -106,6 +106,11 @@ is(($policy->requests)[-1]{policy_context}, 'mx', 'the context for a policy serv
 ask_own(@stranger, from => 'dunno@example.org');
 is(($policy->requests)[-1]{policy_context}, 'submission', '... is the listener\'s');
 
+configure("smtpd_policy_service_default_action = DUNNO", smtpd_policy_service_default_action => '450 4.3.9 later',
+    smtpd_policy_service_try_limit => 1, smtpd_recipient_restrictions => 'check_policy_service inet:127.0.0.1:1');
+like($w->ask(@stranger), qr/^450 4\.3\.9 /, 'what is done without an answer of it');
+is(ask_own(@stranger), $ok, '... too');
+
 # ---- limits ----
 
 configure("smtpd_client_event_limit_exceptions = \"\"\nsmtpd_client_recipient_rate_limit = 2", smtpd_client_event_limit_exceptions => '127.0.0.0/8');
