@@ -60,10 +60,25 @@ static void stop_now(void *arg)
     loop_stop(w->d.loop);
 }
 
-/* A delivery of local's may be handing its message over to another service (local_hand_over.c): those stay till the last has ended. */
+static bool hands_over(const struct config *cfg)
+{
+    const struct transport *to[] = { &cfg->mailbox_transport, &cfg->fallback_transport };
+
+    for (size_t i = 0; i < ARRAY_LEN(to); i++)
+        if (to[i]->name[0] && (strcmp(to[i]->name, "virtual") == 0 || !transport_is_builtin(span_str(to[i]->name))))
+            return true;
+    return cfg->mailbox_transport_maps.n || cfg->fallback_transport_maps.n;
+}
+
+bool deliver_is_handing_over(const struct deliver *w)
+{
+    return w->local_errands.n_running && hands_over(w->cfg);
+}
+
+/* Services that local hands messages over to (local_hand_over.c) stay till its last delivery has ended. */
 static void stop_listening(struct deliver_worker *w)
 {
-    bool is_asked = w->d.local_errands.n_running;
+    bool is_asked = deliver_is_handing_over(&w->d);
 
     for (size_t i = 0; i < w->n_inlets; i++) {
         struct inlet *in = &w->inlets[i];

@@ -88,6 +88,9 @@ extern const struct deliver_service deliver_local, deliver_virtual, deliver_pipe
 /* hooks.h */
 int deliver_main(const struct worker_env *env);
 
+/* A delivery of local's may be giving its message to another service of this worker. */
+bool deliver_is_handing_over(const struct deliver *w);
+
 /* ---- deliver_session.c ---- */
 
 /* The other end is mail_owner, root, or whoever runs us all. */

@@ -319,7 +319,7 @@ void deliver_session_stop_all(struct deliver *w)
 {
     list_each(it, &w->sessions) {
         struct deliver_session *s = list_entry(it, struct deliver_session, link);
-        if (smtp_server_is_busy(s->server) || (w->local_errands.n_running && !s->service->is_local))
+        if (smtp_server_is_busy(s->server) || (deliver_is_handing_over(w) && !s->service->is_local))
             continue;
         smtp_server_shut(s->server, 421, "4.3.2", "Service shutting down");
         pump(s);

@@ -165,10 +165,11 @@ subtest 'procmail' => sub {
     mkdir "$d/tmp";
     my $rc = spew($t->path('procmailrc'), "MAILDIR=$d\nDEFAULT=$d/inbox/\nLOGFILE=$d/log\n:0\n* ^Subject: refuse\n{\n  EXITCODE=67\n  HOST\n}\n:0\n* ^Subject: wait\n{\n  EXITCODE=75\n  HOST\n}\n", 0644);
     chown $uid, $gid, $rc if is_root();
-    is(deliver_by("/usr/bin/procmail -f \$SENDER $rc", "Subject: to procmail\n\nHello\n"), "250 2.0.0 delivered to command: /usr/bin/procmail -f \$SENDER $rc", 'delivers');
+    # It complains of a home that is not there
+    like(deliver_by("/usr/bin/procmail -f \$SENDER $rc", "Subject: to procmail\n\nHello\n"), qr/^250 2\.0\.0 delivered to command: \/usr\/bin\/procmail -f \$SENDER \Q$rc\E/, 'delivers');
     my ($m) = files("$d/inbox");
     like($m // '', qr/^Delivered-To: $user\@a\.test\n.*^Subject: to procmail\n\nHello\n/ms, 'to its folder') or diag slurp("$d/log") // '';
-    is(deliver_by("/usr/bin/procmail -f \$SENDER $rc", "Subject: refuse\n\nHello\n"), '550 5.1.1 user unknown', 'EXITCODE=67 bounces');
+    like(deliver_by("/usr/bin/procmail -f \$SENDER $rc", "Subject: refuse\n\nHello\n"), qr/^550 5\.1\.1 user unknown/, 'EXITCODE=67 bounces');
     like(deliver_by("/usr/bin/procmail -f \$SENDER $rc", "Subject: wait\n\nHello\n"), qr/^450 4\.3\.0 temporary failure/, 'EXITCODE=75 waits');
 };
 
