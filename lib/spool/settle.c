@@ -128,6 +128,23 @@ void spool_end(struct spool *s, uint64_t id)
 
 /* ---- states ------------------------------------------------------------------------------------------------------- */
 
+/* One that waits to be written and that nobody waits for: it says nothing any more. A message for thousands of destinations has a
+ * new state with each of them, and the disk may be slower. */
+static void drop_superseded(struct spool *s, uint64_t id)
+{
+    for (struct rec *r = s->pending.first; r; r = r->next) {
+        if (r->type != RECORD_STATE || r->id != id || r->done || r->is_again)
+            continue;
+        s->pending.bytes -= rec_bytes(r);
+        r->type = 0;
+        buf_fini(&r->head);
+        buf_init(&r->head, BUF_NO_MAX);
+        r->body_len = 0;
+        s->pending.bytes += rec_bytes(r);
+        return;
+    }
+}
+
 void spool_put_state(struct spool *s, uint64_t id, const struct spool_state *st, spool_done_fn *done, void *arg)
 {
     struct entry *en = index_find(&s->index, id);
@@ -137,6 +154,8 @@ void spool_put_state(struct spool *s, uint64_t id, const struct spool_state *st,
     r->done = done;
     r->arg = arg;
     r->wants_sync = done != NULL;
+    if (en && en->is_pending)
+        drop_superseded(s, id);
     if (en) {
         r->seq = en->state_seq = ++s->last_seq;
         en->is_pending = true;
