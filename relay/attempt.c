@@ -17,7 +17,8 @@ struct attempt_load {
     struct attempt *a;
     bool opens_body;
     bool cannot_tell, is_out_of_order;
-    bool is_listed; /* of the relay's: it waits, or has waited */
+    bool is_listed;            /* of the relay's: it waits, or has waited */
+    struct attempt_load *kept; /* what was made of it when the first wait began */
     struct resolve_ask *ask;
     struct outward_ask *outward;
     attempt_fn *done;
@@ -162,6 +163,7 @@ static struct attempt_load *keep(struct attempt_load *l)
     kept->is_listed = true;
     list_append(&r->loads, &kept->link);
     r->n_loads++;
+    l->kept = kept;
     return kept;
 }
 
@@ -195,26 +197,26 @@ static void dressed(void *arg, int rc, const struct err *e)
     end(l, NULL);
 }
 
-/* NULL: it is done, or `l` is gone. */
-static struct attempt_load *dress(struct attempt_load *l)
+/* False: it is done, and what was kept is gone. */
+static bool dress(struct attempt_load *l)
 {
     struct err e;
     int rc;
 
     if (outward_now(l->a, &rc, &e)) {
         dressed(l, rc, &e);
-        return NULL;
+        return false;
     }
-    l = keep(l);
-    struct outward_ask *o = outward_start(l->a, dressed, l);
+    struct attempt_load *kept = keep(l);
+    struct outward_ask *o = outward_start(kept->a, dressed, kept);
     if (!o)
-        return NULL;
-    l->outward = o;
-    return l;
+        return false;
+    kept->outward = o;
+    return true;
 }
 
-/* Where its recipients go is known. */
-static struct attempt_load *open_it(struct attempt_load *l)
+/* Where its recipients go is known. True: it waits, as what was kept. */
+static bool open_it(struct attempt_load *l)
 {
     struct attempt *a = l->a;
     struct relay *r = a->relay;
@@ -234,7 +236,7 @@ static struct attempt_load *open_it(struct attempt_load *l)
     } else {
         end(l, NULL);
     }
-    return NULL;
+    return false;
 }
 
 static void resolved_later(void *arg, const struct resolution *res)
@@ -263,16 +265,16 @@ struct attempt_load *attempt_load(struct relay *r, struct job *j, bool opens_bod
     }
     if (j->dest->rules && j->dest->rules->way == TRANSPORT_AGAIN) {
         take_as_they_are(&here);
-        return open_it(&here);
+        return open_it(&here) ? here.kept : NULL;
     }
     if (resolve_list_now(r->resolver, &a->env, &a->state, resolved_now, &here))
-        return open_it(&here);
-    struct attempt_load *l = keep(&here);
-    struct resolve_ask *ask = resolve_list(r->resolver, &a->env, &a->state, resolved_later, l);
+        return open_it(&here) ? here.kept : NULL;
+    keep(&here);
+    struct resolve_ask *ask = resolve_list(r->resolver, &a->env, &a->state, resolved_later, here.kept);
     if (!ask)
-        return NULL; /* done() was called from inside, and `l` is gone */
-    l->ask = ask;
-    return l;
+        return NULL; /* done() was called from inside, and what was kept is gone */
+    here.kept->ask = ask;
+    return here.kept;
 }
 
 void attempt_load_cancel(struct attempt_load *l)
