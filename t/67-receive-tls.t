@@ -143,11 +143,11 @@ subtest 'a session is resumed by another worker, and by one that was started sin
     is(@receivers, 2, 'there are two') or return;
     my $file = $t->path('session');
     my @resumed;
-    kill 'STOP', $receivers[1];
+    stop_processes($receivers[1]);
     like(s_client($t, $port{may}, [ '-sess_out', $file ]), qr/^New, TLSv1\.[23]/m, 'one begins it');
     like(s_client($t, $port{may}, [ '-sess_in', $file ]), qr/^Reused, TLSv1\.[23]/m, 'and resumes it');
     kill 'CONT', $receivers[1];
-    kill 'STOP', $receivers[0];
+    stop_processes($receivers[0]);
     like(s_client($t, $port{may}, [ '-sess_in', $file ]), qr/^Reused, TLSv1\.[23]/m, 'the other resumes it');
     ok($t->wait_log(qr/receive\[$receivers[1]\]: TLS connection from .*: a session resumed/), 'as the log says');
     like(s_client($t, $port{implicit}, [ '-sess_in', $file ]), qr/^Reused, TLSv1\.[23]/m, 'at another listener too');
@@ -279,7 +279,7 @@ subtest 'a handshake that does not end' => sub {
         $done = IO::Select->new($slow->socket)->can_read(0.1);
     }
     ok($done, 'one who drips his bytes is cut off');
-    ok(time - $from < 6, 'in time');
+    in_time($from, 6, 'in time');
     ok($silent->ended, 'one who says nothing, too');
     ok(wait_until { 2 == (() = $t->log_text =~ /SSL_accept error from unknown\[127\.0\.0\.1\]: timed out: no end of the handshake within 1 s/g) }, 'both are logged')
         or diag $t->log_text;
@@ -288,7 +288,7 @@ subtest 'a handshake that does not end' => sub {
     my $held = client($port{implicit}, silent => 1);
     my $stop = time;
     $t->stop_batond;
-    ok(time - $stop < 5, 'a handshake under way does not hold up the end');
+    in_time($stop, 5, 'a handshake under way does not hold up the end');
 };
 
 done_testing();

@@ -121,7 +121,7 @@ subtest 'who does not wait for a reply is cut off' => sub {
     ok($t->wait_log(qr/unknown\[127\.0\.0\.1\]: after DATA: 554 5\.5\.0/), 'the log says after what');
 
     # To the listener's own queue, before anybody has accepted: the bytes are there first
-    kill 'STOP', $t->batond_pids;
+    stop_processes($t->batond_pids);
     my $c = Baton::Client->new(port => $port);
     $c->send_raw("EHLO early\r\n");
     kill 'CONT', $t->batond_pids;

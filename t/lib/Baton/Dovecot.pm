@@ -248,7 +248,7 @@ sub stop {
     return Baton::Test::_end($pid, 'TERM', 10);
 }
 
-sub hang  { my ($self) = @_; kill 'STOP', -$self->{pid}; $self->{is_hung} = 1 }
+sub hang  { my ($self) = @_; Baton::Test::stop_processes(-$self->{pid}); $self->{is_hung} = 1 }
 sub go_on { my ($self) = @_; kill 'CONT', -$self->{pid} if delete $self->{is_hung} && $self->{pid} }
 
 # The messages of a user, by arrival, as text

@@ -178,7 +178,7 @@ sub stop {
     return Baton::Test::_end($pid, $self->{what} eq 'python' ? 'KILL' : 'TERM', 10);
 }
 
-sub hang  { my ($self) = @_; kill 'STOP', -$self->{pid}; $self->{is_hung} = 1 }
+sub hang  { my ($self) = @_; Baton::Test::stop_processes(-$self->{pid}); $self->{is_hung} = 1 }
 sub go_on { my ($self, $pid) = @_; kill 'CONT', -($pid // $self->{pid}) if delete $self->{is_hung} }
 
 sub DESTROY { local ($?, $@, $!); $_[0]->stop }

@@ -108,13 +108,7 @@ sub stop {
     Baton::Test::_end($pid, 'TERM', 5);
 }
 
-# Returns when all of its threads have stopped
-sub hang {
-    my ($self) = @_;
-    kill 'STOP', $self->{pid};
-    Baton::Test::wait_until { !grep { (Baton::Test::slurp($_) // ') T') !~ /\) T / } glob "/proc/$self->{pid}/task/*/stat" } 10
-      or croak 'slapd does not stop';
-}
+sub hang { Baton::Test::stop_processes($_[0]{pid}) }
 sub wake { kill 'CONT', $_[0]{pid} }
 
 # add('cn=info', attribute => value or [values], ...): a mailThing below the base

@@ -84,7 +84,7 @@ sub stop {
     Baton::Test::forget_group($pid);
 }
 
-sub hang  { kill 'STOP', -$_[0]{pid} }
+sub hang  { Baton::Test::stop_processes(-$_[0]{pid}) }
 sub go_on { kill 'CONT', -$_[0]{pid} }
 
 sub DESTROY { local ($?, $@, $!); $_[0]->stop }

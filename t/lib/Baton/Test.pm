@@ -44,7 +44,7 @@ use IO::Socket::UNIX;
 use Test::More ();
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(build_dir source_dir program free_port wait_until log_like slurp spew is_root skip_all_unless_root has_server skip_all_unless_server message);
+our @EXPORT = qw(build_dir source_dir program free_port wait_until in_time stop_processes log_like slurp spew is_root skip_all_unless_root has_server skip_all_unless_server message);
 
 my $slow = $ENV{BATON_TEST_SLOW} || 1;
 my %worlds;                # folder => the object, weakly
@@ -117,6 +117,27 @@ sub wait_until(&;$) {
         sleep $pause;
         $pause = $pause * 1.5 if $pause < 0.05;
     }
+}
+
+# Whether no more than $seconds have gone since then, of a machine that BATON_TEST_SLOW says is quick
+sub in_time {
+    my ($since, $seconds, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return Test::More::cmp_ok(time - $since, '<', $seconds * $slow, $name);
+}
+
+# SIGSTOP to processes, -PID for a process group; returns when the last of their threads has stopped.
+sub stop_processes {
+    my %of = map { $_ => 1 } @_;
+    kill 'STOP', @_;
+    wait_until {
+        for my $stat (glob '/proc/[0-9]*/stat') {
+            my ($pid, $group) = (slurp($stat) // '') =~ /^(\d+) \(.*\) \S \d+ (\d+) /s or next;
+            next if !$of{$pid} && !$of{ -$group };
+            return 0 if grep { (slurp($_) // '') =~ /\) [^TtZX] [^)]*\z/ } glob "/proc/$pid/task/*/stat";
+        }
+        return 1;
+    } or croak "@_ do not stop";
 }
 
 # Like like(), of what $of->log_text comes to hold: what is logged after a reply is there soon after it.
