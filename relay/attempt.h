@@ -22,6 +22,7 @@ struct fate {
 };
 
 struct attempt {
+    struct list link;          /* while settle() has to wait: of the relay's */
     struct relay *relay;
     struct job *job;
     struct envelope env;
@@ -71,5 +72,7 @@ void attempt_decide_rest(struct attempt *a, enum verdict verdict, const char *ds
 
 /* settle.c: writes down what became of it, and takes `a`. */
 void settle(struct attempt *a);
+/* All that wait to be settled, when the relay ends. */
+void settle_drop(struct relay *r);
 
 #endif

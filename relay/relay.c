@@ -322,6 +322,7 @@ static void close_all(struct relay *r)
     if (r->queue)
         peer_drop_all(r);
     attempt_drop_loads(r);
+    settle_drop(r);
     timer_stop(&r->due_timer);
     timer_stop(&r->stop_timer);
     timer_stop(&r->pressure_timer);
@@ -373,6 +374,7 @@ int relay_main(const struct worker_env *env)
     list_init(&r.room_loads);
     r.queue = queue_new();
     list_init(&r.loads);
+    list_init(&r.unsettled);
     srandom((unsigned)(r.started_us ^ getpid()));
     if (open_all(&r, &e) < 0) {
         status = worker_failed(env, &e);

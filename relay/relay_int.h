@@ -68,6 +68,7 @@ struct relay {
     struct list room_loads;            /* waiting for fewer loads */
     unsigned peers_max;
     uint64_t mark;                     /* intake.c */
+    struct list unsettled;             /* of struct attempt: settle.c */
     unsigned n_peers, n_reports; /* connections, and reports on their way to the disk: a shutdown waits for both */
     bool is_stopping;
 };

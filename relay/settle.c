@@ -4,7 +4,9 @@
  * be reported becomes a report, whose record carries that state with it; with nothing left the message ends.
  *
  * A job is finished or deferred only when that is written: with a report that is when its sync has come back; an end
- * or a state alone waits for nobody (a crash may send twice, it never loses). */
+ * or a state alone waits for nobody (a crash may send twice, it never loses). Meanwhile other jobs of the message are not
+ * settled: what they would write down as left would still hold those who are reported on, and the report, written later,
+ * would hold theirs. */
 #include "relay/attempt.h"
 #include "relay/bounce.h"
 #include "relay/logline.h"
@@ -341,51 +343,44 @@ static void write_without_report(struct settlement *s)
     conclude(s);
 }
 
-/* While the report was being written another job may have noted that these are left, too: they are not. */
-static void forget_reported(const struct settlement *s)
+/* Those that have waited for its report; they wait on when one of them makes another. */
+static void settle_next(struct relay *r, const struct message *m)
 {
-    const struct attempt *a = s->a;
-    const char **gone = xcalloc(a->n, sizeof *gone);
-    struct envelope env;
-    struct spool_state fresh;
-    size_t n = 0, next = 0;
+    struct list now;
 
-    for (size_t i = 0; i < a->n; i++)
-        if (!is_left(s, &a->fates[i]))
-            gone[n++] = attempt_rcpt(a, i)->address;
-    qsort(gone, n, sizeof *gone, by_address);
-    if (n && spool_load(a->relay->spool, a->info.id, &env, &fresh, NULL) == 0) {
-        size_t was = fresh.n_rcpts;
-        for (size_t i = 0; i < was; i++)
-            if (bsearch(&fresh.rcpts[i].rcpt.address, gone, n, sizeof *gone, by_address))
-                spool_rcpt_fini(&fresh.rcpts[i]);
-            else
-                fresh.rcpts[next++] = fresh.rcpts[i];
-        fresh.n_rcpts = next;
-        if (next && next < was)
-            spool_put_state(a->relay->spool, a->info.id, &fresh, NULL, NULL);
-        else if (!next && was)
-            spool_end(a->relay->spool, a->info.id);
-        envelope_fini(&env);
-        spool_state_fini(&fresh);
+    list_init(&now);
+    for (struct list *l = r->unsettled.next, *next; l != &r->unsettled; l = next) {
+        struct attempt *a = list_entry(l, struct attempt, link);
+        next = l->next;
+        if (a->job->message == m) {
+            list_remove(l);
+            list_append(&now, l);
+        }
     }
-    free(gone);
+    while (!list_is_empty(&now)) {
+        struct attempt *a = list_entry(now.next, struct attempt, link);
+        list_remove(&a->link);
+        settle(a);
+    }
 }
 
 static void report_written(void *arg, enum spool_result result, const struct err *e)
 {
     struct settlement *s = arg;
 
-    s->a->relay->n_reports--;
-    if (result == SPOOL_KEPT && s->a->n < s->a->n_all)
-        forget_reported(s);
+    struct relay *r = s->a->relay;
+    struct message *m = s->a->job->message;
+
+    r->n_reports--;
+    m->is_reported = false;
     if (result == SPOOL_KEPT) {
         conclude(s);
-        return;
+    } else {
+        log_error("a delivery report could not be written: %s", e ? e->text : "unknown error");
+        take_back_failures(s);
+        write_without_report(s);
     }
-    log_error("a delivery report could not be written: %s", e ? e->text : "unknown error");
-    take_back_failures(s);
-    write_without_report(s);
+    settle_next(r, m);
 }
 
 static void write_down(struct settlement *s)
@@ -411,6 +406,7 @@ static void write_down(struct settlement *s)
         return;
     }
     r->n_reports++;
+    s->a->job->message->is_reported = true;
     if (bounce_send(r, &job, report_written, s, &e) < 0)
         report_written(s, SPOOL_FAILED, &e);
 }
@@ -426,6 +422,10 @@ static void raise_alarm(struct settlement *s)
 
 void settle(struct attempt *a)
 {
+    if (a->job->message->is_reported) {
+        list_append(&a->relay->unsettled, &a->link);
+        return;
+    }
     struct settlement *s = xcalloc(1, sizeof *s);
     const struct config *cfg = a->relay->cfg;
 
@@ -442,4 +442,13 @@ void settle(struct attempt *a)
     if (s->is_faulty)
         raise_alarm(s);
     write_down(s);
+}
+
+void settle_drop(struct relay *r)
+{
+    while (!list_is_empty(&r->unsettled)) {
+        struct attempt *a = list_entry(r->unsettled.next, struct attempt, link);
+        list_remove(&a->link);
+        attempt_free(a);
+    }
 }
