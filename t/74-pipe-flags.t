@@ -146,9 +146,10 @@ subtest 'dovecot-lda' => sub {
     plan skip_all => 'dovecot is not installed' if !-x $lda;
     my $d = folder('lda');
     my $log = "$out/lda.log";
-    my $where = Baton::Dovecot::version() >= 2.4
-        ? "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\nmail_driver = maildir\nmail_path = $d/Maildir\n" : "mail_location = maildir:$d/Maildir\n";
-    my $conf = spew($t->path('lda.conf'), "base_dir = $d\nlog_path = $log\nfirst_valid_uid = 1\nfirst_valid_gid = 1\n$where", 0644);
+    my $is_new = Baton::Dovecot::version() >= 2.4;
+    my $first = $is_new ? "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n" : '';
+    my $where = $is_new ? "mail_driver = maildir\nmail_path = $d/Maildir\n" : "mail_location = maildir:$d/Maildir\n";
+    my $conf = spew($t->path('lda.conf'), "${first}base_dir = $d\nlog_path = $log\nfirst_valid_uid = 1\nfirst_valid_gid = 1\n$where", 0644);
     is(deliver_by("$lda -c $conf -f \$SENDER -a \$RECIPIENT", "Subject: to dovecot\n\nHello\n"), "250 2.0.0 delivered to command: $lda -c $conf -f \$SENDER -a \$RECIPIENT", 'delivers')
         or diag slurp($log) // 'no log';
     my ($m) = files("$d/Maildir");

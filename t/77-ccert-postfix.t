@@ -106,7 +106,7 @@ subtest 'Baton shows its certificate to Postfix' => sub {
     $t->sendmail([ '-f', 'me@example.test', 'you@elsewhere.test' ], input => $text);
     ok(wait_until(sub { $postfix_log->() =~ /(?:Untrusted|Trusted) TLS connection established from \S*\[127\.0\.0\.1\]/ }, 20), 'Postfix has seen it') or diag $postfix_log->();
     my $p = print_of($of{baton}{cert});
-    like($postfix_log->(), qr/subject_CN=baton\.example\.test, issuer=\S+, fingerprint=$p/, '... with the same fingerprint');
+    like($postfix_log->(), qr/subject_CN=baton\.example\.test, issuer=\S+, (?:cert )?fingerprint=$p/, '... with the same fingerprint');
     ok($t->wait_log(qr/to=<you\@elsewhere\.test>.*status=sent/), 'and relays for it') or diag $t->log_text, $postfix_log->();
     like($t->log_text, qr/: Verified TLS connection established to 127\.0\.0\.1/, 'Baton knows Postfix by its fingerprint');
 };
