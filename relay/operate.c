@@ -84,27 +84,30 @@ void operate_describe(struct relay *r, struct message *m, struct buf *out)
     spool_state_fini(&st);
 }
 
-static void put_trouble(const struct relay *r, const struct dest *d, struct buf *out)
+static bool put_trouble(const struct relay *r, const struct dest *d, struct buf *out)
 {
     int64_t fresh = clock_real_us() - 2 * r->cfg->maximal_backoff_time;
 
     if (d->trouble == NO_TROUBLE || (!d->retry_us && d->noted_us < fresh))
-        return;
+        return false;
     buf_addf(out, "trouble\t%lld", (long long)d->trouble_since_us);
     put_field(out, schedule_dest_name(d));
     put_field(out, d->trouble_text);
     buf_addf(out, "\t%s\t%lld\n", d->trouble == TROUBLE_CONFIG ? "configuration" : "temporary", (long long)d->retry_us);
+    return true;
 }
 
-/* Of domains that do not answer there may be thousands: the first ones will do. */
+/* Of domains that do not answer there may be thousands: the first ones will do. One that no mail waits for troubles nobody. */
 static void put_troubles(const struct relay *r, struct buf *out)
 {
     int n_direct = 0;
 
     list_each(it, queue_dests(r->queue)) {
         struct dest *d = list_entry(it, struct dest, link);
-        if (!d->is_direct || ++n_direct <= 50)
+        if (!d->is_direct)
             put_trouble(r, d, out);
+        else if (d->n_jobs > 0 && n_direct < 50 && put_trouble(r, d, out))
+            n_direct++;
     }
 }
 

@@ -75,6 +75,10 @@ subtest 'what is final' => sub {
         like($t->wait_log(qr/to=<\Q$to\E>.*status=/), $line, $name);
     }
     unlike($t->log_text, qr/somebody has to look at this/, 'nothing of that is an alarm');
+    my $status;
+    ok(wait_until(sub { ($status = $t->baton(['status'])->{out}) !~ /nowhere\.test|null\.test|gone\.test/ }), 'status forgets domains whose mail has gone back')
+        or diag $status;
+    like($status, qr/^waiting +broken\.test, since/m, 'and names those that mail waits for');
 };
 
 subtest 'several messages to one domain' => sub {
