@@ -104,11 +104,20 @@ static int postqueue(int argc, char **argv)
 
 /* ---- postsuper ---- */
 
-struct queues { /* "deferred hold": of these only */
-    char *const *names;
-    int n;
-    struct words *to;
+static const char *const queue_names[] = { "deferred", "hold", "active", "incoming", NULL };
+
+/* Which messages are meant: of these queues, none named being all, and of these ids. */
+struct choice {
+    char *const *queues;
+    int n_queues;
+    const struct words *ids; /* sorted; NULL: any */
+    struct words *found;
 };
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 /* A queue of Postfix's, and what baton says of a message there. */
 static bool is_in(const struct queue_item *item, const char *queue)
@@ -118,16 +127,17 @@ static bool is_in(const struct queue_item *item, const char *queue)
 
 static void pick(void *arg, const struct queue_item *item)
 {
-    const struct queues *q = arg;
+    const struct choice *c = arg;
+    const char *id = item->id;
+    bool is_meant = c->n_queues == 0;
 
-    for (int i = 0; i < q->n; i++)
-        if (is_in(item, q->names[i])) {
-            add_word(q->to, item->id);
-            return;
-        }
+    for (int i = 0; i < c->n_queues && !is_meant; i++)
+        is_meant = is_in(item, c->queues[i]);
+    if (is_meant && (!c->ids || bsearch(&id, c->ids->at, c->ids->n, sizeof *c->ids->at, by_text)))
+        add_word(c->found, id);
 }
 
-static int add_those_of(struct queues *q)
+static int choose(struct choice *c)
 {
     const struct command_options none = { 0 };
     struct config *cfg = command_config(&none);
@@ -135,7 +145,9 @@ static int add_those_of(struct queues *q)
 
     if (!cfg)
         return EX_CONFIG;
-    int rc = queue_read(cfg, NULL, pick, q, &e);
+    if (c->ids)
+        qsort(c->ids->at, c->ids->n, sizeof *c->ids->at, by_text);
+    int rc = queue_read(cfg, NULL, pick, c, &e);
     config_free(cfg);
     if (rc < 0)
         fprintf(stderr, "postsuper: %s\n", e.text);
@@ -156,25 +168,60 @@ static void add_lines(struct words *w)
     free(line);
 }
 
+/* Some at a time: one that leaves meanwhile keeps the others of its lot from being changed, and a question has an end. Then
+ * each is said alone. */
+static int say_each(const char *verb, const struct words *ids)
+{
+    enum { LOT = 500 };
+    int worst = EX_OK;
+
+    for (size_t i = 0; i < ids->n; i += LOT) {
+        struct words w = { 0 };
+        size_t end = ids->n - i < LOT ? ids->n : i + LOT;
+        add_word(&w, "baton");
+        add_word(&w, "queue");
+        add_word(&w, verb);
+        for (size_t k = i; k < end; k++)
+            add_word(&w, ids->at[k]);
+        int status = run_words(&w);
+        for (size_t k = i; status == EX_DATAERR && end - i > 1 && k < end; k++)
+            SAY("queue", verb, ids->at[k]);
+        worst = status != EX_OK && status != EX_DATAERR ? status : worst;
+    }
+    return worst;
+}
+
+/* What is not in the queues that are named, or is gone, is passed over, as by Postfix. */
 static int change(const char *verb, const char *id, char *const *queues, int n_queues)
 {
-    struct words w = { 0 };
-    struct queues q = { queues, n_queues, &w };
-    int status = EX_OK;
+    bool is_list = strcmp(id, "-") == 0, is_all = strcmp(id, "ALL") == 0;
+    struct words ids = { 0 }, found = { 0 };
+    struct choice c = { queues, n_queues, is_all ? NULL : &ids, &found };
 
-    add_word(&w, "baton");
-    add_word(&w, "queue");
-    add_word(&w, verb);
-    if (strcmp(id, "-") == 0)
-        add_lines(&w);
-    else if (n_queues && strcmp(id, "ALL") == 0)
-        status = add_those_of(&q);
-    else
-        add_word(&w, id);
-    if (status == EX_OK && w.n > 3)
-        return run_words(&w);
-    free_words(&w);
+    if (!is_list && n_queues == 0)
+        return SAY("queue", verb, id);
+    if (is_list)
+        add_lines(&ids);
+    else if (!is_all)
+        add_word(&ids, id);
+    int status = !is_all && !ids.n ? EX_OK : choose(&c);
+    if (status == EX_OK)
+        status = say_each(verb, &found);
+    free_words(&ids);
+    free_words(&found);
     return status;
+}
+
+static const char *unknown_queue(char *const *names, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const char *const *known = queue_names;
+        while (*known && strcmp(*known, names[i]) != 0)
+            known++;
+        if (!*known)
+            return names[i];
+    }
+    return NULL;
 }
 
 static const char *verb_of(int c)
@@ -209,6 +256,11 @@ static int postsuper(int argc, char **argv)
     }
     if (!has_any)
         return usage(text);
+    const char *unknown = unknown_queue(argv + optind, argc - optind);
+    if (unknown) {
+        fprintf(stderr, "postsuper: there is no queue \"%s\"\n", unknown);
+        return usage(text);
+    }
     for (size_t i = 0; i < n && status == EX_OK; i++)
         status = change(wanted[i].verb, wanted[i].id, argv + optind, argc - optind);
     return status;

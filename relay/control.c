@@ -204,7 +204,7 @@ static uint64_t *which(struct client *c, struct span rest, bool needs_right, siz
     uint64_t *ids = NULL;
 
     *n = 0;
-    if (span_word(&rest, "", &word) && span_ieq_str(word, "ALL")) {
+    if (span_word(&rest, "", &word) && span_eq(word, SPAN("ALL"))) {
         ids = queue_ids(r->queue, n);
         if (needs_right && c->uid != 0 && c->uid != geteuid()) {
             deny(c, "ALL", " is for root");

@@ -30,6 +30,17 @@ my ($id) = $r->{out} =~ /^(\w+) .*me1\@/m;
 like(as('postcat', [ '-q', $id ])->{out}, qr/^Subject: 1\r\n.*^the body\r\n\z/ms, 'postcat -q prints a message');
 is(as('postsuper', [ '-h', $id ])->{out}, "1 message held\n", 'postsuper -h holds it');
 like(as('postqueue', ['-p'])->{out}, qr/^\Q$id\E! /m, 'which mailq shows');
+my @others = grep { $_ ne $id } ids();
+for my $case ([ ['-d', 'all'], 65, 'capitals make sure' ], [ ['-d', 'all', 'hold'], 0, '... with a queue, too' ], [ ['-d', 'ALL', 'defered'], 64, 'a queue that there is not' ],
+    [ ['-d', $others[0], 'hold'], 0, 'a message that is in another queue' ], [ ['-d', '-', 'deferred'], 0, '... of a list, too', "$id\n" ],
+    [ ['-d', '-'], 0, 'ALL in a list is no message', "ALL\nall\n" ]) {
+    my ($args, $code, $name, $input) = @$case;
+    is(as('postsuper', $args, input => $input // '')->{code}, $code, $name);
+    is(scalar(ids()), 4, '... nothing is deleted');
+}
+is(as('postsuper', [ '-h', '-' ], input => "$others[0]\nDjSGMb2hxJw\n")->{out}, "1 message held\n", 'of a list what is gone is passed over');
+is(as('postsuper', [ '-H', '-', 'hold' ], input => "$others[0]\n")->{out}, "1 message released\n", '... and a queue may be named');
+ok((wait_until { my $q = $t->baton(['queue'])->{out}; $q =~ /\Q$others[0]\E\s+deferred/ } 15), 'it waits on') or diag $t->baton(['queue'])->{out};
 is(as('postsuper', [ '-d', 'ALL', 'deferred' ])->{out}, "3 messages deleted\n", '-d ALL deferred deletes the others');
 is_deeply([ids()], [$id], 'and only those');
 is(as('postsuper', [ '-d', 'ALL', 'deferred' ])->{code}, 0, 'none to be deleted is no error');
