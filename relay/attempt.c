@@ -76,8 +76,9 @@ enum { SLIM_FROM = 100 };
 
 static void write_down_all(struct attempt *a)
 {
-    const struct message *m = a->job->message;
+    struct message *m = a->job->message;
 
+    m->is_noted = true;
     a->state.is_held = m->is_held;
     a->state.attempts = a->job->attempts;
     spool_put_state(a->relay->spool, m->id, &a->state, NULL, NULL);
@@ -90,6 +91,8 @@ static void make_slim(struct attempt *a, bool is_written)
 
     a->n_all = st->n_rcpts;
     if (st->n_rcpts < SLIM_FROM || a->n == st->n_rcpts || a->job->dest->rules == NULL)
+        return;
+    if (!is_written && a->job->message->is_noted) /* what is known here is older: another job has ended since */
         return;
     if (!is_written)
         write_down_all(a);

@@ -165,8 +165,12 @@ bool operate_may(struct relay *r, uid_t uid, uint64_t id)
 
 /* ---- doing ---- */
 
+/* A report that is on its way carries what is left, and would be undone: settle.c writes it afterwards. */
 static void write_hold(struct relay *r, const struct message *m, bool is_held)
 {
+    if (m->is_reported)
+        return;
+
     struct envelope env;
     struct spool_state st;
     struct err e;

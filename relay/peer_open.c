@@ -42,6 +42,7 @@ static void drop_host(struct peer *p)
     p->dial = NULL;
     tls_policy_cancel(p->policy_ask);
     p->policy_ask = NULL;
+    p->half_reply = 0;
 }
 
 /* A host of the domain itself, and not of smtp_fallback_relay. */

@@ -41,6 +41,7 @@ struct message {
     struct job *jobs;
     bool is_held;
     bool is_doomed; /* deleted by the operator while active: ends when the attempt does */
+    bool is_noted;    /* what is left of its recipients has been written down since it was taken up, or is being: settle.c */
     bool is_reported; /* a report on some of its recipients is on its way to the disk: settle.c */
     struct job first; /* most messages have one */
 };

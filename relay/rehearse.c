@@ -37,6 +37,7 @@ static void play(const struct supervisor *s, const struct config *cfg, enum work
     sigset_t none;
 
     signal(SIGPIPE, SIG_IGN);
+    alarm(60); /* what it opens may be a pipe, or lie on a disk that does not answer, and batond waits */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     log_silence();

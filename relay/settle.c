@@ -264,6 +264,13 @@ static bool has_left_of_mine(const struct settlement *s)
     return false;
 }
 
+/* The operator has held or released it while its report was being written. */
+static void note_hold(struct settlement *s)
+{
+    s->left.is_held = s->a->job->message->is_held;
+    spool_put_state(s->a->relay->spool, s->a->info.id, &s->left, NULL, NULL);
+}
+
 /* It is written (or asks for no writing): the queue follows. */
 static void conclude(struct settlement *s)
 {
@@ -287,6 +294,8 @@ static void conclude(struct settlement *s)
     }
     if (is_gone)
         log_info("%s: removed", spool_id_format(id, text));
+    else if (!m->is_doomed && m->is_held != s->left.is_held && s->left.n_rcpts)
+        note_hold(s);
     settlement_free(s);
     schedule_run(r);
 }
@@ -334,12 +343,12 @@ static bool is_news(const struct settlement *s)
 
 static void write_without_report(struct settlement *s)
 {
-    if (s->left.n_rcpts && !is_news(s))
-        ;
-    else if (s->left.n_rcpts)
-        spool_put_state(s->a->relay->spool, s->a->info.id, &s->left, NULL, NULL);
-    else
+    if (!s->left.n_rcpts) {
         spool_end(s->a->relay->spool, s->a->info.id);
+    } else if (is_news(s)) {
+        s->a->job->message->is_noted = true;
+        spool_put_state(s->a->relay->spool, s->a->info.id, &s->left, NULL, NULL);
+    }
     conclude(s);
 }
 
@@ -406,7 +415,7 @@ static void write_down(struct settlement *s)
         return;
     }
     r->n_reports++;
-    s->a->job->message->is_reported = true;
+    s->a->job->message->is_reported = s->a->job->message->is_noted = true;
     if (bounce_send(r, &job, report_written, s, &e) < 0)
         report_written(s, SPOOL_FAILED, &e);
 }

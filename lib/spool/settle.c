@@ -133,7 +133,7 @@ void spool_end(struct spool *s, uint64_t id)
 static void drop_superseded(struct spool *s, uint64_t id)
 {
     for (struct rec *r = s->pending.first; r; r = r->next) {
-        if (r->type != RECORD_STATE || r->id != id || r->done || r->is_again)
+        if (r->type != RECORD_STATE || r->id != id || r->done || r->is_again || r->is_copy)
             continue;
         s->pending.bytes -= rec_bytes(r);
         r->type = 0;
