@@ -51,6 +51,14 @@ struct import_item *import_param(struct import *im, const char *name, const char
     return it;
 }
 
+struct import_item *import_find_param(const struct import *im, const char *name)
+{
+    for (size_t i = 0; i < im->n_items; i++)
+        if (!im->items[i].kind && im->items[i].lines[0].value && strcmp(im->items[i].lines[0].name, name) == 0)
+            return &im->items[i];
+    return NULL;
+}
+
 void import_line_lose(struct import_line *l, const char *fmt, ...)
 {
     va_list ap;

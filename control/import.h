@@ -59,6 +59,8 @@ struct import {
 /* All text is copied; valid till the next item is added. */
 struct import_item *import_section(struct import *im, const char *kind, const char *title);
 struct import_item *import_param(struct import *im, const char *name, const char *value, const char *plain, const char *source);
+/* The parameter as it will be written, by main.cf or by a default of Postfix's; NULL: it will not. */
+struct import_item *import_find_param(const struct import *im, const char *name);
 struct import_line *import_add(struct import_item *it, const char *name, const char *value, const char *source);
 /* A line that becomes a comment. */
 void import_lose(struct import *im, const char *name, const char *source, const char *fmt, ...)

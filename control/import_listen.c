@@ -90,10 +90,9 @@ static void set_line(struct import_item *it, const char *name, const char *value
     l->value = xstrdup(value);
 }
 
-/* What a service says of AUTH: its own switch, and whether a list of its own lets nobody else in. */
+/* AUTH of a service: whether main.cf has it on, whether it does, and whether a list of its own lets in nobody else. */
 struct auth {
-    const char *enable; /* "yes", "no", or NULL: as main.cf says */
-    bool is_demanded;
+    bool main_has, has, is_demanded;
 };
 
 /* "permit_sasl_authenticated, reject", whatever parts the two */
@@ -112,16 +111,12 @@ static bool take_known(struct import_item *it, struct auth *auth, bool is_set, c
 {
     struct import_line *tls = find_line(it, "tls");
 
-    if (strcmp(name, "smtpd_sasl_auth_enable") == 0) {
-        auth->enable = strcasecmp(value, "yes") == 0 ? "yes" : "no";
+    if (strcmp(name, "smtpd_sasl_auth_enable") == 0 || strcmp(name, "syslog_name") == 0)
         return true;
-    }
-    if (lets_in_who_logs_in(name, value)) {
+    if (auth->has && lets_in_who_logs_in(name, value)) { /* without AUTH it lets in nobody, and is carried */
         auth->is_demanded = true;
         return !is_set; /* else the list takes the place of that one, too */
     }
-    if (strcmp(name, "syslog_name") == 0)
-        return true;
     if (strcmp(name, "smtpd_tls_wrappermode") == 0) {
         if (strcasecmp(value, "yes") == 0)
             set_line(it, "tls", "implicit", source);
@@ -153,13 +148,15 @@ static bool is_our_default(const char *name, const char *value)
     return is;
 }
 
-static bool is_same_as_main(struct import *im, const char *name, const char *value)
+/* What is written outside of the sections counts, also where import_defaults() did it; else our default. */
+static bool is_same_outside(struct import *im, const char *name, const char *value)
 {
-    char *counts = postfix_find(&im->main, name) || postfix_default(&im->main, name) ? postfix_value(&im->main, name, NULL) : NULL;
+    if (!postfix_find(&im->main, name) && !import_find_param(im, name))
+        return is_our_default(name, value);
+    char *counts = postfix_value(&im->main, name, NULL);
     bool is_same = counts && strcasecmp(counts, value) == 0;
-
     free(counts);
-    return is_same || (!postfix_find(&im->main, name) && is_our_default(name, value));
+    return is_same;
 }
 
 static void take_override(struct import *im, struct import_item *it, struct auth *auth, const char *name, const char *value, const char *source)
@@ -169,7 +166,7 @@ static void take_override(struct import *im, struct import_item *it, struct auth
 
     if (own != name && config_section_shape_of("listen", span_str(own)) != CONFIG_SHAPE_NONE) {
         set_line(it, own, quoted, source);
-    } else if (!take_known(it, auth, postfix_find(&im->main, name), name, value, source) && !is_same_as_main(im, name, value)) {
+    } else if (!take_known(it, auth, postfix_find(&im->main, name), name, value, source) && !is_same_outside(im, name, value)) {
         if (config_section_shape_of("listen", span_str(name)) != CONFIG_SHAPE_NONE)
             set_line(it, name, quoted, source);
         else
@@ -208,18 +205,34 @@ static bool is_on(struct import *im, const char *name)
     return is;
 }
 
-/* With AUTH on, the ports made for users demand it of themselves. */
-static void add_auth(struct import *im, struct import_item *it, const struct auth *auth, struct span port, const char *source)
+static struct auth auth_of(struct import *im, const struct postfix_service *s)
 {
-    bool main_has = is_on(im, "smtpd_sasl_auth_enable"), has = auth->enable ? strcmp(auth->enable, "yes") == 0 : main_has;
+    struct auth auth = { .main_has = is_on(im, "smtpd_sasl_auth_enable") };
+
+    auth.has = auth.main_has;
+    for (size_t i = 0; i < s->n_overrides; i++) {
+        struct buf value;
+        if (strcmp(s->overrides[i].name, "smtpd_sasl_auth_enable") != 0)
+            continue;
+        buf_init(&value, BUF_NO_MAX);
+        if (postfix_expand(&im->main, span_str(s->overrides[i].value), &value, NULL) == 0)
+            auth.has = span_ieq(buf_span(&value), SPAN("yes"));
+        buf_fini(&value);
+    }
+    return auth;
+}
+
+/* With AUTH on, the ports made for users demand it of themselves. */
+static void add_auth(struct import_item *it, const struct auth *auth, struct span port, const char *source)
+{
     bool is_for_users = span_eq(port, SPAN("submission")) || span_eq(port, SPAN("587")) || span_eq(port, SPAN("submissions")) ||
                         span_eq(port, SPAN("smtps")) || span_eq(port, SPAN("465"));
 
-    if (!has && main_has)
+    if (!auth->has && auth->main_has)
         set_line(it, "auth", "no", source);
-    else if (has && auth->is_demanded && (!main_has || !is_for_users))
+    else if (auth->is_demanded && (!auth->main_has || !is_for_users))
         set_line(it, "auth", "required", source);
-    else if (has && !auth->is_demanded && (!main_has || is_for_users))
+    else if (auth->has && !auth->is_demanded && (!auth->main_has || is_for_users))
         set_line(it, "auth", "may", source);
 }
 
@@ -246,7 +259,7 @@ static void add_listener(struct import *im, const struct postfix_service *s)
     struct span address, port = port_of(s, &address);
     char *source = source_of(s), *title = title_of(port, address, im), *where = span_dup(address), *at = span_dup(port);
     struct import_item *it = import_section(im, "listen", title);
-    struct auth auth = { NULL, false };
+    struct auth auth = auth_of(im, s);
 
     if (address.len)
         import_add(it, "address", where, source);
@@ -257,7 +270,7 @@ static void add_listener(struct import *im, const struct postfix_service *s)
         import_note(&it->notes, "Postfix had postscreen here: Baton has none, but its limits (smtpd_client_connection_count_limit and "
                                 "kin) keep the many away.");
     add_overrides(im, it, &auth, s);
-    add_auth(im, it, &auth, port, source);
+    add_auth(it, &auth, port, source);
     free(source);
     free(title);
     free(where);

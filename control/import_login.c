@@ -13,18 +13,24 @@
 
 #include <stdlib.h>
 
+struct tables { /* those of a parameter that can be opened */
+    struct map **at;
+    size_t n;
+};
+
 struct logins {
     struct import *im;
-    struct map **at; /* smtp_sasl_password_maps */
-    size_t n;
+    struct tables passwords; /* smtp_sasl_password_maps */
+    struct tables senders;   /* sender_dependent_relayhost_maps */
     struct strlist hosts; /* those that have a section now */
     char *relayhost;      /* as main.cf has it */
     char *where;
 };
 
-static void open_tables(struct logins *lo, const char *maps)
+static void open_tables(struct import *im, const char *name, struct tables *t)
 {
-    struct span rest = span_str(maps), word;
+    char *maps = postfix_value(&im->main, name, NULL);
+    struct span rest = span_str(maps ? maps : ""), word;
 
     while (map_next_spec(&rest, &word)) {
         struct map_options o = { .is_read_only = true };
@@ -32,20 +38,28 @@ static void open_tables(struct logins *lo, const char *maps)
         char *spec = span_dup(span_starts(word, "proxy:") ? span_from(word, 6) : word);
         struct map *m = map_open(spec, &o, &e);
         if (!m)
-            import_note(&lo->im->notes, "Warning: a table of smtp_sasl_password_maps cannot be opened: %s", e.text);
-        lo->at = xreallocarray(lo->at, lo->n + 1, sizeof(*lo->at));
-        lo->at[lo->n] = m;
-        lo->n += m != NULL;
+            import_note(&im->notes, "Warning: a table of %s cannot be opened, and its logins are not carried: %s", name, e.text);
+        t->at = xreallocarray(t->at, t->n + 1, sizeof(*t->at));
+        t->at[t->n] = m;
+        t->n += m != NULL;
         free(spec);
     }
+    free(maps);
 }
 
-static bool look_up(const struct logins *lo, struct span key, struct buf *row)
+static void close_tables(struct tables *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        map_close(t->at[i]);
+    free(t->at);
+}
+
+static bool look_up(const struct tables *t, struct span key, struct buf *row)
 {
     struct err e;
 
-    for (size_t i = 0; i < lo->n; i++)
-        if (map_lookup(lo->at[i], key, row, &e) == MAP_FOUND)
+    for (size_t i = 0; i < t->n; i++)
+        if (map_lookup(t->at[i], key, row, &e) == MAP_FOUND)
             return row->len > 0;
     return false;
 }
@@ -57,7 +71,7 @@ static bool find_row(const struct logins *lo, const char *host, struct buf *row)
 
     if (relayhost_parse(&h, span_str(host), NULL) < 0)
         return false;
-    bool is_found = look_up(lo, span_str(host), row) || look_up(lo, span_str(h.host), row);
+    bool is_found = look_up(&lo->passwords, span_str(host), row) || look_up(&lo->passwords, span_str(h.host), row);
     relayhost_fini(&h);
     return is_found;
 }
@@ -140,28 +154,18 @@ static void carry_host(struct logins *lo, struct span text)
     free(host);
 }
 
-/* What sender_dependent_relayhost_maps has for a sender, else the relayhost of all; to be freed. */
+/* What sender_dependent_relayhost_maps has for a sender, to be freed; NULL: nothing. The relayhost of all is nobody's own: by
+ * the login of one sender all mail would go. */
 static char *host_of(const struct logins *lo, struct span sender)
 {
-    char *maps = postfix_value(&lo->im->main, "sender_dependent_relayhost_maps", NULL), *host = NULL;
-    struct span rest = span_str(maps ? maps : ""), word;
+    char *host = NULL;
     struct buf row;
 
     buf_init(&row, MAP_VALUE_MAX);
-    while (!host && map_next_spec(&rest, &word)) {
-        struct map_options o = { .is_read_only = true };
-        struct err e;
-        char *spec = span_dup(word);
-        struct map *m = map_open(spec, &o, &e);
-        if (m && (map_lookup(m, sender, &row, &e) == MAP_FOUND ||
-                  map_lookup(m, span_from(sender, span_find(sender, '@')), &row, &e) == MAP_FOUND))
-            host = span_dup(span_trim(buf_span(&row)));
-        map_close(m);
-        free(spec);
-    }
+    if (look_up(&lo->senders, sender, &row) || look_up(&lo->senders, span_from(sender, span_find(sender, '@')), &row))
+        host = span_dup(span_trim(buf_span(&row)));
     buf_fini(&row);
-    free(maps);
-    return host ? host : xstrdup(lo->relayhost);
+    return host;
 }
 
 static int carry_sender(void *arg, const struct map_row *row)
@@ -171,15 +175,15 @@ static int carry_sender(void *arg, const struct map_row *row)
     if (span_find(row->key, '@') == row->key.len)
         return 0;
     char *host = host_of(lo, row->key), *what = xasprintf("the login of %.*s, %s", (int)row->key.len, row->key.at, lo->where);
-    if (*host && !strpbrk(host, " ,\t") && !has_login(lo, host))
+    if (host && *host && !strpbrk(host, " ,\t") && !has_login(lo, host))
         carry(lo, host, row->value);
-    else if (*host)
+    else if (host && *host)
         import_lose(lo->im, "smtp_sasl_password_maps", what,
                     "a login goes by the relayhost, and %s has one: give this sender another name of it in "
                     "sender_dependent_relayhost_maps (another of its host names, or its other port), and that a login section", host);
     else
-        import_lose(lo->im, "smtp_sasl_password_maps", what, "this sender has no relayhost: write one into sender_dependent_relayhost_maps, "
-                                                             "and a login section for it");
+        import_lose(lo->im, "smtp_sasl_password_maps", what,
+                    "this sender has no relayhost of its own: write one into sender_dependent_relayhost_maps, and a login section for it");
     free(host);
     free(what);
     return 0;
@@ -193,20 +197,10 @@ static int carry_host_of_row(void *arg, const struct map_row *row)
 
 static void carry_senders_hosts(struct logins *lo)
 {
-    char *maps = postfix_value(&lo->im->main, "sender_dependent_relayhost_maps", NULL);
-    struct span rest = span_str(maps ? maps : ""), word;
+    struct err e;
 
-    while (map_next_spec(&rest, &word)) {
-        struct map_options o = { .is_read_only = true };
-        struct err e;
-        char *spec = span_dup(word);
-        struct map *m = map_open(spec, &o, &e);
-        if (m)
-            map_each(m, carry_host_of_row, lo, &e);
-        map_close(m);
-        free(spec);
-    }
-    free(maps);
+    for (size_t i = 0; i < lo->senders.n; i++)
+        map_each(lo->senders.at[i], carry_host_of_row, lo, &e);
 }
 
 static bool is_on(struct import *im, const char *name)
@@ -225,8 +219,8 @@ static void add_logins(struct logins *lo)
 
     while (postfix_list_next(&rest, &word))
         carry_host(lo, word);
-    for (size_t i = 0; i < lo->n && is_on(lo->im, "smtp_sender_dependent_authentication"); i++)
-        map_each(lo->at[i], carry_sender, lo, &e);
+    for (size_t i = 0; i < lo->passwords.n && is_on(lo->im, "smtp_sender_dependent_authentication"); i++)
+        map_each(lo->passwords.at[i], carry_sender, lo, &e);
     carry_senders_hosts(lo);
     if (!lo->hosts.n)
         import_lose(lo->im, "smtp_sasl_password_maps", lo->where,
@@ -243,11 +237,11 @@ void import_logins(struct import *im)
         struct logins lo = { .im = im, .relayhost = hosts ? hosts : xstrdup("") };
         hosts = NULL;
         lo.where = s ? import_source(s) : xstrdup("smtp_sasl_password_maps"); /* static: holds the password itself */
-        open_tables(&lo, maps);
+        open_tables(im, "smtp_sasl_password_maps", &lo.passwords);
+        open_tables(im, "sender_dependent_relayhost_maps", &lo.senders);
         add_logins(&lo);
-        for (size_t i = 0; i < lo.n; i++)
-            map_close(lo.at[i]);
-        free(lo.at);
+        close_tables(&lo.passwords);
+        close_tables(&lo.senders);
         strlist_clear(&lo.hosts);
         free(lo.relayhost);
         free(lo.where);

@@ -240,9 +240,10 @@ const struct import_name *import_find_name(const char *name)
     bool is_known = config_shape_of(span_str(name)) != CONFIG_SHAPE_NONE;
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (fnmatch(names[i].name, name, 0) != 0)
+        if (is_known ? strcmp(names[i].name, name) != 0 : fnmatch(names[i].name, name, 0) != 0)
             continue;
-        /* What Baton has goes by its own rules, but for what is its own affair: its spool, its user. */
+        /* What Baton has goes by its own rules, but for what is its own affair: its spool, its user. No pattern
+         * is meant for it: "*_time_limit" is that of a service, and command_time_limit another thing. */
         bool is_own = names[i].harmless && strcmp(names[i].harmless, "*") == 0;
         return !is_known || is_own ? &names[i] : NULL;
     }

@@ -441,18 +441,10 @@ static void by_default(struct import *im, const char *name, const char *say)
     free(raw);
 }
 
-static struct import_item *find_param(struct import *im, const char *name)
-{
-    for (size_t i = 0; i < im->n_items; i++)
-        if (!im->items[i].kind && im->items[i].lines[0].value && strcmp(im->items[i].lines[0].name, name) == 0)
-            return &im->items[i];
-    return NULL;
-}
-
 /* An empty relayhost is more than none with us: mail goes out by itself then. */
 static void write_relayhost(struct import *im)
 {
-    struct import_item *it = find_param(im, "relayhost");
+    struct import_item *it = import_find_param(im, "relayhost");
 
     if (!it)
         it = import_param(im, "relayhost", "", NULL, NULL);
@@ -476,7 +468,7 @@ void import_defaults(struct import *im)
     if (!postfix_find(&im->main, "mynetworks") && !postfix_find(&im->main, "mynetworks_style"))
         import_note(&im->notes, "main.cf sets no mynetworks: Postfix trusts all addresses of this machine, Baton 127.0.0.0/8 and "
                                 "[::1]/128. Write mynetworks when others are to be trusted.");
-    if (!find_param(im, "smtp_tls_security_level") && has_value(im, "relayhost"))
+    if (!import_find_param(im, "smtp_tls_security_level") && has_value(im, "relayhost"))
         import_note(&im->notes, "main.cf sets no smtp_tls_security_level: Postfix sent without TLS, Baton uses TLS where it is offered, and "
                                 "demands it, with a certificate that fits, of a relayhost at port 587 or 465 or with a login.");
     if (!has_value(im, "relayhost"))

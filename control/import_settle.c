@@ -33,12 +33,21 @@ static void trial_run(struct trial *t, struct import *im)
 
 /* ---- what is refused ---- */
 
+/* Without "listen NAME: ", which is where it stands. */
+static const char *bare(const struct config_remark *r)
+{
+    const char *colon = strncmp(r->text, "listen ", 7) == 0 ? strstr(r->text, ": ") : NULL;
+
+    return colon ? colon + 2 : r->text;
+}
+
 /* The reason without the parameter's name before it, which stands in the line already. */
 static const char *reason(const struct config_remark *r, const char *name)
 {
+    const char *text = bare(r);
     size_t len = strlen(name);
 
-    return strncmp(r->text, name, len) == 0 && strncmp(r->text + len, ": ", 2) == 0 ? r->text + len + 2 : r->text;
+    return strncmp(text, name, len) == 0 && strncmp(text + len, ": ", 2) == 0 ? text + len + 2 : text;
 }
 
 static void say_left_out(struct import *im, const struct import_line *l, struct span word, const char *why)
@@ -52,25 +61,45 @@ static void say_left_out(struct import *im, const struct import_line *l, struct 
     free(name);
 }
 
+/* Adds the list without each `gone`, and without the warn_if_reject in front of it, which would take the next one else. What parts
+ * the others stays: a blank stands before an argument. */
+static bool add_without(const char *list, struct span gone, struct buf *kept)
+{
+    struct span rest = span_str(list), word;
+    const char *end = list;
+    size_t before_warn = 0;
+    bool has = false, warns = false, comma = false;
+
+    for (; postfix_list_next(&rest, &word); end = word.at + word.len) {
+        struct span gap = span_of(end, (size_t)(word.at - end));
+        bool is_it = span_eq(word, gone), is_warn = span_ieq(word, SPAN("warn_if_reject"));
+        comma |= span_find(gap, ',') < gap.len;
+        if (is_warn && !warns)
+            before_warn = kept->len;
+        if (is_it && warns)
+            kept->len = before_warn;
+        if (!is_it) {
+            buf_addf(kept, "%s%.*s", !kept->len ? "" : comma ? ", " : " ", (int)word.len, word.at);
+            comma = false;
+        }
+        has |= is_it;
+        warns = is_warn;
+    }
+    return has;
+}
+
 /* A restriction that Baton has left out is named in quotes: the others of its list stay. */
 static bool leave_out(struct import *im, struct import_line *l, const struct config_remark *r)
 {
     const char *why = reason(r, l->name);
     size_t len = strlen(l->name), quote = strcspn(why + 1, "\"");
-    struct span gone = span_of(why + 1, quote), rest = span_str(l->value), word;
+    struct span gone = span_of(why + 1, quote);
     struct buf kept;
-    bool has = false;
 
     if (len <= 13 || strcmp(l->name + len - 13, "_restrictions") != 0 || strncmp(why, "\"reject_", 8) != 0 || !why[1 + quote])
         return false;
     buf_init(&kept, BUF_NO_MAX);
-    while (postfix_list_next(&rest, &word)) {
-        bool is_it = span_eq(word, gone);
-        if (!is_it)
-            buf_addf(&kept, "%s%.*s", kept.len ? ", " : "", (int)word.len, word.at);
-        has |= is_it;
-    }
-    bool is_done = has && kept.len;
+    bool is_done = add_without(l->value, gone, &kept) && kept.len;
     if (is_done) {
         free(l->value);
         free(l->plain);
@@ -135,13 +164,22 @@ static bool blame_by_trial(struct import *im, const struct config_report *now)
     return false;
 }
 
+/* The same of the same line, twice in its list, or once more of a listener that has the list, too. */
+static bool is_said_already(const struct config_report *r, size_t which)
+{
+    for (size_t i = 0; i < which; i++)
+        if (r->at[i].line == r->at[which].line && r->at[i].severity == CONFIG_ERROR && strcmp(bare(&r->at[i]), bare(&r->at[which])) == 0)
+            return true;
+    return false;
+}
+
 /* True: take another look. */
 static bool take_out_errors(struct import *im, const struct config_report *r)
 {
     bool has_changed = false;
 
     for (size_t i = 0; i < r->n; i++)
-        if (r->at[i].severity == CONFIG_ERROR)
+        if (r->at[i].severity == CONFIG_ERROR && !is_said_already(r, i))
             has_changed |= blame(im, &r->at[i]);
     return has_changed || blame_by_trial(im, r);
 }

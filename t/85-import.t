@@ -138,6 +138,16 @@ if (Baton::Test::has_server()) {
     $r = import_cf($senders);
     unlike($r->{lines}, qr/a\.user/, 'without smtp_sender_dependent_authentication rows of senders do not count');
     like($r->{lines}, qr/^login "\[smtp\.third\.test\]" \{$/m, 'those of relayhosts do');
+    (my $proxied = $senders) =~ s/texthash:/proxy:texthash:/g;
+    like(import_cf("${proxied}smtp_sender_dependent_authentication = yes\n")->{lines}, qr/^login "\[smtp\.a\.test\]:587" \{\n    user = "a\.user"$/m,
+        'and so with tables behind proxy:');
+    $r = import_cf("${null}smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = texthash:$folder/sasl\nsmtp_sender_dependent_authentication = yes\n"
+          . "sender_dependent_relayhost_maps = texthash:$folder/missing\n");
+    unlike($r->{lines}, qr/^login|a\.user/m, "no sender's login is that of the relayhost which all have");
+    like($r->{out}, qr/^# NOT CARRIED: the login of a\@example\.net, .*\n(?:#.*\n)*?#   this sender has no relayhost of its own/m, '... of which is told')
+        or diag $r->{out};
+    like($r->{out}, qr/^# Warning: a table of sender_dependent_relayhost_maps cannot be opened, and its logins are not carried/m,
+        'and of a table that cannot be opened');
 }
 
 # Networks of the interfaces
@@ -146,6 +156,16 @@ is($r->{code}, 0, 'mynetworks_style = subnet, with the loopback interface only')
 unlike($r->{out}, qr/NOT CARRIED|sets no mynetworks/, 'is carried');
 like($r->{config}, qr/^mynetworks = "?127\.0\.0\.0\/8\b/m, 'as the network of that interface');
 like(import_cf("${null}inet_interfaces = all\nmynetworks_style = class\n")->{config}, qr/^mynetworks = .*127\.0\.0\.0\/8\b/m, 'and class');
+
+like(import_cf("${null}inet_interfaces = all\nmynetworks_style = host\n")->{config}, qr/^mynetworks = .*127\.0\.0\.1\/32\b/m,
+    'and host, as the addresses themselves');
+like(import_cf("${null}inet_interfaces = localhost\nmynetworks_style = host\n")->{config}, qr/^mynetworks = .*127\.0\.0\.1\/32\b/m, 'localhost is loopback');
+like(import_cf("${null}inet_interfaces = localhost, web.example.com\nmynetworks_style = subnet\n")->{out},
+    qr/^# Names in inet_interfaces are not looked up: add the networks of web\.example\.com\.$/m, 'other names are told of');
+like(import_cf("${null}inet_interfaces = web.example.com\nmynetworks_style = subnet\n")->{out},
+    qr/^#   names in inet_interfaces are not looked up \(web\.example\.com\): write/m, '... also when there is nothing else');
+like(import_cf("${null}inet_interfaces = 192.0.2.77\nmynetworks_style = subnet\n")->{out}, qr/^#   this machine has none of the addresses in inet_interfaces/m,
+    'as are addresses of another machine');
 
 # What is not here has an answer
 $r = import_cf("${null}smtp_tls_security_level = dane\nmilter_header_checks = pcre:/x\nsmtp_mime_header_checks = pcre:/x\n");
@@ -201,6 +221,26 @@ SKIP: {
     like($r->{lines}, qr{^    port = 10025\n    milters = "unix:/var/spool/postfix/opendkim/x\.sock"\n    auth = no\n\}$}m, 'a port without it, and with filters of its own')
       or diag $r->{out};
 }
+# What is our default may be something else where main.cf, or Postfix's own default, says otherwise
+$r = import_cf($null =~ s/smtpd_helo_required.*\n//r, "$smtp\n2525 inet n - y - - smtpd -o smtpd_helo_required=yes\n");
+like($r->{lines}, qr/^    port = 2525\n    smtpd_helo_required = yes$(?s:.*)^smtpd_helo_required = "?no"?$/m, 'our default is written where it is another outside')
+    or diag $r->{out};
+SKIP: {
+    skip 'the server module is not built', 5 if !has_server();
+    my $tls = $t->certificate(names => ['web.example.com']);
+    my $main = "$null\nsmtpd_tls_cert_file = $tls->{cert}\nsmtpd_tls_key_file = $tls->{key}\n";
+    my $submission = "$smtp\nsubmission inet n - y - - smtpd -o smtpd_tls_security_level=may -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n";
+    $r = import_cf("$main\nsmtpd_sasl_auth_enable = yes\n", "$submission -o smtpd_tls_auth_only=yes\n");
+    like($r->{lines}, qr/^    smtpd_tls_auth_only = yes$(?s:.*)^smtpd_tls_auth_only = "?no"?$/m, 'so that AUTH is not offered in the clear')
+        or diag $r->{out};
+    my $closed = qr/^    smtpd_client_restrictions = "permit_sasl_authenticated,reject"$/m;
+    $r = import_cf($main, $submission);
+    like($r->{lines}, $closed, 'a port for those who log in, where nobody can, stays closed') or diag $r->{out};
+    unlike($r->{lines}, qr/auth = /, '... without AUTH');
+    $r = import_cf("$main\nsmtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n", "$submission -o smtpd_sasl_auth_enable=no\n");
+    like($r->{lines}, $closed, '... and where AUTH is switched off') or diag $r->{out};
+    like($r->{lines}, qr/^    auth = "?no"?$/m, '... as it was') or diag $r->{out};
+}
 $r = import_cf("$null\ncontent_filter = smtp-amavis:[127.0.0.1]:10024\n", "$smtp\nsmtp-amavis unix - - y - 2 smtp\n -o smtp_send_xforward_command=yes\n"
     . "127.0.0.1:10025 inet n - y - - smtpd -o content_filter= -o receive_override_options=no_header_body_checks,no_unknown_recipient_checks -o mynetworks=127.0.0.0/8\n");
 like($r->{lines}, qr/^content_filter = "smtp:\[127\.0\.0\.1\]:10024"$/m, 'a content filter, by the transport that there is') or diag $r->{out};
@@ -234,11 +274,19 @@ if (Baton::Test::has_server()) {
     like($r->{out}, qr/^# NOT CARRIED: main\.cf:\d+: smtpd_recipient_restrictions: reject_unverified_recipient\n(?:#.*\n)*?.*the rest of the list is carried/m, 'and it is said')
         or diag $r->{out};
     is($r->{code}, 1, 'with exit 1');
+    my $list = 'reject_unverified_sender, permit_mynetworks, warn_if_reject reject_unverified_sender, reject_rbl_client x.test';
+    my $rest = qr/smtpd_sender_restrictions = "permit_mynetworks, reject_rbl_client x\.test"$/m;
+    like(import_cf("${null}smtpd_sender_restrictions = $list\n")->{lines}, qr/^$rest/m, 'its warn_if_reject goes with it, and does not take the next one');
+    $r = import_cf("${null}smtpd_sender_restrictions = $list\n", "$smtp\n2525 inet n - y - - smtpd -o smtpd_helo_required=no\n");
+    like($r->{lines}, qr/^$rest/m, '... with a listener that has the list, too');
+    $r = import_cf($null, "$smtp\n2525 inet n - y - - smtpd -o { smtpd_sender_restrictions = $list }\n");
+    like($r->{lines}, qr/^    $rest/m, '... and of one with a list of its own') or diag $r->{out};
+    like($r->{out}, qr/NOT CARRIED: master\.cf:6: 2525: -o smtpd_sender_restrictions: reject_unverified_sender$/m, 'which is told of') or diag $r->{out};
 }
 
 # ---- programs ----
 SKIP: {
-    skip 'the server module is not built', 5 if !has_server();
+    skip 'the server module is not built', 6 if !has_server();
     my $vacation = "vacation unix - n n - 4 pipe\n  flags=Rq user=nobody argv=/bin/false -f \${sender} -- \${recipient}\n";
     $r = import_cf("$null\nvirtual_transport = vacation:\nvirtual_mailbox_domains = v.test\nvacation_destination_recipient_limit = 2\n"
         . "mailbox_command = /usr/bin/procmail -a \"\$EXTENSION\"\nluser_relay = \$user\@other.test\n", "$smtp$vacation");
@@ -248,6 +296,7 @@ SKIP: {
     like($r->{lines}, qr/^mailbox_command = "\/usr\/bin\/procmail -a \\"\$EXTENSION\\""$/m, 'a command with a $name of its own');
     like($r->{lines}, qr/^luser_relay = "\$\$user\@other\.test"$/m, 'an address with one');
     is($r->{code}, 0, 'all is carried') or diag $r->{out};
+    like(import_cf("$null\ncommand_time_limit = 60s\n")->{lines}, qr/^command_time_limit = "?60s?"?$/m, 'how long a program may take');
 }
 
 # ---- the lines of the usual handbook, a section each: what has to come out ----
