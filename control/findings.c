@@ -13,6 +13,7 @@ struct findings {
     json_t *all; /* NULL: for people */
     const char *who; /* not NULL: errors only, on stderr; borrowed */
     unsigned errors, warnings;
+    bool is_silent; /* nothing came of the last finding: no advice to it either */
     char **told; /* texts of errors: several checks may come upon one */
 };
 
@@ -85,7 +86,8 @@ void findings_add(struct findings *f, enum finding_kind kind, const char *subjec
     va_start(ap, fmt);
     const char *text = safe(fmt, ap);
     va_end(ap);
-    if (kind == FINDING_ERROR && !is_new_error(f, text))
+    f->is_silent = kind == FINDING_ERROR && !is_new_error(f, text);
+    if (f->is_silent)
         return;
     f->warnings += kind == FINDING_WARNING;
     if (f->who) {
@@ -109,7 +111,7 @@ void findings_advise(struct findings *f, const char *fmt, ...)
     va_start(ap, fmt);
     const char *text = safe(fmt, ap);
     va_end(ap);
-    if (f->who)
+    if (f->who || f->is_silent)
         return;
     if (f->all)
         json_object_set_new(json_array_get(f->all, json_array_size(f->all) - 1), "advice",

@@ -5,6 +5,8 @@ use strict;
 use warnings;
 use FindBin;
 use IO::Socket::INET;
+use IO::Socket::UNIX;
+use JSON::PP ();
 use Test::More;
 use lib "$FindBin::Bin/lib";
 use Baton::Test;
@@ -124,6 +126,17 @@ for (@commands) {
 is($t->run([ $baton, 'nonsense' ])->{code}, 64, 'an unknown command: exit 64');
 is($t->run([$baton])->{code}, 64, 'none: exit 64');
 is($t->run([ $baton, 'config', '--nonsense' ])->{code}, 64, 'an unknown option: exit 64');
+# The same error twice is told once, and what to do about it, too; what stands between keeps its own.
+my ($closed, $none) = ($t->path('closed'), $t->path('no-socket'));
+my $socket = IO::Socket::UNIX->new(Local => $closed, Listen => 1) or die;
+chmod 0400, $closed;
+my $thrice = { default_transport => "lmtp:unix:$closed unix:$none unix:$closed", relayhost => '' };
+my $told = check($thrice)->{out};
+is(scalar(() = $told =~ /may not be used by/g), 1, 'an error that comes twice is told once') or diag $told;
+is(scalar(() = $told =~ /in Dovecot, unix_listener/g), 1, '... with its advice');
+my ($missing) = grep { $_->{text} =~ /nobody listens at/ } @{ JSON::PP::decode_json($t->baton([ 'check', '--json' ])->{out})->{findings} };
+like($missing->{advice}, qr/^start its server/, '... which is not taken for another\'s');
+
 is($t->run([ $baton, 'config', '-c' ])->{code}, 64, '-c without a file: exit 64');
 like($t->run([ $baton, '--version' ])->{out}, qr/^baton \d/, '--version');
 $r = $t->run([ $baton, 'config', '-h', 'log', '-c', '/nonexistent' ]);
