@@ -67,8 +67,17 @@ static bool is_below(const char *path, const char *folder)
 
 bool config_trusts_any_ccert(const struct config *cfg)
 {
-    static const char *const places[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem",
-                                          "/etc/pki/tls", "/etc/pki/ca-trust", "/usr/share/ca-certificates", "/usr/lib/ssl/certs" };
+    static const char *const places[] = {
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/ssl/cert.pem",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/certs/ca-bundle.crt",
+        "/etc/ssl/certs/ca-bundle.trust.crt", /* Red Hat's, by Debian's folder */
+        "/etc/pki/tls",
+        "/etc/pki/ca-trust",
+        "/usr/share/ca-certificates",
+        "/usr/lib/ssl/certs"
+    };
     bool any = is_below(cfg->smtpd_tls_CApath, "/etc/ssl/certs");
 
     for (size_t i = 0; i < ARRAY_LEN(places); i++)

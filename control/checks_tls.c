@@ -42,17 +42,25 @@ static void check_versions(const char *param, const struct tls_range *r, struct 
 
 enum { AUTHORITIES_MANY = 20 }; /* as many as nobody has of his own */
 
+static bool has_permit_all(const struct restriction_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->at[i].id == RESTRICTION_permit_tls_all_clientcerts)
+            return true;
+    return false;
+}
+
+/* Some client, wherever it comes in. */
 static bool permits_all_trusted(const struct config *cfg)
 {
-    const struct restriction_list *l;
+    const struct config *view;
     bool any = false;
 
-    for (size_t p = 0; p < N_RESTRICT_PLACES + cfg->n_restriction_classes; p++) {
-        l = p < N_RESTRICT_PLACES ? config_restrictions(cfg, (enum restriction_place)p)
-                                  : &cfg->restriction_classes[p - N_RESTRICT_PLACES].restrictions;
-        for (size_t i = 0; i < l->n; i++)
-            any |= l->at[i].id == RESTRICTION_permit_tls_all_clientcerts;
-    }
+    for (size_t i = 0; (view = config_each_view(cfg, i)); i++)
+        for (int p = 0; p < N_RESTRICT_PLACES; p++)
+            any |= has_permit_all(config_restrictions(view, (enum restriction_place)p));
+    for (size_t i = 0; i < cfg->n_restriction_classes; i++)
+        any |= has_permit_all(&cfg->restriction_classes[i].restrictions);
     return any;
 }
 

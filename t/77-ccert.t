@@ -165,6 +165,25 @@ subtest 'restrictions' => sub {
     is(rcpt(client($port{may}, 'listed')), $ok, '... and fingerprints count');
 };
 
+subtest 'authorities that give anybody a certificate' => sub {
+    my %check = (relayhost => $sink->address, smtpd_tls_cert_file => $c->{cert}, smtpd_tls_key_file => $c->{key}, smtpd_tls_ask_ccert => 'yes');
+    my $permit = 'smtpd_relay_restrictions = "permit_tls_all_clientcerts, reject_unauth_destination"';
+    my $listen = "listen own {\n address = 127.0.0.1\n port = $port{may}\n $permit\n}\n";
+    for my $file (qw(/etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-bundle.crt /etc/pki/tls/certs/ca-bundle.crt)) {
+        $t->config(%check, smtpd_tls_CAfile => $file, raw => $listen);
+        like($t->baton(['check'])->{out}, qr/^error .*listen own: smtpd_relay_restrictions: everybody with a certificate, and anybody gets one, is permitted/m, $file);
+    }
+    my ($many, $one) = ($t->path('many.pem'), $t->path('one.pem'));
+    for my $n (1 .. 21) {
+        $t->run([ qw(openssl req -x509 -days 30 -key), $of{listed}{key}, '-subj', "/CN=authority $n", '-out', $one ]);
+        spew($many, (-e $many ? slurp($many) : '') . slurp($one));
+    }
+    $t->config(%check, smtpd_tls_CAfile => $many, raw => $listen);
+    like($t->baton(['check'])->{out}, qr/^warning +client certs +permit_tls_all_clientcerts permits whoever has a certificate of one of 21 authorities/m, 'many, and one listener permits all');
+    $t->config(%check, smtpd_tls_CAfile => $many, raw => $listen =~ s/permit_tls_all_clientcerts, //r);
+    like($t->baton(['check'])->{out}, qr/^ok +client certs +asked for; 21 authorities/m, '... none does');
+};
+
 subtest 'a policy server is told' => sub {
     configure(smtpd_recipient_restrictions => 'check_policy_service ' . $policy->place, relay_domains => 'elsewhere.test');
     rcpt(client($port{may}, 'good'));
