@@ -178,10 +178,42 @@ static bool is_everywhere(const struct cidr *n)
     return n->bits == 0 && !n->is_negated;
 }
 
+/* What is a name may be anywhere. */
+static bool is_loopback_only(const struct strlist *interfaces)
+{
+    struct cidr c;
+    struct err e;
+
+    for (size_t i = 0; i < interfaces->n; i++) {
+        const char *text = interfaces->at[i];
+        bool is_address = cidr_parse(&c, span_str(text), &e) == 0;
+        if (strcasecmp(text, "loopback-only") != 0 && strcmp(text, "::1") != 0 &&
+            (!is_address || c.family != AF_INET || c.addr[0] != 127))
+            return false;
+    }
+    return true;
+}
+
+/* Whether mynetworks of `cfg`, the whole configuration or a view, counts there. */
+static bool goes_by_networks_of(const struct config *cfg, const struct listen *l)
+{
+    return cfg->view_of ? l->view == cfg : !l->view || !config_is_own(l->view, PARAM_mynetworks);
+}
+
+/* A section's address counts there, and not inet_interfaces. */
+static bool is_reached_from_here_only(const struct config *cfg)
+{
+    bool is_here = is_loopback_only(&cfg->inet_interfaces);
+
+    for (size_t i = 0; i < cfg->n_listens; i++)
+        if (!cfg->listens[i].path[0] && goes_by_networks_of(cfg, &cfg->listens[i]))
+            is_here &= is_loopback_only(&cfg->listens[i].address);
+    return is_here;
+}
+
 static void networks_do_not_hold_the_world(const struct config *cfg, struct config_report *r)
 {
-    bool is_loopback =
-        cfg->inet_interfaces.n == 1 && strcasecmp(cfg->inet_interfaces.at[0], "loopback-only") == 0;
+    bool is_loopback = is_reached_from_here_only(cfg);
 
     for (size_t i = 0; i < cfg->mynetworks.n; i++)
         if (is_everywhere(&cfg->mynetworks.at[i]))

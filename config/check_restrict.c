@@ -5,7 +5,9 @@
 #include "config/config_int.h"
 
 #include "base/mem.h"
+#include "config/access.h"
 #include "config/template.h"
+#include "map/map_kind.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -176,21 +178,54 @@ static void ccerts_can_be_known(struct list *of)
 
 enum fate { FATE_OPEN, FATE_CLOSED, FATE_NEITHER }; /* of mail from anybody to anywhere */
 
-static bool answers_everybody(const char *table, const char *with)
+/* The value that such a table has for everybody. */
+static bool is_static(const char *table, struct span *value)
 {
-    return strncasecmp(table, "static:", 7) == 0 && strncasecmp(table + 7, with, strlen(with)) == 0;
+    struct span inner;
+
+    *value = span_str(table);
+    if (!span_istarts(*value, "static:"))
+        return false;
+    *value = span_from(*value, 7);
+    if (map_unbrace(*value, &inner))
+        *value = inner;
+    return true;
 }
 
-/* Anybody can make a certificate. */
+/* Anybody can make a certificate; and every domain is one of relay_domains then. */
 static bool answers_with_static(const struct strlist *maps)
 {
+    struct span value;
+
     for (size_t i = 0; i < maps->n; i++)
-        if (strncasecmp(maps->at[i], "static:", 7) == 0)
+        if (is_static(maps->at[i], &value))
             return true;
     return false;
 }
 
 static enum fate fate_of(const struct config *cfg, const struct restriction_list *l, int depth);
+
+/* Whom it refuses is not looked at: that such a table closes a list is not relied on. */
+static enum fate fate_by_table(const struct config *cfg, const struct restriction *r, int depth)
+{
+    struct restriction_list l = { 0 };
+    enum fate f = FATE_NEITHER;
+    struct access_action a;
+    struct span value;
+    struct err e;
+
+    if (r->id == RESTRICTION_check_sasl_access) /* who has not logged in is not asked about */
+        return FATE_NEITHER;
+    if (!is_static(r->arg, &value))
+        return FATE_NEITHER;
+    access_parse(value, &a);
+    if (a.verb == ACCESS_OK)
+        return FATE_OPEN;
+    if (a.verb == ACCESS_RESTRICTIONS && depth && restrictions_parse(a.text, &l, &e) == 0)
+        f = fate_of(cfg, &l, depth - 1);
+    restrictions_fini(&l);
+    return f == FATE_OPEN ? FATE_OPEN : FATE_NEITHER;
+}
 
 static enum fate fate_by(const struct config *cfg, const struct restriction *r, int depth)
 {
@@ -202,15 +237,19 @@ static enum fate fate_by(const struct config *cfg, const struct restriction *r, 
     case RESTRICTION_permit_tls_all_clientcerts: return config_trusts_any_ccert(cfg) ? FATE_OPEN : FATE_NEITHER;
     case RESTRICTION_reject:
     case RESTRICTION_defer:
-    case RESTRICTION_defer_if_permit:
+    case RESTRICTION_defer_if_permit: return FATE_CLOSED;
     case RESTRICTION_reject_unauth_destination:
-    case RESTRICTION_defer_unauth_destination: return FATE_CLOSED;
+    case RESTRICTION_defer_unauth_destination:
+        return answers_with_static(&cfg->relay_domains) ? FATE_NEITHER : FATE_CLOSED;
+    case RESTRICTION_permit_auth_destination:
+        return answers_with_static(&cfg->relay_domains) ? FATE_OPEN : FATE_NEITHER;
     case RESTRICTION_CLASS:
         inner = config_restriction_class(cfg, r->arg);
         return inner && depth ? fate_of(cfg, inner, depth - 1) : FATE_NEITHER;
     default:
-        return restriction_kinds[r->id].argument == RESTRICTION_TAKES_TABLE && answers_everybody(r->arg, "OK") ? FATE_OPEN
-                                                                                                                 : FATE_NEITHER;
+        return restriction_kinds[r->id].argument == RESTRICTION_TAKES_TABLE
+                   ? fate_by_table(cfg, r, depth)
+                   : FATE_NEITHER;
     }
 }
 
@@ -252,7 +291,12 @@ static void is_no_open_relay(const struct config *cfg, struct config_report *r)
 
     if (relay == FATE_CLOSED || rcpt == FATE_CLOSED)
         return;
-    if (relay == FATE_OPEN || rcpt == FATE_OPEN)
+    if (answers_with_static(&cfg->relay_domains))
+        remark_param(
+            r, cfg, PARAM_relay_domains, CONFIG_ERROR,
+            "static: makes every domain one whose mail is taken from anybody: an open relay, which anybody could send anything "
+            "to anywhere through; write the domains, or a table that has them");
+    else if (relay == FATE_OPEN || rcpt == FATE_OPEN)
         remark_param(r, cfg, relay == FATE_OPEN ? PARAM_smtpd_relay_restrictions : PARAM_smtpd_recipient_restrictions, CONFIG_ERROR,
                      "everybody%s is permitted before anything is refused: an open relay, which anybody could send anything to "
                      "anywhere through; %s",
@@ -361,8 +405,9 @@ static void check_view(const struct config *view, struct config_report *r)
 {
     if (config_is_own(view, PARAM_default_rbl_reply))
         rbl_reply_is_understood(view, r);
-    if (check_places(view, r) &&
-        (config_is_own(view, PARAM_smtpd_relay_restrictions) || config_is_own(view, PARAM_smtpd_recipient_restrictions)))
+    if (check_places(view, r) && (config_is_own(view, PARAM_smtpd_relay_restrictions) ||
+                                  config_is_own(view, PARAM_smtpd_recipient_restrictions) ||
+                                  config_is_own(view, PARAM_relay_clientcerts)))
         is_no_open_relay(view, r);
 }
 

@@ -129,6 +129,29 @@ like(refused('smtpd_milters = "inet:localhost:1"'), qr/smtpd_milters: in a secti
 like(refused('queue_directory = "/x"'), qr/queue_directory: it is a parameter of its own, the same for all listeners: write it outside/, 'what is for all');
 like(refused('mynetworks += "192.0.2.0/24"'), qr/mynetworks: \+= adds to nothing in a section/, '+=');
 like(refused('mynetworks = "0.0.0.0/0"', inet_interfaces => 'all'), qr/^error .*listen own: mynetworks: it holds every address there is/, 'the whole world');
+
+my $open = qr/listen own: smtpd_relay_restrictions: everybody.* is permitted before anything is refused: an open relay/;
+for my $table ('check_client_access static:OK', 'check_client_access static:permit', 'check_client_access static:{OK}', 'check_sender_access static:{ ok }',
+    'check_helo_access static:1', 'check_client_access static:{warn_if_reject reject, permit}', 'check_client_access static:{check_sender_access static:{permit}}',
+    'check_ccert_access static:OK', 'warn_if_reject check_client_access static:OK') {
+    like(refused("smtpd_relay_restrictions = \"$table, reject_unauth_destination\""), $open, "$table is for everybody");
+}
+for my $table ('check_client_access static:DUNNO', 'check_client_access static:{reject_unknown_sender_domain}', 'check_client_access static:{permit_mynetworks, reject}',
+    'check_client_access static:451', 'check_sasl_access static:OK') {
+    unlike(refused("smtpd_relay_restrictions = \"$table, reject_unauth_destination\""), qr/^error /m, "$table is not");
+}
+my %by_print = (smtpd_relay_restrictions => 'permit_tls_clientcerts, reject_unauth_destination', relay_clientcerts => 'inline:{ {AB:CD = x} }');
+like(refused('relay_clientcerts = "static:all"', %by_print), qr/listen own: smtpd_relay_restrictions: everybody with a certificate, and anybody gets one, is permitted before anything is refused/,
+    'certificates of one listener, with a list of all');
+unlike(refused('relay_clientcerts = "inline:{ {AB:CE = y} }"', %by_print), qr/^error /m, '... that are named');
+my $whole = qr/relay_domains: static: makes every domain one whose mail is taken from anybody: an open relay/;
+like(refused('', relay_domains => 'static:x'), $whole, 'every domain in relay_domains');
+like(refused('', relay_domains => 'here.example, static:{a b}', smtpd_relay_restrictions => 'permit_mynetworks, permit_auth_destination, reject'), $whole, '... permitted');
+unlike(refused('smtpd_relay_restrictions = "permit_mynetworks, reject"', relay_domains => 'static:x', smtpd_relay_restrictions => 'permit_mynetworks, reject'), qr/^error /m,
+    '... is nothing to others where all else is refused');
+like(refused('smtpd_relay_restrictions = "permit_mynetworks, reject_unauth_destination"', relay_domains => 'static:x', smtpd_relay_restrictions => 'permit_mynetworks, reject'),
+    qr/listen own: $whole/, '... but at one listener');
+
 like(refused('smtpd_sender_restrictions = "reject_sender_login_mismatch"'), qr/listen own: smtpd_sender_restrictions: reject_sender_login_mismatch has no smtpd_sender_login_maps/, 'a notice');
 
 $w->write_config(raw => "listen own {\n port = $own\n smtpd_recipient_limit = 200\n}\n");

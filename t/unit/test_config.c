@@ -384,6 +384,25 @@ static void the_login_that_fits_best_is_taken(void **state)
     config_free(cfg);
 }
 
+/* Nobody but this machine gets there: that is said, and taken. */
+static void the_world_may_be_trusted_on_loopback(void **state)
+{
+    const char *const texts[] = {
+        "mynetworks = 0.0.0.0/0",
+        "mynetworks = 0.0.0.0/0\nlisten smtp { address = \"127.0.0.2, ::1\" }\nlisten local { path = /run/smtp }",
+        "listen out { address = all }\nlisten in { address = loopback-only port = 2525 mynetworks = 0.0.0.0/0 }",
+        "mynetworks = 0.0.0.0/0\nlisten out { address = all mynetworks = 192.0.2.0/24 }",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct config *cfg = load_with(texts[i], CONFIG_ENV, 0600);
+        if (!cfg || strstr(said.at, "error ") || !strstr(said.at, "mynetworks: it holds every address"))
+            fail_msg("%s\nsaid: %s", texts[i], said.at);
+        config_free(cfg);
+    }
+}
+
 static void contradictions_are_refused_with_their_cure(void **state)
 {
     (void)state;
@@ -397,6 +416,10 @@ static void contradictions_are_refused_with_their_cure(void **state)
     assert_refused("relayhost = h:465\nsmtp_tls_security_level = none", "contradict each other");
     assert_refused("myhostname = h.example\nrelayhost = \"[h.example]\"", "is this machine itself");
     assert_refused("inet_interfaces = all\nmynetworks = 0.0.0.0/0", "holds every address");
+    assert_refused("mynetworks = 0.0.0.0/0\nlisten smtp { address = all }", "mynetworks: it holds every address");
+    assert_refused("mynetworks = 0.0.0.0/0\nlisten smtp { address = \"127.0.0.1, 192.0.2.1\" }", "mynetworks: it holds every address");
+    assert_refused("mynetworks = 0.0.0.0/0\nlisten smtp { address = \"127.example.com\" }", "mynetworks: it holds every address");
+    assert_refused("listen smtp { address = all mynetworks = 0.0.0.0/0 }", "listen smtp: mynetworks: it holds every address");
     assert_refused("relayhost = h\nlogin h { user = u }",
                    "none of password, password_file and password_command");
     assert_refused("relayhost = h\nlogin h { user = u password_file = /a password_command = /b }",
@@ -736,6 +759,7 @@ int main(void)
         TEST(a_login_comes_from_the_environment_too),
         TEST(relayhosts_are_read_in_every_spelling),
         TEST(the_login_that_fits_best_is_taken),
+        TEST(the_world_may_be_trusted_on_loopback),
         TEST(contradictions_are_refused_with_their_cure),
         TEST(transports_have_one_form),
         TEST(lists_of_domains_hold_files_and_tables),
