@@ -13,13 +13,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { REAP_FIRST_MS = 10, REAP_EVERY_MS = 1000, STUCK_MS = 10000 };
+
 struct errand {
     struct list link;
     struct errands *of;
     pid_t pid; /* 0: it waits for its turn */
     int fd;
     struct watch watch;
-    struct timer limit;
+    struct timer limit; /* then: of the next look whether it is dead */
     bool is_too_long;
     struct outcome outcome;
     size_t got;
@@ -27,6 +29,10 @@ struct errand {
     struct errand_terms terms;
     errand_done_fn *done;
     void *arg;
+    /* One that has been ended, and is not dead yet */
+    char *group;
+    int64_t reap_ms, ended_ms;
+    bool is_stuck;
 };
 
 static void start_waiting(struct errands *c);
@@ -36,6 +42,7 @@ void errands_init(struct errands *c, struct loop *l, unsigned limit)
     *c = (struct errands){ .loop = l, .limit = limit };
     list_init(&c->running);
     list_init(&c->waiting);
+    list_init(&c->dying);
 }
 
 static void kill_group(const struct errand *k, int signum)
@@ -44,17 +51,29 @@ static void kill_group(const struct errand *k, int signum)
         kill(k->pid, signum);
 }
 
-static void errand_free(struct errand *k)
+static void close_pipe(struct errand *k)
 {
-    int status;
-
     watch_stop(&k->watch);
     timer_stop(&k->limit);
     if (k->fd >= 0)
         close(k->fd);
-    while (k->pid > 0 && waitpid(k->pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    k->fd = -1;
+}
+
+/* Never waits: what hangs in a user's file system may not die of SIGKILL either. */
+static bool is_dead(const struct errand *k)
+{
+    int status;
+
+    return k->pid <= 0 || waitpid(k->pid, &status, WNOHANG) != 0; /* that of no child: somebody else has seen it die */
+}
+
+static void errand_free(struct errand *k)
+{
+    close_pipe(k);
+    is_dead(k);
     list_remove(&k->link);
+    free(k->group);
     free(k);
 }
 
@@ -65,6 +84,8 @@ void errands_fini(struct errands *c)
         errand_free(list_entry(it, struct errand, link));
     }
     list_each(it, &c->waiting)
+        errand_free(list_entry(it, struct errand, link));
+    list_each(it, &c->dying)
         errand_free(list_entry(it, struct errand, link));
 }
 
@@ -115,6 +136,40 @@ _Noreturn static void run(const struct errand *k, int fd)
 
 /* ---- in the parent ---- */
 
+static void reap(void *arg)
+{
+    struct errand *k = arg;
+    struct errands *c = k->of;
+
+    if (is_dead(k)) {
+        c->n_stuck -= k->is_stuck;
+        k->pid = 0;
+        errand_free(k);
+        return;
+    }
+    if (!k->is_stuck && loop_now_ms(c->loop) - k->ended_ms >= STUCK_MS) {
+        k->is_stuck = true;
+        c->n_stuck++;
+        log_warn("process %ld%s%s does not die: it hangs in a file system that does not answer", (long)k->pid, k->group ? " for " : "",
+                 k->group ? log_safe_str(k->group) : "");
+    }
+    k->reap_ms = k->reap_ms < REAP_EVERY_MS / 2 ? k->reap_ms * 2 : REAP_EVERY_MS;
+    timer_start(&k->limit, c->loop, k->reap_ms, reap, k);
+}
+
+/* Its process may live on for a moment, or for as long as its file system does not answer. */
+static void part_with(struct errand *k)
+{
+    close_pipe(k);
+    k->of->n_running--;
+    k->group = k->terms.group ? xstrdup(k->terms.group) : NULL;
+    k->ended_ms = loop_now_ms(k->of->loop);
+    k->reap_ms = REAP_FIRST_MS;
+    list_remove(&k->link);
+    list_append(&k->of->dying, &k->link);
+    reap(k);
+}
+
 static void end(struct errand *k)
 {
     struct errands *c = k->of;
@@ -127,9 +182,9 @@ static void end(struct errand *k)
     else if (k->got < sizeof o)
         outcome_set(&o, "4.3.0", "the process that delivers has ended without a result");
     o.dsn[sizeof o.dsn - 1] = o.text[sizeof o.text - 1] = '\0';
-    kill(k->pid, SIGKILL); /* a user may have stopped it, behind its last word */
-    errand_free(k);
-    c->n_running--;
+    if (k->pid > 0) /* it was started; 0 would be we */
+        kill(k->pid, SIGKILL); /* a user may have stopped it, behind its last word */
+    part_with(k);
     done(arg, &o);
     start_waiting(c);
 }
@@ -196,6 +251,20 @@ static bool has_room(const struct errands *c, const struct errand *k)
     return n < k->terms.group_limit;
 }
 
+/* Those before it hang for good: another process would only hang with them. */
+static bool is_hopeless(const struct errands *c, const struct errand *k)
+{
+    unsigned n = 0;
+
+    if (c->n_stuck == 0 || !k->terms.group)
+        return c->n_stuck >= c->limit;
+    list_each(it, &c->dying) {
+        const struct errand *other = list_entry(it, struct errand, link);
+        n += other->is_stuck && other->group && strcmp(other->group, k->terms.group) == 0;
+    }
+    return n >= k->terms.group_limit || c->n_stuck >= c->limit;
+}
+
 static void start_one(struct errand *k)
 {
     struct errands *c = k->of;
@@ -204,7 +273,9 @@ static void start_one(struct errand *k)
     list_remove(&k->link);
     list_append(&c->running, &k->link);
     c->n_running++;
-    if (fork_one(k, &e) == 0) {
+    if (is_hopeless(c, k)) {
+        err_set(&e, ERR_TEMPORARY, "deliveries before this one hang in a file system that does not answer");
+    } else if (fork_one(k, &e) == 0) {
         timer_start(&k->limit, c->loop, k->terms.time_limit_ms, too_long, k);
         return;
     }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * errands.h - the processes that deliver: each does one piece of work, tells its outcome over a pipe, and is gone. So what a
- * recipient's files and programs do can stop nobody else's mail, and its rights end with it. */
+ * recipient's files and programs do can stop nobody else's mail, and its rights end with it.
+ *
+ * Nothing here waits for a process to die: one that hangs in a file system (FUSE, NFS) which does not answer survives even SIGKILL. It
+ * is looked after by a timer, and when as many hang as may run, of a group or of all, further ones are deferred without being started. */
 #ifndef SERVER_ERRANDS_H
 #define SERVER_ERRANDS_H
 
@@ -13,7 +16,8 @@ struct errands { /* zeroes, then errands_init() */
     struct loop *loop; /* borrowed */
     unsigned limit;    /* that run at a time; others wait */
     struct list running, waiting;
-    unsigned n_running;
+    struct list dying; /* ended, and not dead yet */
+    unsigned n_running, n_stuck;
 };
 
 void errands_init(struct errands *c, struct loop *l, unsigned limit);

@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-enum { QUESTION_MAX = 2000, LOOK_MS = 2000 };
+enum { QUESTION_MAX = 2000, LOOK_MS = 2000, LOOKS_OF_ONE = 2 };
 
 struct asker {
     struct list link;
@@ -73,7 +73,6 @@ static void answer(void *arg, const struct outcome *o)
 
 static void ask(struct asker *a, struct span address)
 {
-    const struct errand_terms terms = { .keep_fd = -1, .time_limit_ms = LOOK_MS };
     static char nobody[] = "";
 
     local_plan_free(a->delivery.plan);
@@ -82,6 +81,9 @@ static void ask(struct asker *a, struct span address)
     a->mail = (struct mail){ .deliver = a->deliver, .env = { .sender = nobody } };
     a->delivery = (struct delivery){ .mail = &a->mail, .rcpt = &a->rcpt };
     a->delivery.plan = local_plan_new(&a->delivery);
+    const struct errand_terms terms = {
+        .keep_fd = -1, .time_limit_ms = LOOK_MS, .group = a->delivery.plan->user, .group_limit = LOOKS_OF_ONE,
+    };
     a->is_asking = true;
     errand_start(&a->deliver->looks, &terms, look, answer, &a->delivery);
 }

@@ -131,10 +131,13 @@ t_fuzz_fuzz_access_LDADD = config/libconfig.a lib/map/libmap.a lib/net/libnet.a 
 # what deliveries are made of; the calls that write are wrapped, to fail them and to see what a power cut would leave
 if SERVER
 if HAVE_CMOCKA
-check_PROGRAMS += t/unit/test_deliver
+check_PROGRAMS += t/unit/test_deliver t/unit/test_errands
 endif
 endif
 t_unit_test_deliver_SOURCES = t/unit/test_deliver.c t/unit/unit.h
 t_unit_test_deliver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=open -Wl,--wrap=write -Wl,--wrap=fsync -Wl,--wrap=link -Wl,--wrap=unlink -Wl,--wrap=mkdir
+t_unit_test_errands_SOURCES = t/unit/test_errands.c t/unit/unit.h server/errands.c server/outcome.c
+t_unit_test_errands_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=kill -Wl,--wrap=loop_now_ms
+t_unit_test_errands_LDADD = lib/net/libnet.a lib/base/libbase.a $(NET_LIBS) $(CMOCKA_LIBS)
 t_unit_test_deliver_LDADD = server/libserver.a config/libconfig.a lib/smtp/libsmtp.a lib/map/libmap.a lib/mail/libmail.a lib/base/libbase.a \
 	$(MAP_LIBS) $(CONFUSE_LIBS) $(CMOCKA_LIBS)

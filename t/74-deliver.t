@@ -7,4 +7,4 @@ use lib "$FindBin::Bin/lib";
 use Baton::Test;
 use Baton::Units;
 skip_all_unless_server();
-run_units(qw(test_deliver));
+run_units(qw(test_deliver test_errands));
