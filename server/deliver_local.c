@@ -163,8 +163,16 @@ static enum map_result find_command(struct delivery *d)
     return r;
 }
 
+/* "local", or without a name, which leaves it as it is (server/ways.c): local. */
+static bool is_ours(struct span transport)
+{
+    struct span name = span_trim(span_of(transport.at, span_find(transport, ':')));
+
+    return name.len == 0 || span_eq(name, SPAN("local"));
+}
+
 /* A transport for the name, as the relay would find it (server/ways.c): by the whole address, then by its local part, each with its
- * extension and without; else `other`. "local" is we. */
+ * extension and without; else `other`. NULL: it is we. */
 static enum map_result find_transport(struct delivery *d, struct tables *t, const struct transport *other, char **out)
 {
     const struct local_plan *p = d->plan;
@@ -184,7 +192,7 @@ static enum map_result find_transport(struct delivery *d, struct tables *t, cons
         *out = span_dup(span_trim(value));
     else if (other->name[0])
         *out = xasprintf("%s:%s", other->name, other->nexthop);
-    if (*out && (strcmp(*out, "local") == 0 || strncmp(*out, "local:", 6) == 0)) {
+    if (*out && is_ours(span_str(*out))) {
         free(*out);
         *out = NULL;
     }

@@ -9,6 +9,8 @@
 #include "mail/address.h"
 #include "relay/extension.h"
 
+enum { LHLO_NAME_MAX = 255 }; /* lib/smtp/server_verb.c */
+
 struct way {
     const char *name, *nexthop;
     bool to_domain; /* no relayhost: "smtp:" in transport_maps means the domain itself */
@@ -129,7 +131,8 @@ static void to_user(struct routing *ro, struct lookup *l, const char *address, s
     char *user = lookup_printf(l, "%.*s@%.*s", (int)n, local.at, (int)domain.len, domain.at);
 
     ascii_lower_str(user);
-    route_by(l, "local", user, out);
+    /* What LHLO could not say is no user's name, and local tells so (server/deliver.h). */
+    route_by(l, "local", strlen(user) <= LHLO_NAME_MAX ? user : "", out);
 }
 
 static enum map_result leave(struct routing *ro, struct lookup *l, const char *sender, struct span domain, const struct way *way,

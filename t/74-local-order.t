@@ -112,6 +112,10 @@ subtest 'mailbox_transport_maps' => sub {
     with(undef, mailbox_transport_maps => "inline:{ $me = local: }");
     mail("$me\@client.example.test", qr/relay=local, .*status=sent \(delivered to mailbox\)/);
     ok(-s "$mail/$me", 'local: keeps a mailbox here');
+    with("\\$me\n", mailbox_transport => '', mailbox_transport_maps => "inline:{ $me = : }", fallback_transport_maps => "inline:{ unknown-3 = : }");
+    mail("$me\@client.example.test", qr/relay=local, .*status=sent \(delivered to mailbox\)/);
+    mail('unknown-3@client.example.test', qr/status=bounced \(unknown user/);
+    mail('x' x 250 . '@client.example.test', qr/relay=local, .*status=bounced \(unknown user/);
     with("$me\n", mailbox_transport => '', mailbox_transport_maps => "inline:{ $me = lmtp:unix:" . $d->lmtp_path . ' }');
     is_kept(mail("$me\@client.example.test", qr/relay=local, .*status=sent/), 'a user of his own who has a ~/.forward');
 };

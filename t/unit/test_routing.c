@@ -277,6 +277,8 @@ static void domains_are_inferred_from_addresses(void **state)
 
 static void ways_follow_their_class_and_transport_maps(void **state)
 {
+    char name[300], way[310];
+
     (void)state;
     begin("mydestination = \"here.example\"\n"
           "virtual_mailbox_domains = \"box.example\"\n"
@@ -289,6 +291,11 @@ static void ways_follow_their_class_and_transport_maps(void **state)
           "hop.example = :[hop.example] }\"\n"
           "relayhost = \"[r.example]:587\"\n");
     goes("", "ann@here.example", "local:ann@here.example");
+    snprintf(name, sizeof name, "%0242d@here.example", 1);
+    snprintf(way, sizeof way, "local:%s", name);
+    goes("", name, way);
+    snprintf(name, sizeof name, "%0243d@here.example", 1);
+    goes("", name, "local:"); /* LHLO could not say it; local knows nobody of that name */
     goes("", "joe@here.example", "smtp:[joe.example]");
     goes("", "x@box.example", "lmtp:unix:/run/lmtp");
     goes("", "x@tm.example", "smtp:[tm.example]:26");
