@@ -93,6 +93,8 @@ void local_hand_over(const struct delivery *d, const char *transport, struct out
     }
     if (identity_become(&id, (gid_t)-1, &e) < 0)
         outcome_defer(out, "4.3.5", &e);
+    else if (local_is_loop(d, out))
+        ;
     else if (strcmp(t.name, "lmtp") == 0)
         to_lmtp(d, t.nexthop, out);
     else if (strcmp(t.name, "error") == 0 || strcmp(t.name, "retry") == 0)

@@ -52,6 +52,9 @@ bool local_has_home(const struct delivery *d, const struct identity *id, struct 
 /* Becomes the user. True also when nobody can tell. */
 bool local_may_have_forward(const struct delivery *d);
 
+/* It was delivered to this recipient before: 5.4.6. Only as somebody: it reads what a stranger has written. */
+bool local_is_loop(const struct delivery *d, struct outcome *out);
+
 /* ---- local_hand_over.c ---- */
 
 /* Becomes mail_owner. */

@@ -173,7 +173,7 @@ static void send_on(struct work *w)
     free(path);
 }
 
-static bool is_loop(const struct delivery *d, struct outcome *out)
+bool local_is_loop(const struct delivery *d, struct outcome *out)
 {
     if (!delivery_is_loop(d, d->rcpt->address))
         return false;
@@ -219,7 +219,7 @@ void local_run_alias(void *arg, struct outcome *out)
         outcome_defer(out, "4.3.5", &e);
         return;
     }
-    if (is_loop(d, out))
+    if (local_is_loop(d, out))
         return;
     envelope_init(&w.env);
     run_all(&w, &d->plan->forwards, CONFIG_IN_ALIAS, INCLUDE_DEPTH);
@@ -273,7 +273,7 @@ static void become_and_run(const struct delivery *d, const struct identity *id, 
 
     if ((d->plan->transport && local_helper_start(&helper, d, &e) < 0) || identity_become(id, spool_gid, &e) < 0)
         outcome_defer(out, "4.3.5", &e);
-    else if (local_has_home(d, id, out))
+    else if (!local_is_loop(d, out) && local_has_home(d, id, out))
         run_as(d, id, spool_gid, &helper, out);
     local_helper_end(&helper);
 }
@@ -294,7 +294,7 @@ static void send_to_luser(const struct delivery *d, struct outcome *out)
     if (template_expand(span_str(w->cfg->luser_relay), local_value, (void *)(uintptr_t)&names, &text, &e) < 0 ||
         identity_become(&id, (gid_t)-1, &e) < 0) {
         outcome_defer(out, "4.3.5", &e);
-    } else {
+    } else if (!local_is_loop(d, out)) {
         struct forward f = { FORWARD_ADDRESS, buf_take(&text) };
         envelope_init(&work.env);
         add_address(&work, &f);
@@ -325,9 +325,7 @@ void local_run_user(void *arg, struct outcome *out)
     struct err e;
     int rc = p->transport && p->skips_forward ? 0 : identity_of_user(&id, p->user, &e);
 
-    if (is_loop(d, out))
-        ;
-    else if (p->transport && rc >= 0 && id.uid == 0) /* nobody runs root's ~/.forward */
+    if (p->transport && rc >= 0 && id.uid == 0) /* nobody runs root's ~/.forward */
         local_hand_over(d, p->transport, out);
     else if (rc == 0)
         run_for_nobody(d, out);
