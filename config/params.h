@@ -644,7 +644,8 @@ PARAM(receive_override_options, FLAGS, "", WORDS(override_options), RECEIVE | LI
     "`canonical_maps` and its kin nor `masquerade_domains` count), `no_milters`. `no_header_body_checks` is taken for Postfix's sake.")
 PARAM(smtpd_delay_reject, BOOL, "yes", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "Ask what there is to ask about client, name and sender when the first recipient is named, and again for each. Many clients "
-    "take no refusal before that, and the log then says whom the mail was for. `no`: at once.")
+    "take no refusal before that, and the log then says whom the mail was for. `no`: at once; a client that is told 4xx, or whose name "
+    "is refused, hears that again at whatever follows (till it says another name).")
 PARAM(smtpd_reject_unlisted_recipient, BOOL, "yes", ANY, RECEIVE | SERVER | LISTENER, LIVE,
     "Refuse recipients that nobody has, behind all lists, as `reject_unlisted_recipient` does.")
 PARAM(smtpd_reject_unlisted_sender, BOOL, "no", ANY, RECEIVE | SERVER | LISTENER, LIVE,

@@ -246,9 +246,13 @@ static void end_list(struct check *c)
 static void finish(struct check *c)
 {
     end_list(c);
-    if (c->at < GATE_RCPT && c->if_permit.code) {
+    if (c->at < GATE_RCPT && c->if_permit.code && !c->early.code) {
         c->early = c->if_permit;
-        c->early_at = c->at;
+        c->early_at = c->first_place == RESTRICT_CLIENT ? GATE_CONNECT : c->at;
+    }
+    if (c->at < GATE_RCPT && c->no.code && c->place <= RESTRICT_HELO) {
+        c->denied = c->no;
+        c->denied_by = c->place;
     }
     if (resolver_is_stale(c->f.resolver) || restrictions_are_stale(c->all))
         worker_is_stale(c->f.worker);
@@ -347,11 +351,23 @@ static void start(struct check *c, enum gate_at at, const struct gate_facts *f)
         snprintf(c->instance, sizeof c->instance, "%lx.%llx.%x", (long)getpid(), (long long)clock_real_us(), ++n_instances);
 }
 
+/* A client that was refused may go on talking (only 5xx and 421 end a session at its start): it hears the same again. */
+static bool is_denied(struct check *c, enum gate_at at)
+{
+    if (at == GATE_HELLO && c->denied_by == RESTRICT_HELO)
+        c->denied.code = 0;
+    return c->denied.code;
+}
+
 static void ask_lists(struct gate *g, enum gate_at at, const struct gate_facts *f)
 {
     struct check *c = *gate_slot(g);
     int first, last;
 
+    if (c && is_denied(c, at)) {
+        gate_answer(g, &c->denied);
+        return;
+    }
     if ((c && c->is_discarded) || !places_of(f->cfg, at, &first, &last)) {
         gate_answer(g, NULL);
         return;
@@ -360,9 +376,10 @@ static void ask_lists(struct gate *g, enum gate_at at, const struct gate_facts *
         c = *gate_slot(g) = xcalloc(1, sizeof *c);
         c->gate = g;
         c->all = f->restrictions;
+        first = RESTRICT_CLIENT; /* XCLIENT: another client, that nobody has asked about */
     }
     start(c, at, f);
-    c->place = first;
+    c->place = c->first_place = first;
     c->last_place = last;
     begin_list(c);
     run(c, GO_ON);

@@ -78,7 +78,7 @@ struct check {
     struct gate_facts f; /* valid while a question is under way */
     enum gate_at at;
     /* where we are */
-    int place, last_place;   /* restriction_place */
+    int first_place, place, last_place; /* restriction_place */
     struct subject subject;  /* of the list that `current` stands in */
     struct frame frames[CHECK_DEPTH_MAX];
     size_t depth;
@@ -91,6 +91,8 @@ struct check {
     struct refusal no, if_permit, if_reject;
     struct refusal early;    /* if_permit of a question before the recipients (smtpd_delay_reject = no) ... */
     enum gate_at early_at;   /* ... and of which */
+    struct refusal denied;   /* of the client's list or its name's, before the recipients: nothing that follows is taken */
+    int denied_by;           /* RESTRICT_CLIENT; or RESTRICT_HELO, till it says another name */
     /* what is waited for */
     bool is_asking, has_answer;
     enum outcome answer;

@@ -122,6 +122,49 @@ like($banner, qr/^220 /, '... or lets them wait for it');
 $w->configure(smtpd_delay_reject => 'no', smtpd_helo_restrictions => 'reject');
 is($w->ask_until('HELO'), "554 5.7.1 <client.example.org>: Helo command rejected: Access denied\n", '... the name at EHLO');
 
+# What a client of 127.0.0.1 hears that goes on whatever it hears: the greeting, and the answers to these lines.
+sub stubborn {
+    my @said;
+    for (1 .. 20) {
+        my ($s, $first) = talk($w->port);
+        @said = ($first, map { $s->say($_) } @_);
+        last if !grep { /^421 / } map { $_ // '' } @said;
+    }
+    return map { s/<\S*\[127\./<unknown[127./r } map { $_ // '' } @said;
+}
+my @lines = ('EHLO me.example', 'HELO me.example', 'MAIL FROM:<a@example.org>', 'RCPT TO:<me@here.test>');
+for ([ 'a 4xx', '450 4.3.2 <unknown[127.0.0.1]>: Client host rejected: Try again later', smtpd_client_restrictions => 'defer' ],
+    [ 'a DEFER in a table', '450 4.7.1 <unknown[127.0.0.1]>: Client host rejected: not now',
+        smtpd_client_restrictions => 'check_client_access inline:{ {127.0.0.1=DEFER not now} }' ],
+    [ 'soft_bounce', '454 4.7.1 <unknown[127.0.0.1]>: Client host rejected: Access denied', smtpd_client_restrictions => 'reject', soft_bounce => 'yes' ]) {
+    my ($name, $no, %config) = @$_;
+    for my $required (qw(yes no)) {
+        $w->configure(smtpd_delay_reject => 'no', smtpd_helo_required => $required, %config);
+        my @said = stubborn(@lines);
+        like(shift @said, qr/^220 /, "smtpd_delay_reject = no, and $name for the client (smtpd_helo_required = $required): it is greeted");
+        is(shift @said, "$no\n", "... and refused at $_") for qw(EHLO HELO);
+        $required eq 'yes' ? like(shift @said, qr/^[45]03 /, '... at MAIL') : is(shift @said, "$no\n", '... at MAIL');
+        like(shift @said, qr/^[45]03 /, '... and has no message under way');
+    }
+}
+$w->configure(smtpd_delay_reject => 'no', smtpd_client_restrictions => 'check_client_access inline:{ 192.0.2.1=REJECT }');
+is($w->ask_until('HELO', @here), "554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied\n", 'whom XCLIENT names is asked about when it says EHLO');
+is($w->ask(addr => '192.0.2.2', to => 'me@here.test'), "250 2.1.5 Ok\n", '... and others get in');
+$w->configure(smtpd_delay_reject => 'no', smtpd_helo_required => 'no', smtpd_helo_restrictions => 'check_helo_access inline:{ bad.example=REJECT }');
+my @said = stubborn('EHLO bad.example', $lines[2], $lines[3], 'EHLO good.example', $lines[2], $lines[3]);
+is($said[1], "554 5.7.1 <bad.example>: Helo command rejected: Access denied\n", 'a name that is refused');
+is($said[2], $said[1], '... is refused at MAIL too');
+like($said[3], qr/^503 /, '... so that there is no message');
+like($said[$_], qr/^250/, '... till it says another') for 4 .. 6;
+$w->configure(smtpd_delay_reject => 'no', smtpd_sender_restrictions => 'check_sender_access inline:{ a@example.org=DEFER }');
+@said = stubborn($lines[0], @lines[2, 3], 'MAIL FROM:<b@example.org>', $lines[3]);
+is($said[2], "450 4.7.1 <a\@example.org>: Sender address rejected: Access denied\n", 'a sender that is refused');
+like($said[3], qr/^503 /, '... has no message');
+like($said[$_], qr/^250 /, '... another has') for 4, 5;
+$w->configure(smtpd_delay_reject => 'no', smtpd_client_restrictions => 'defer_if_permit');
+@said = stubborn(@lines[0, 0, 2], 'RSET', @lines[2, 3]);
+is($said[-1], "450 4.7.0 <unknown[127.0.0.1]>: Client host rejected: defer_if_permit requested\n", 'what the client\'s list puts off is put off behind a second EHLO and a RSET');
+
 my @piped = (smtpd_forbid_unauth_pipelining => 'no', smtpd_data_restrictions => 'reject_unauth_pipelining');
 $w->configure(@piped);
 ($c) = talk($w->port);
