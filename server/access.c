@@ -150,7 +150,8 @@ static enum outcome ask_restrictions(struct check *c, const char *from, const st
     struct restriction_list l = { 0 };
     struct err e;
 
-    if (access_check(c->f.cfg, a->text, &e) == 0 && restrictions_parse(a->text, &l, &e) == 0)
+    /* What any list names was opened, also for a listener that has other lists. */
+    if (access_check(c->all->cfg, a->text, &e) == 0 && restrictions_parse(a->text, &l, &e) == 0)
         return check_go_into(c, NULL, &l, s);
     restrictions_fini(&l);
     log_warn("access restrictions: %s: %s", from, e.text);

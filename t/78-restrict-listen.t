@@ -111,6 +111,12 @@ configure("smtpd_policy_service_default_action = DUNNO", smtpd_policy_service_de
 like($w->ask(@stranger), qr/^450 4\.3\.9 /, 'what is done without an answer of it');
 is(ask_own(@stranger), $ok, '... too');
 
+# Tables are asked for what any list names, wherever
+configure("smtpd_recipient_restrictions = \"check_sender_access inline:{ {dunno\@example.org = $ask_policy} }\"",
+    smtpd_policy_service_policy_context => 'rows', smtpd_recipient_restrictions => $ask_policy);
+is(ask_own(@stranger, from => 'dunno@example.org'), $ok, 'a row names a policy server that stands only in the list of all');
+is(($policy->requests)[-1]{policy_context}, 'rows', '... which is asked');
+
 # ---- limits ----
 
 configure("smtpd_client_event_limit_exceptions = \"\"\nsmtpd_client_recipient_rate_limit = 2", smtpd_client_event_limit_exceptions => '127.0.0.0/8');
