@@ -122,6 +122,9 @@ void delivery_head(const struct delivery *d, unsigned what, const char *recipien
 void delivery_head_from(const struct delivery *d, const char *sender, unsigned what, const char *recipient, struct buf *out);
 /* The value of the topmost field, unfolded; false: it has another name. */
 bool delivery_first_field(const struct delivery *d, const char *name, struct buf *line);
+/* Where what we have written ourselves begins in our own Received:, "by HOST (Baton) with ...": what stands before it, in `line`, a
+ * client has said. NULL: the topmost field is not ours. */
+const char *delivery_received_by(const struct delivery *d, struct buf *line);
 /* The id under which it is in the queue, as our own Received: tells; "" when it does not. */
 const char *delivery_queue_id(const struct delivery *d, char *out, size_t size);
 /* Whether it was delivered to `recipient` before: a Delivered-To: says so. */

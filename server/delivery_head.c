@@ -104,15 +104,30 @@ bool delivery_first_field(const struct delivery *d, const char *name, struct buf
     return is_it;
 }
 
-/* "... by HOST (Baton) with ESMTP id ID; date" */
+/* "from HELO (name [address]) ... by HOST (Baton) with ESMTP id ID; date"; of a program of this machine it begins with "by". No "("
+ * in front of it is a client's: received_format() lets none pass. */
+const char *delivery_received_by(const struct delivery *d, struct buf *line)
+{
+    char *by = xasprintf(" by %s (Baton", d->mail->deliver->cfg->myhostname);
+    const char *at = NULL;
+
+    if (delivery_first_field(d, "Received", line)) {
+        const char *text = buf_cstr(line);
+        at = strncmp(text, by + 1, strlen(by + 1)) == 0 ? text : strstr(text, by);
+    }
+    free(by);
+    return at;
+}
+
 const char *delivery_queue_id(const struct delivery *d, char *out, size_t size)
 {
     struct buf line;
 
     *out = '\0';
     buf_init(&line, BUF_NO_MAX);
-    if (delivery_first_field(d, "Received", &line)) {
-        const char *id = strstr(buf_cstr(&line), " id ");
+    const char *by = delivery_received_by(d, &line);
+    if (by) {
+        const char *id = strstr(by, " id ");
         size_t n = id ? strspn(id + 4, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") : 0;
         if (n && n < size)
             snprintf(out, size, "%.*s", (int)n, id + 4);

@@ -23,22 +23,12 @@ static struct span client_address(const struct delivery *d)
     return span_of(rest.at, span_find(rest, ']'));
 }
 
-/* "from HELO (name [address]) ... by HOST (Baton) with PROTOCOL id ..."; not somebody else's that looks like it. */
-static const char *own_received(const struct delivery *d, struct buf *line)
-{
-    char *by = xasprintf(" by %s (Baton", d->mail->deliver->cfg->myhostname);
-
-    bool is_ours = delivery_first_field(d, "Received", line) && strstr(buf_cstr(line), by);
-    free(by);
-    return is_ours ? buf_cstr(line) : "";
-}
-
 static void add_helo(const struct delivery *d, struct buf *out)
 {
     struct buf line;
 
     buf_init(&line, BUF_NO_MAX);
-    const char *text = own_received(d, &line);
+    const char *text = delivery_received_by(d, &line) ? buf_cstr(&line) : "";
     if (client_address(d).len && strncmp(text, "from ", 5) == 0)
         buf_add(out, text + 5, strcspn(text + 5, " "));
     buf_fini(&line);
@@ -50,7 +40,8 @@ static void add_protocol(const struct delivery *d, struct buf *out)
     struct buf line;
 
     buf_init(&line, BUF_NO_MAX);
-    const char *with = strstr(own_received(d, &line), " with ");
+    const char *by = delivery_received_by(d, &line); /* the cipher stands before it: "(using TLSv1.3 with cipher ...)" */
+    const char *with = by ? strstr(by, " with ") : NULL;
     if (client_address(d).len && with) {
         struct span word = span_of(with + 6, strcspn(with + 6, " "));
         size_t at = span_istarts(word, "UTF8") ? 4 : 0;

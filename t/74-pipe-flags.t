@@ -37,6 +37,7 @@ sub results { my @r = map { slurp($_) } glob "$out/done.*"; unlink glob "$out/do
 my $from = qr/From (\S*) \w\w\w \w\w\w [ \d]\d \d\d:\d\d:\d\d \d{4}/;
 my $plain = "Subject: x\n\n.dot\nFrom me\nend\n";
 my $received = "Received: from helo.example (name.example [192.0.2.7])\n\t(Authenticated sender: joe)\n\tby client.example.test (Baton) with ESMTPSA id 4cQxYZ\n\tfor <x\@a.test>; Thu, 1 Jan 2026 00:00:00 +0000\n$plain";
+my $encrypted = $received =~ s/\t\(Auth/\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256\/256 bits))\n\t(Client CN "x with SMTP id ABC by client.example.test ?Baton", Issuer "by id DEF" (not verified))\n\t(Auth/r;
 # options, sender, recipients, what the program gets: arguments, message (undef: as it is)
 my @cases = (
     [ 'nothing', {}, 'a@b.test', ['x@a.test'], [], $plain ],
@@ -63,6 +64,8 @@ my @cases = (
     [ 'several', { recipient_limit => 5, argv => '-r ${recipient} -d ${domain} u=${user}' }, 'a@b.test', [ 'x@a.test', 'y@a.test' ], [ '-r', 'x@a.test', 'y@a.test', '-d', 'a.test', 'u=x', 'u=y' ] ],
     [ 'a client', { argv => '${client_address} ${client_hostname} ${client_helo} ${client_protocol} ${sasl_username} ${queue_id} x${client_port}${sasl_method}${sasl_sender}' }, 'a@b.test', ['x@a.test'],
         [ '192.0.2.7', 'name.example', 'helo.example', 'ESMTP', 'joe@b', '4cQxYZ', 'x' ], undef, undef, { content => $received, mail => 'XCLIENT=name.example[192.0.2.7] XLOGIN=joe@b' } ],
+    [ 'a client with TLS', { argv => '${client_helo} ${client_protocol} ${queue_id}' }, 'a@b.test', ['x@a.test'],
+        [ 'helo.example', 'ESMTP', '4cQxYZ' ], undef, undef, { content => $encrypted, mail => 'XCLIENT=name.example[192.0.2.7] XLOGIN=joe@b' } ],
     [ 'none', { argv => 'a${client_address}b${client_helo}c${sasl_username}' }, 'a@b.test', ['x@a.test'], ['abc'], undef, undef, { content => $received } ],
     [ 'size', { argv => '${size}' }, 'a@b.test', ['x@a.test'], [ length $plain ] ],
     [ 'a next hop', { argv => '${nexthop}', flags => 'h' }, 'a@b.test', ['x@a.test'], ['some:hop'], undef, undef, { nexthop => 'Some:Hop' } ],

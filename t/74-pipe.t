@@ -54,7 +54,7 @@ $t->start_batond;
 subtest 'arguments, and what is put on top' => sub {
     answers(0);
     my %said = Baton::Lmtp->new($t, 'pipe.store')->deliver('Joe@Example.ORG', ['"In fo+x"@EXAMPLE.com'],
-        "Received: by host (Baton) with ESMTP id 4cQxYZ; Thu\nSubject: one\n\nHello\n");
+        "Received: by client.example.test (Baton) with ESMTP id 4cQxYZ; Thu\nSubject: one\n\nHello\n");
     my ($r) = values %said;
     is($r, '250 2.0.0 delivered via store service', 'delivered');
     my ($got, @more) = results();
