@@ -7,13 +7,17 @@
 #include "relay/own.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define PARAM_NAME "local_header_rewrite_clients"
 
 struct ours {
     const struct restriction_list *list; /* the configuration's */
     struct map **maps;                   /* as many as there are restrictions; NULL where one has no table */
-    struct map **ccerts;                 /* relay_clientcerts, when they are asked */
+    struct ccerts { /* relay_clientcerts of all listeners, when they are asked */
+        const char *spec; /* the configuration's */
+        struct map *map;
+    } *ccerts;
     size_t n_ccerts;
     struct addr_list own;
 };
@@ -39,15 +43,34 @@ static struct map *open_table(const char *spec, struct err *e)
     return m;
 }
 
+static struct map *find_ccerts(const struct ours *o, const char *spec)
+{
+    for (size_t i = 0; i < o->n_ccerts; i++)
+        if (strcmp(o->ccerts[i].spec, spec) == 0)
+            return o->ccerts[i].map;
+    return NULL;
+}
+
+static int open_ccerts_of(struct ours *o, const struct strlist *specs, struct err *e)
+{
+    for (size_t i = 0; i < specs->n; i++) {
+        if (find_ccerts(o, specs->at[i]))
+            continue;
+        struct map *m = open_table(specs->at[i], e);
+        if (!m)
+            return -1;
+        o->ccerts = xreallocarray(o->ccerts, o->n_ccerts + 1, sizeof *o->ccerts);
+        o->ccerts[o->n_ccerts++] = (struct ccerts){ specs->at[i], m };
+    }
+    return 0;
+}
+
 static int open_ccerts(struct ours *o, const struct config *cfg, struct err *e)
 {
-    const struct strlist *specs = &cfg->relay_clientcerts;
+    const struct config *view;
 
-    if (o->ccerts)
-        return 0;
-    o->ccerts = xcalloc(specs->n ? specs->n : 1, sizeof(struct map *));
-    for (; o->n_ccerts < specs->n; o->n_ccerts++)
-        if (!(o->ccerts[o->n_ccerts] = open_table(specs->at[o->n_ccerts], e)))
+    for (size_t i = 0; (view = config_each_view(cfg, i)); i++)
+        if (open_ccerts_of(o, &view->relay_clientcerts, e) < 0)
             return -1;
     return 0;
 }
@@ -80,7 +103,7 @@ void ours_close(struct ours *o)
             map_close(o->maps[i]);
     free(o->maps);
     for (size_t i = 0; i < o->n_ccerts; i++)
-        map_close(o->ccerts[i]);
+        map_close(o->ccerts[i].map);
     free(o->ccerts);
     addr_list_fini(&o->own);
     free(o);
@@ -100,14 +123,14 @@ static enum map_result ask(struct map *m, const char *address)
 }
 
 /* Each fingerprint in all tables before the next. */
-static enum map_result ask_ccerts(struct ours *o, const struct tls_info *certificate)
+static enum map_result ask_ccerts(struct ours *o, const struct strlist *specs, const struct tls_info *certificate)
 {
     const char *prints[] = { certificate ? certificate->fingerprint : "", certificate ? certificate->key_fingerprint : "" };
     enum map_result result = MAP_NOT_FOUND;
 
     for (size_t p = 0; p < ARRAY_LEN(prints); p++)
-        for (size_t i = 0; *prints[p] && i < o->n_ccerts && result == MAP_NOT_FOUND; i++)
-            result = ask(o->ccerts[i], prints[p]);
+        for (size_t i = 0; *prints[p] && i < specs->n && result == MAP_NOT_FOUND; i++)
+            result = ask(find_ccerts(o, specs->at[i]), prints[p]);
     return result;
 }
 
@@ -122,7 +145,7 @@ enum map_result ours_has(struct ours *o, const struct ours_client *c)
         case RESTRICTION_permit_mynetworks: is_one = c->is_trusted; break;
         case RESTRICTION_permit_sasl_authenticated: is_one = c->is_logged_in; break;
         case RESTRICTION_permit_tls_all_clientcerts: is_one = c->certificate && c->certificate->is_trusted; break;
-        case RESTRICTION_permit_tls_clientcerts: result = ask_ccerts(o, c->certificate); break;
+        case RESTRICTION_permit_tls_clientcerts: result = ask_ccerts(o, c->ccerts, c->certificate); break;
         default: result = ask(o->maps[i], c->address);
         }
         if (is_one)
@@ -137,7 +160,7 @@ bool ours_are_stale(const struct ours *o)
         if (o->maps[i] && map_is_stale(o->maps[i]))
             return true;
     for (size_t i = 0; i < o->n_ccerts; i++)
-        if (map_is_stale(o->ccerts[i]))
+        if (map_is_stale(o->ccerts[i].map))
             return true;
     return false;
 }

@@ -16,6 +16,7 @@ struct ours_client {
     const char *address; /* as text, the key of check_address_map */
     bool is_local, is_trusted, is_logged_in; /* a program of this machine; in mynetworks */
     const struct tls_info *certificate;      /* that it has shown, or NULL */
+    const struct strlist *ccerts;            /* relay_clientcerts that count for it */
 };
 
 /* Before the jail: opens the tables, and finds the addresses of inet_interfaces. NULL: a table cannot be opened. `cfg` is borrowed. */

@@ -60,6 +60,7 @@ static enum map_result is_one_of_us(const struct session *s)
         .is_trusted = s->is_trusted,
         .is_logged_in = smtp_server_login(s->server) != NULL,
         .certificate = session_certificate(s),
+        .ccerts = &s->cfg->relay_clientcerts,
     };
     enum map_result result = ours_has(s->receiver->ours, &c);
 

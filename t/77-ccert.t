@@ -184,6 +184,23 @@ subtest 'authorities that give anybody a certificate' => sub {
     like($t->baton(['check'])->{out}, qr/^ok +client certs +asked for; 21 authorities/m, '... none does');
 };
 
+subtest 'headers of those whose certificate is in relay_clientcerts' => sub {
+    my $fake = $t->fake_relay;
+    my $own = 'relay_clientcerts = "inline:{ {' . print_of($of{stranger}{cert}) . ' = x} }"';
+    configure(relayhost => $fake->address, mynetworks => '127.0.0.0/8', local_header_rewrite_clients => 'permit_tls_clientcerts', relay_domains => 'elsewhere.test',
+        canonical_maps => 'inline:{ ann@old.test = ann@new.test }', raw => $listens =~ s/tls = may/tls = may $own/r);
+    my $n = 0;
+    for ([ encrypt => 'listed', 1 ], [ encrypt => 'stranger', 0 ], [ may => 'stranger', 1 ], [ may => 'listed', 0 ]) {
+        my ($at, $who, $is_ours) = @$_;
+        my $s = client($port{$at}, $who);
+        rcpt($s, 'you@elsewhere.test');
+        $s->say('DATA');
+        like($s->say("From: me\@client.test\r\nTo: ann\@old.test\r\n\r\nx\r\n."), qr/^250 /, "listener $at, $who");
+        my ($m) = ($fake->wait_messages(++$n))[-1];
+        like($m->{content}, $is_ours ? qr/^To: ann\@new\.test\r$/m : qr/^To: ann\@old\.test\r$/m, $is_ours ? '... is one of us' : '... is not');
+    }
+};
+
 subtest 'a policy server is told' => sub {
     configure(smtpd_recipient_restrictions => 'check_policy_service ' . $policy->place, relay_domains => 'elsewhere.test');
     rcpt(client($port{may}, 'good'));
