@@ -32,9 +32,10 @@ static int sync_folder_in(const char *folder, const char *sub, struct err *e)
     return rc;
 }
 
+/* tmp is the last: who finds it finds the others, too, while another delivery makes them. */
 static int make_folders(const char *folder, struct err *e)
 {
-    static const char *const subs[] = { "tmp", "new", "cur" };
+    static const char *const subs[] = { "cur", "new", "tmp" };
     int rc = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(subs) && rc == 0; i++) {
