@@ -48,18 +48,26 @@ static void finish_lost(void *arg)
     finish(arg, &(struct auth_answer){ .result = AUTH_LATER, .reason = LOST });
 }
 
+/* Dovecot need not go on with it. */
+static void tell_cancelled(const struct try *t)
+{
+    struct dovecot *d = owner(t);
+    struct buf b;
+
+    if (!t->id || !d->is_ready)
+        return;
+    buf_init(&b, BUF_NO_MAX);
+    auth_wire_cancel(&b, t->id);
+    dovecot_send(d, &b);
+}
+
 /* Has the whole server fallen silent, or only this one answer? */
 static void on_try_limit(void *arg)
 {
     struct try *t = arg;
     struct dovecot *d = owner(t);
-    struct buf b;
 
-    if (t->id && d->is_ready) {
-        buf_init(&b, BUF_NO_MAX);
-        auth_wire_cancel(&b, t->id);
-        dovecot_send(d, &b);
-    }
+    tell_cancelled(t);
     log_warn("%s: no answer within %lld s", d->name, (long long)(d->how.cfg->smtpd_sasl_reply_timeout / 1000000));
     bool is_hung = d->is_ready && t->id && d->heard_ms < t->asked_ms;
     t->was_moved = true;
@@ -202,13 +210,7 @@ void dovecot_respond(struct auth_try *base, struct span response)
 void dovecot_cancel(struct auth_try *base)
 {
     struct try *t = container_of(base, struct try, base);
-    struct dovecot *d = owner(t);
-    struct buf b;
 
-    if (t->id && d->is_ready) {
-        buf_init(&b, BUF_NO_MAX);
-        auth_wire_cancel(&b, t->id);
-        dovecot_send(d, &b);
-    }
+    tell_cancelled(t);
     forget(t);
 }
